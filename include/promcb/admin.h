@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admin.h: what an operator does to segments: find, size and remove them. Resetting is in promcb.h, since producers
+ * may do it too.
+ *
+ * All of it is thread-safe and blocking. Functions return 0, or a negative errno (promcb_strerror()); a message may
+ * be NULL, and else gets a sentence about what was wrong.
+ */
+#ifndef PROMCB_ADMIN_H
+#define PROMCB_ADMIN_H
+
+#include <promcb/promcb.h>
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Creates a segment and leaves it. Returns 0, or -errno: -EEXIST (there is one), else as promcb_open().
+ */
+int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message);
+
+/*
+ * Removes a segment: its name goes at once, its memory with the last thread that recorded in it. Producers that still
+ * run notice within 65,536 calls of a thread on a component, and go on in a new segment of the same name. force: also
+ * while producers live. Returns 0, or -errno: -ENOENT, -EBUSY (producers live), -EACCES.
+ */
+int promcb_remove(const char *segment, bool force, struct promcb_message *message);
+
+/*
+ * Calls found for each file in the directory that is a segment by its first bytes; directory NULL: where POSIX shared
+ * memory lives. usable: this version can read it. Stops when found returns non-zero, and returns that; else 0, or
+ * -errno.
+ */
+int promcb_list(const char *directory, int (*found)(void *context, const char *segment, bool usable), void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
+#endif

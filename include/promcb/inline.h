@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * inline.h: the record path, for callers that want it compiled into their own code, and for the library itself.
+ *
+ * promcb_record_at_inline() does what promcb_record_at() does, without the call. What it knows of memory (the structs
+ * here) is part of the library's ABI, which the soname counts.
+ *
+ * A record is, by the only writer of these words:
+ *   1. histogram[outcome][cell] += 1      2. latency_sum_ns[outcome] += latency
+ *   3. ring[position] = sample            4. head = now's tick | position + 1
+ * All are relaxed: a reader that sees any mix of them sees genuine samples and monotonic counts. No lock, no fence,
+ * no fork check.
+ *
+ * Finding the block costs one thread-local load and one more. Handles lie in one dense array, a thread's entries in
+ * another of the same stride, so the distance between the two, promcb_thread_distance, leads from a handle to its
+ * entry. Threads that have no entries yet are led to an array of zeros that nobody writes; the child of a fork finds
+ * its own wiped. Both mean: take the slow path.
+ *
+ * May include: atomic.h, bucket3.h, promcb.h. Compiles as C11 and C++17.
+ */
+#ifndef PROMCB_INLINE_H
+#define PROMCB_INLINE_H
+
+#include <promcb/atomic.h>
+#include <promcb/bucket3.h>
+#include <promcb/promcb.h>
+
+#include <string.h>
+#include <time.h>
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The ring in the block itself, which serves until a component has seen that many calls in a lane. */
+#define PROMCB_FIRST_RING_SLOTS 32
+#define PROMCB_FIRST_RING_LOG2 5
+
+/* The low bits of a head hold the position, the rest the time, so that one store carries both. */
+#define PROMCB_HEAD_POSITION_BITS 20
+#define PROMCB_HEAD_POSITION_MASK (((uint64_t)1 << PROMCB_HEAD_POSITION_BITS) - 1)
+
+/* The cells of one (component, lane): its hot part. layout.h asserts every offset. */
+struct promcb_block {
+	uint64_t head;                  /* CLOCK_MONOTONIC ns of the last record; low 20 bits: position */
+	uint64_t ring;                  /* full ring's block number + 1; 0: the first ring. [RING] */
+	uint64_t latency_sum_ns[2];     /* by outcome: 0 success, 1 failure */
+	uint64_t last_failure_ns;       /* CLOCK_REALTIME ns of the last failure; 0: none */
+	uint64_t log_entries[4];        /* by enum promcb_log_level */
+	uint64_t saturated;             /* calls whose latency was cut down to PROMCB_LATENCY_MAX_NS */
+	uint64_t backward;              /* calls whose clock ran backwards, counted with a latency of 0 */
+	uint64_t component_lane;        /* component << 32 | lane, for display and checks */
+	uint64_t kind;                  /* PROMCB_BLOCK_ in layout.h */
+	uint64_t position;              /* of the first ring of an overflow block; 0 elsewhere */
+	uint64_t reserved[2];           /* 0; room for calls begun and in flight */
+	uint64_t first_ring[PROMCB_FIRST_RING_SLOTS];
+	/* then the histogram: words [outcome][cell], promcb_bucket_cells() per outcome: promcb_block_cells() */
+};
+
+static inline uint64_t *promcb_block_cells(struct promcb_block *block)
+{
+	return (uint64_t *)(void *)(block + 1);
+}
+
+/*
+ * Where a thread records one component. The low 56 bits of each word are an address (64-byte aligned), the rest says
+ * what it is.
+ *   own block        block: its address.  ring: that of its present ring | log2 of the ring's slots
+ *   another schema   the same, and the top bit of block set, below it the segment's slot: block < 0
+ *   overflow block   block: 0.  ring: the overflow block's address, above it the segment's slot
+ *   none yet         both 0
+ * A signal handler may change an entry between two loads of the thread that it interrupted. So ring is loaded before
+ * block: a block that was put there in between meets a ring whose low bits are 0, which means one slot, and slot 0 is
+ * never written here.
+ */
+#define PROMCB_ENTRY_OTHER_SCHEMA ((uintptr_t)1 << 63)
+
+struct promcb_entry {
+	uintptr_t block;
+	uintptr_t ring;
+};
+
+extern __thread uintptr_t promcb_thread_distance __attribute__((tls_model("initial-exec")));
+
+/*
+ * 1 while the thread is between the loads and the stores of a record. A handler that finds it set records into an
+ * overflow block. Always 0 where promcb_add_owned() is whole.
+ */
+extern __thread uint32_t promcb_thread_busy __attribute__((tls_model("initial-exec")));
+
+static inline bool promcb_thread_is_busy(void)
+{
+	return !PROMCB_ADD_OWNED_IS_WHOLE && promcb_thread_busy != 0;
+}
+
+static inline void promcb_thread_set_busy(uint32_t busy)
+{
+	if (PROMCB_ADD_OWNED_IS_WHOLE)
+		return;
+	promcb_signal_fence();
+	promcb_thread_busy = busy;
+	promcb_signal_fence();
+}
+
+/* A record that is not the common case, which is a success of 1 ns to the maximum in an own block: see record.c. */
+void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
+
+#define PROMCB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* A head: what is kept of a stamp, about a millisecond, and the position. */
+static inline uint64_t promcb_head(uint64_t now_ns, uint64_t position)
+{
+	return (now_ns & ~PROMCB_HEAD_POSITION_MASK) | (position & PROMCB_HEAD_POSITION_MASK);
+}
+
+/*
+ * A sample: 32 bits of tick, one of failure, float32 of the nanoseconds (exact to 16.7 ms, then 6e-8). 0 is an empty
+ * slot. By way of a double, which is exact, because the bucket needs that anyway.
+ */
+static inline uint64_t promcb_sample(uint64_t latency_ns, bool success, uint64_t now_ns)
+{
+	float nanoseconds = (float)(double)(int64_t)latency_ns;
+	uint32_t bits;
+
+	memcpy(&bits, &nanoseconds, sizeof(bits));
+	return (now_ns & ~PROMCB_HEAD_POSITION_MASK) << (32 - PROMCB_HEAD_POSITION_BITS) | (uint64_t)!success << 31 |
+	       bits;
+}
+
+static inline void promcb_record_at_inline(struct promcb_component *component, uint64_t latency_ns, bool success,
+					   uint64_t now_ns)
+{
+	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+	uintptr_t ring = entry->ring;
+
+	promcb_signal_fence();
+	struct promcb_block *block = (struct promcb_block *)entry->block;
+
+	if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || promcb_thread_is_busy())) {
+		promcb_thread_set_busy(1);
+		uint64_t position = promcb_load_relaxed(&block->head);
+		uint32_t slot = (uint32_t)position & ~(UINT32_MAX << (ring & 31));
+
+		/* Not a latency of 0 or too long, not a failure, not the first of a round of the ring. */
+		if (!PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || !success || slot == 0)) {
+			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
+
+			promcb_add_owned(promcb_block_cells(block) + promcb_bucket3(latency_ns), 1);
+			promcb_add_owned(&block->latency_sum_ns[0], latency_ns);
+			promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
+			promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+			promcb_thread_set_busy(0);
+			return;
+		}
+		promcb_thread_set_busy(0);
+	}
+	/* The arguments as they came: a jump, so that the way above saves no register for it. */
+	promcb_record_aside(component, latency_ns, success, now_ns);
+}
+
+static inline void promcb_record_inline(struct promcb_component *component, uint64_t latency_ns, bool success)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	promcb_record_at_inline(component, latency_ns, success,
+				(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
+#endif

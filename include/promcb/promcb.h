@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * promcb.h: record the latency and the outcome of calls, per component, in shared memory.
+ *
+ *     #include <promcb/promcb.h>
+ *
+ *     int main(void)
+ *     {
+ *             struct promcb *metrics;
+ *             struct promcb_component *payments;
+ *
+ *             if (promcb_open("/promcb", NULL, &metrics) < 0)
+ *                     return 1;
+ *             promcb_component(metrics, "payment_api", &payments);
+ *             for (int i = 0; i < 1000; i++) {
+ *                     uint64_t start = promcb_start();
+ *                     bool success = i % 10 != 0;            // the call itself goes here
+ *                     promcb_stop(payments, start, success);
+ *             }
+ *             promcb_close(metrics);
+ *             return 0;
+ *     }
+ *
+ * Then "promcb-export" prints what was recorded, as Prometheus text, and goes on doing so after the program has ended.
+ *
+ * Caveats, before the calls
+ *  - A segment is a file in memory. Whoever may write it can spoil the numbers in it; whoever may truncate it can
+ *    kill its producers with SIGBUS. Keep it to one user or group (mode 0640 is the default).
+ *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after
+ *    fork or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where
+ *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec.
+ *  - exec: the new program opens the segment again.
+ *  - Crash: what was recorded stays, SIGKILL included; at most the one call being recorded is missing or without its
+ *    sum.
+ *  - Files: tmpfs (/dev/shm) and hugetlbfs. ext4 and xfs work, with stalls when the kernel writes back. Network, FUSE
+ *    and copy-on-write filesystems are refused, since room cannot be reserved there.
+ *  - Containers share a segment by a path on a shared tmpfs volume. Memory is charged to the cgroup that first
+ *    touches it.
+ *  - Nothing here prints, aborts, raises a signal or waits for another process.
+ *
+ * Concurrency (T any thread; S also from a signal handler, first use included) and progress
+ *      promcb_open, promcb_close, promcb_default       T    blocking (this process only)
+ *      promcb_component                                T    blocking (this process only)
+ *      promcb_record, promcb_record_at                 T S  wait-free once a component was recorded by the thread
+ *      promcb_start, promcb_stop                       T S  wait-free, as promcb_record
+ *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
+ *      promcb_count_log                                T S  wait-free, as promcb_record
+ *      promcb_set_state                                T S  blocking (this process only)
+ *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
+ *      promcb_strerror, promcb_state_name              T S  wait-free
+ *
+ * Functions that can fail return 0, or a negative errno whose meaning here promcb_strerror() tells.
+ */
+#ifndef PROMCB_PROMCB_H
+#define PROMCB_PROMCB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PROMCB_VERSION "0.1.0"
+
+/* The longest component name, in bytes, without a terminating zero. */
+#define PROMCB_NAME_MAX 127
+
+/* Latencies above this many nanoseconds (2^40, about 18 minutes) count as this many. */
+#define PROMCB_LATENCY_MAX_NS ((uint64_t)1 << 40)
+
+/* options.window_seconds: recent samples of any age. */
+#define PROMCB_WINDOW_ANY UINT32_MAX
+
+struct promcb;           /* one opened segment */
+struct promcb_component; /* one named thing whose calls are counted; valid until the process ends */
+
+enum promcb_state { PROMCB_CLOSED = 0, PROMCB_OPEN = 1, PROMCB_HALF_OPEN = 2 };
+
+enum promcb_log_level { PROMCB_LOG_DEBUG = 0, PROMCB_LOG_INFO = 1, PROMCB_LOG_WARNING = 2, PROMCB_LOG_ERROR = 3 };
+
+/* A sentence that says what was wrong, where, and what to do. Empty where nothing was. */
+struct promcb_message {
+	char text[512];
+};
+
+/*
+ * How to create a segment, and how to open it. Zero every field (memset, or = {0}) and set what should differ: zero
+ * means the default. All but message apply only if this call creates the segment; an existing one keeps its own.
+ */
+struct promcb_options {
+	uint64_t max_bytes;             /* hard bound of the segment's size; default 32 MiB, at most 16 GiB */
+	uint32_t components;            /* how many components fit; default 1,024, at most 65,000 */
+	uint32_t lanes;                 /* how many threads record without contention; default 256, at most 1,024 */
+	uint32_t recent_samples;        /* newest calls that quantiles cover; default 1,000, 32 to 65,536 */
+	uint32_t window_seconds;        /* older samples do not count; default 600; PROMCB_WINDOW_ANY: all do */
+	uint32_t schema;                /* of native histograms: 3 (4.5 % error), 4 (2.2 %), 5 (1.1 %); default 3 */
+	uint32_t mode;                  /* permission bits; default 0640 */
+	uint32_t owner;                 /* user id that shall own the segment; 0: the caller's */
+	uint32_t group;                 /* group id, likewise */
+	struct promcb_message *message; /* filled when the call fails, or when it succeeds with a warning */
+};
+
+/*
+ * Opens a segment, creating it if there is none.
+ * segment: a POSIX shared-memory name ("/promcb", "promcb") or a path with a second slash ("/run/app/metrics");
+ *   NULL: the environment's PROMCB_SEGMENT, else "/promcb". The caller keeps the string.
+ * options: NULL for the defaults. out: an opened segment, to be closed once per open. Two opens of one segment in a
+ * process share one attachment. Returns 0, or -errno: -EINVAL (an option or the name is out of range), -EACCES,
+ * -ENOSPC (no room), -EPROTO (another format version), -EBADMSG (not a segment, or corrupt), -EOPNOTSUPP (a
+ * filesystem that cannot reserve room), -EMFILE, -ENOMEM. Thread-safe.
+ */
+int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out);
+
+/*
+ * Gives the segment back. Its memory stays mapped until every thread that recorded in it has ended or closed. A
+ * record through a component after that is dropped without harm. p: may be NULL. Thread-safe.
+ */
+void promcb_close(struct promcb *p);
+
+/*
+ * The segment named by PROMCB_SEGMENT, else "/promcb", opened at the first call and never closed.
+ * Returns NULL with errno set if it cannot be opened; every function here takes that NULL and does nothing.
+ * Thread-safe.
+ */
+struct promcb *promcb_default(void);
+
+/*
+ * Finds or registers a component. name: 1 to PROMCB_NAME_MAX bytes of UTF-8 without control bytes; the caller keeps
+ * it. Use fixed names: a route, not a URL. out: always set to a handle that can be recorded into, whatever is
+ * returned: that of "_overflow" when the component cannot
+ *   be had, or one that does nothing. Handles are never freed.
+ * Returns 0, or -errno: -EINVAL (the name), -ENOSPC (the table or the segment is full: "_overflow"), -EBUSY (no lane
+ * was free and another process was registering), -EMFILE (65,535 handles in this process). Thread-safe.
+ */
+int promcb_component(struct promcb *p, const char *name, struct promcb_component **out);
+
+/*
+ * Records one finished call.
+ * latency_ns: nanoseconds; above PROMCB_LATENCY_MAX_NS it counts as that, and as saturated.
+ * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops have one at hand. A coarse one will do.
+ * Thread-safe. Async-signal-safe.
+ */
+void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
+
+/* The same, stamped with CLOCK_MONOTONIC_COARSE. Thread-safe. Async-signal-safe. */
+void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success);
+
+/*
+ * Starts the clock of a call: a token for promcb_stop() in the same process. It needs no component and holds nothing.
+ * Thread-safe. Async-signal-safe.
+ */
+uint64_t promcb_start(void);
+
+/*
+ * Records the call that started at the token. A clock that went backwards gives a latency of 0, and is counted.
+ * Thread-safe. Async-signal-safe.
+ */
+void promcb_stop(struct promcb_component *component, uint64_t start, bool success);
+
+/*
+ * Records one call of a component by name, for callers that keep no handles. latency_seconds: 0 or more. Returns 0,
+ * or -errno: -EINVAL (a negative, NaN or infinite latency, counted as rejected and not recorded; or the name), else
+ * as promcb_component(); with -ENOSPC and -EBUSY the call was recorded as "_overflow". Thread-safe.
+ */
+int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success);
+
+/*
+ * Tells the component's circuit-breaker state. Setting the current state changes nothing.
+ * Returns 0, or -EINVAL (no such state). Thread-safe. Async-signal-safe.
+ */
+int promcb_set_state(struct promcb_component *component, enum promcb_state state);
+
+/* Counts one log line of a level. A level that is none counts as an error. Thread-safe. Async-signal-safe. */
+void promcb_count_log(struct promcb_component *component, enum promcb_log_level level);
+
+/*
+ * Forgets what was recorded of a component, or of all, in every process. Its name stays, and so does its state. The
+ * counts in the segment go on; readers subtract what stood at the reset. Returns 0, or -errno: -ENOENT (no such
+ * component), -EBUSY (another process is resetting), -ENOSPC (no room to note the counts at the reset). Thread-safe.
+ */
+int promcb_reset(struct promcb *p, const char *name);
+int promcb_reset_all(struct promcb *p);
+
+/*
+ * What an error of promcb means, as a phrase without a full stop. error: negative or positive. Thread-safe.
+ * Async-signal-safe.
+ */
+const char *promcb_strerror(int error);
+
+/* "closed", "open", "half_open"; NULL for no such state. Thread-safe. Async-signal-safe. */
+const char *promcb_state_name(enum promcb_state state);
+
+/* "debug", "info", "warning", "error"; NULL for no such level. Thread-safe. Async-signal-safe. */
+const char *promcb_log_level_name(enum promcb_log_level level);
+
+/* The version of the library that runs, as PROMCB_VERSION. Thread-safe. Async-signal-safe. */
+const char *promcb_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
+#endif

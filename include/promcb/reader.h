@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reader.h: read a segment from outside: attach read-only, take a snapshot, walk it, render it.
+ *
+ *     struct promcb_reader *reader;
+ *     struct promcb_snapshot *snapshot;
+ *
+ *     if (promcb_reader_open(NULL, NULL, &reader, NULL) == 0) {
+ *             if (promcb_reader_snapshot(reader, NULL, &snapshot, NULL) == 0) {
+ *                     promcb_render(snapshot, PROMCB_FORMAT_TEXT, NULL, my_write, my_file);
+ *                     promcb_snapshot_free(snapshot);
+ *             }
+ *             promcb_reader_close(reader);
+ *     }
+ *
+ * A reader needs read permission on the segment and nothing else. It trusts no byte of it: a corrupt segment gives
+ * -EBADMSG, never a crash. It never waits for a producer. A snapshot is private memory: it stays as it is, and
+ * rendering it cannot fail but for memory and for the sink. A snapshot is whole or not at all: no component's total
+ * is ever partial.
+ *
+ * One thread at a time may use a reader, and a snapshot while it is being freed; everything else may be shared
+ * between threads. Functions that can fail return 0, or a negative errno whose meaning promcb_strerror() tells; a
+ * message, where one is taken, may be NULL, and else gets a sentence about what was wrong.
+ */
+#ifndef PROMCB_READER_H
+#define PROMCB_READER_H
+
+#include <promcb/promcb.h>
+
+#pragma GCC visibility push(default)
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct promcb_reader;
+struct promcb_snapshot;
+
+/* How a reader gets at the bytes. */
+enum promcb_access {
+	PROMCB_ACCESS_COPY = 0,   /* pread into private memory: safe in any process */
+	PROMCB_ACCESS_MAPPED =
+		1, /* map: faster. Whoever truncates the segment raises SIGBUS here, unless the guard is on */
+};
+
+struct promcb_reader_options {
+	enum promcb_access access;
+};
+
+struct promcb_snapshot_options {
+	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
+	const char *matching; /* only components whose name contains this text; NULL: all */
+};
+
+/* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds no call. */
+struct promcb_summary {
+	const char *name;               /* ends with the snapshot */
+	uint64_t total_calls;           /* since the component was created or reset; success + failure, exactly */
+	uint64_t successful_calls;
+	uint64_t failed_calls;
+	double success_rate;            /* percent of total_calls, 0 to 100; 0 without a call */
+	double failure_rate;            /* percent of total_calls; 0 without a call */
+	double latency_sum;             /* seconds, all calls */
+	double avg_latency;             /* over the recent samples, as all that follow */
+	double min_latency;
+	double max_latency;
+	double p50, p90, p95, p99, p999;
+	uint64_t recent_calls;          /* how many samples that is */
+	double recent_failure_rate;     /* percent of recent_calls; NaN without one */
+	enum promcb_state state;
+	double last_state_change;       /* Unix seconds; NaN if none, or unknown */
+	double last_failure_time;       /* Unix seconds; NaN if none */
+	uint64_t transitions[3];        /* changes into each enum promcb_state */
+	uint64_t log_entries[4];        /* by enum promcb_log_level */
+};
+
+/* The segment as a whole. Counts that cannot be known (locks unsupported) are -1. */
+struct promcb_segment_info {
+	char path[512];                 /* the file, as opened */
+	uint32_t format_major, format_minor;
+	uint64_t used_bytes;            /* memory that the file holds */
+	uint64_t max_bytes;
+	double created;                 /* Unix seconds */
+	uint32_t components;            /* registered, "_overflow" not counted */
+	uint32_t components_max;
+	uint32_t lanes_max;
+	int32_t lanes_live;             /* held by a thread now */
+	int32_t lanes_idle;             /* held by nobody, with counts in them */
+	int32_t producers;              /* processes that hold a lane */
+	uint32_t schema;
+	uint32_t recent_samples;
+	uint32_t window_seconds;        /* PROMCB_WINDOW_ANY: no limit */
+	uint64_t components_rejected;   /* registrations that got "_overflow" */
+	uint64_t overflow_calls;        /* calls recorded without a lane: correct, but slower */
+	uint64_t dropped_calls;         /* calls that could not be recorded at all */
+	uint64_t rejected_calls;        /* calls with a negative, NaN or infinite latency */
+	uint64_t saturated_calls;       /* calls longer than PROMCB_LATENCY_MAX_NS */
+	uint64_t backward_calls;        /* calls whose clock ran backwards, recorded with latency 0 */
+};
+
+/*
+ * Opens a segment for reading. segment: as for promcb_open(). options: NULL for the defaults. Returns 0, or -errno:
+ * -ENOENT (no such segment), -EACCES, -EPROTO (another format version), -EBADMSG (not a segment, or corrupt),
+ * -ENOMEM. Thread-safe.
+ */
+int promcb_reader_open(const char *segment, const struct promcb_reader_options *options, struct promcb_reader **out,
+		       struct promcb_message *message);
+
+/* reader: may be NULL. Snapshots taken from it stay. */
+void promcb_reader_close(struct promcb_reader *reader);
+
+/*
+ * Whether the segment's name now leads elsewhere. Returns 0 if not, -ESTALE if it was recreated, -ENOENT if it was
+ * removed, -EBADMSG if it was truncated.
+ */
+int promcb_reader_validate(struct promcb_reader *reader);
+
+/*
+ * Takes a snapshot. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset for a whole second),
+ * -ESTALE (the file was truncated under the reader), -ENOMEM.
+ */
+int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
+			   struct promcb_snapshot **out, struct promcb_message *message);
+
+void promcb_snapshot_free(struct promcb_snapshot *snapshot);
+
+/* The components listed, sorted by name. The order of two snapshots may differ by what was registered in between. */
+size_t promcb_snapshot_count(const struct promcb_snapshot *snapshot);
+
+/* Component index of a snapshot, below promcb_snapshot_count(). Returns 0, or -ENOENT. */
+int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index, struct promcb_summary *out);
+
+/* The component of that name. Returns 0, or -ENOENT. */
+int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out);
+
+void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out);
+
+/* What a snapshot is rendered as. */
+enum promcb_format {
+	PROMCB_FORMAT_TEXT = 0,   /* Prometheus text 0.0.4 */
+	PROMCB_FORMAT_JSON = 1,   /* name -> the whole summary */
+	PROMCB_FORMAT_HEALTH = 2, /* the health document */
+};
+
+struct promcb_render_options {
+	double scrape_seconds;  /* what promcb_scrape_duration_seconds says */
+	const char *matching;   /* JSON: only components whose name contains this text; NULL: all */
+	bool without_compat;    /* leave out the alias families of the reference guide */
+};
+
+/* Takes length bytes of a rendering. Returns 0, or a negative errno that ends the rendering. */
+typedef int promcb_write_fn(void *context, const void *bytes, size_t length);
+
+/* Renders. options: may be NULL. Returns 0, -EINVAL (no such format), -ENOMEM, or what write returned. */
+int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
+		  const struct promcb_render_options *options, promcb_write_fn *write, void *context);
+
+/* "text", "json", "health" to a format. Returns 0, or -EINVAL. */
+int promcb_format_parse(const char *name, enum promcb_format *out);
+
+/* What goes into a Content-Type header; NULL for no such format. */
+const char *promcb_format_content_type(enum promcb_format format);
+
+/*
+ * Checks every invariant of the segment's format that can be seen from outside, and calls report with a sentence for
+ * each that does not hold. Returns how many, or -errno.
+ */
+int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *context, const char *sentence),
+			void *context);
+
+/*
+ * Guards this process against the truncation of mapped segments: installs a SIGBUS handler that gives way to the
+ * previous one for every other address. For programs that own their process; a library has no business calling it.
+ * Returns 0, or -errno.
+ */
+int promcb_reader_guard(void);
+
+#ifdef __cplusplus
+}
+#endif
+#pragma GCC visibility pop
+
+#endif

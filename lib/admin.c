@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admin.c: creating, removing and listing segments.
+ *
+ * May include: promcb/admin.h, segment.h, validate.h.
+ */
+#include <promcb/admin.h>
+
+#include "segment.h"
+#include "validate.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message)
+{
+	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
+	struct promcb_segment attached;
+	char path[PROMCB_PATH_MAX];
+	int result;
+
+	if (message)
+		message->text[0] = 0;
+	result = promcb_segment_path(segment, path, message);
+	if (result == 0)
+		result = promcb_segment_attach(&attached, path, &ours, true, true, message);
+	if (result == 0)
+		promcb_segment_unmap(&attached);
+	return result;
+}
+
+/* Takes every lane at once: nobody lives. Returns 0, or -EBUSY. The lock goes with the descriptor. */
+static int lock_all(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK,
+			     .l_whence = SEEK_SET,
+			     .l_start = PROMCB_LOCK_LANES,
+			     .l_len = PROMCB_LANES_MAX + PROMCB_SPECIAL_LANES};
+
+	return fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES) ? -EBUSY : 0;
+}
+
+/* Tells producers that have the file mapped. A file that is no segment has nobody to tell. */
+static void retire(int fd)
+{
+	const uint64_t retired = 1;
+	struct promcb_header header;
+
+	if (pread(fd, &header, sizeof(header), 0) == sizeof(header) && promcb_header_validate(&header, "", NULL) == 0 &&
+	    pwrite(fd, &retired, sizeof(retired), offsetof(struct promcb_header, retired)) < 0) {
+		/* They notice by the missing name, too. */
+	}
+}
+
+int promcb_remove(const char *segment, bool force, struct promcb_message *message)
+{
+	struct promcb_header header;
+	struct stat opened, named;
+	char path[PROMCB_PATH_MAX];
+	int result, fd;
+
+	result = promcb_segment_path(segment, path, message);
+	if (result < 0)
+		return result;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0) {
+		result = -errno;
+		return promcb_message_error(
+			message, result,
+			result == -ENOENT ? "there is no segment %s" : "no permission to remove segment %s", path);
+	}
+	if (fstat(fd, &opened) < 0 || !S_ISREG(opened.st_mode) ||
+	    pread(fd, &header, sizeof(header.magic), 0) < (ssize_t)sizeof(header.magic) ||
+	    header.magic != PROMCB_MAGIC) {
+		result = promcb_message_error(message, -EBADMSG, "%s is not a promcb segment, so it is left alone",
+					      path);
+		goto out;
+	}
+	if (lock_all(fd) < 0 && !force) {
+		result = promcb_message_error(
+			message, -EBUSY,
+			"segment %s has live producers: stop them, or use --force, and they go on in a new one", path);
+		goto out;
+	}
+	retire(fd);
+	if (lstat(path, &named) < 0 || named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+		result = promcb_message_error(message, -ESTALE, "segment %s was replaced in the meantime", path);
+	else if (unlink(path) < 0)
+		result = promcb_message_error(message, -errno, "cannot remove segment %s: %s", path,
+					      promcb_strerror(-errno));
+out:
+	close(fd);
+	return result;
+}
+
+int promcb_list(const char *directory, int (*found)(void *context, const char *segment, bool usable), void *context)
+{
+	DIR *entries = opendir(directory ? directory : PROMCB_SHM_DIRECTORY);
+	struct dirent *entry;
+	int result = 0;
+
+	if (!entries)
+		return -errno;
+	while (result == 0 && (entry = readdir(entries))) {
+		int fd = openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		struct promcb_header header;
+		char name[PROMCB_PATH_MAX];
+		struct stat status;
+		ssize_t length;
+
+		if (fd < 0)
+			continue;
+		length =
+			fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? pread(fd, &header, sizeof(header), 0) : -1;
+		close(fd);
+		if (length < (ssize_t)sizeof(header.magic) || header.magic != PROMCB_MAGIC)
+			continue;
+		if (snprintf(name, sizeof(name), "%s/%s", directory ? directory : "", entry->d_name) >=
+		    (int)sizeof(name))
+			continue;
+		result = found(context, name,
+			       length == (ssize_t)sizeof(header) && promcb_header_validate(&header, name, NULL) == 0);
+	}
+	closedir(entries);
+	return result;
+}

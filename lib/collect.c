@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * collect.c: one pass over the chunks, in the order in which they lie, adds every block to its component; then the
+ * rings of each component are digested. Baselines were read, and their words checked, before the first cell: cells
+ * only grow, so no difference is negative unless the segment is corrupt.
+ */
+#include "collect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */ };
+
+/* Where a component's recent samples lie. */
+struct ring_place {
+	uint32_t index;         /* in the snapshot */
+	uint32_t block;         /* number; for its first ring */
+	uint32_t ring;          /* number + 1 of its full ring; 0: the first ring */
+	uint32_t position;
+	uint32_t lane;
+};
+
+struct collection {
+	struct promcb_snapshot *snapshot;
+	const struct promcb_image *image;
+	struct promcb_source *source;
+	struct promcb_message *message;
+	uint32_t *index_of;             /* descriptor -> index in the snapshot + 1 */
+	struct promcb_block **baselines; /* by index; NULL: never reset */
+	struct ring_place *places;
+	size_t place_count, place_room;
+	size_t wanted;                  /* components that the options let through */
+	uint64_t now_ns;
+	bool with_recent;
+};
+
+static int corrupt(const struct collection *c, const char *what, uint64_t number)
+{
+	return promcb_message_error(c->message, -EBADMSG, "segment %s is corrupt: %s (%llu)", c->source->path, what,
+				    (unsigned long long)number);
+}
+
+static bool is_wanted(const struct promcb_image_component *listed, const struct promcb_snapshot_options *options)
+{
+	return !options || !options->matching || strstr(listed->name, options->matching);
+}
+
+/* -- Baselines ---------------------------------------------------------------------------------------------------- */
+
+static int read_baseline(struct collection *c, const struct promcb_image_component *listed, uint32_t index)
+{
+	const struct promcb_geometry *g = c->image->geometry;
+	struct promcb_block *copy;
+	const uint64_t *view;
+
+	if (!listed->baseline)
+		return 0;
+	copy = aligned_alloc(64, g->block_bytes);
+	c->baselines[index] = copy;
+	if (!copy)
+		return -ENOMEM;
+	if (promcb_chunk_kind(c->image->chunk_words[(listed->baseline - 1) / promcb_blocks_per_chunk(g)]) !=
+	    PROMCB_CHUNK_BLOCKS)
+		return corrupt(c, "a baseline lies in a chunk without blocks", listed->component);
+	view = promcb_source_view(c->source, promcb_block_off(g, listed->baseline - 1), g->block_bytes, copy);
+	if (!view)
+		return corrupt(c, "a baseline lies past the end", listed->component);
+	for (uint32_t i = 0; i < g->block_bytes / sizeof(uint64_t); i++)
+		((uint64_t *)copy)[i] = promcb_load_relaxed(&view[i]);
+	if (copy->kind != PROMCB_BLOCK_BASELINE || copy->component_lane >> 32 != listed->component)
+		return corrupt(c, "a baseline is none, or another component's", listed->component);
+	return 0;
+}
+
+/* -- Blocks ------------------------------------------------------------------------------------------------------- */
+
+static int note_ring(struct collection *c, const struct promcb_block *block, uint32_t number, uint32_t index,
+		     uint32_t lane, bool overflow)
+{
+	const struct promcb_geometry *g = c->image->geometry;
+	uint64_t head = promcb_load_relaxed(&block->head);
+	/* [RING] acquire: the number before the ring that it leads to. */
+	uint64_t ring = overflow ? 0 : promcb_load_acquire(&block->ring);
+	bool own_lane = lane < g->lanes;
+
+	if (!c->with_recent || (own_lane && !c->image->lanes[lane].samples_count))
+		return 0;
+	/* Idle for longer than the window: nothing in it counts, and the head says so without a look. */
+	if (g->window_ns &&
+	    head + (own_lane ? (uint64_t)c->image->lanes[lane].shift_ns : 0) + g->window_ns < c->now_ns &&
+	    c->now_ns - head < (uint64_t)1 << 62)
+		return 0;
+	if (ring &&
+	    (ring > UINT32_MAX || (ring - 1) / promcb_rings_per_chunk(g) >= g->chunks ||
+	     promcb_chunk_kind(c->image->chunk_words[(ring - 1) / promcb_rings_per_chunk(g)]) != PROMCB_CHUNK_RINGS)) {
+		/* The image may be older than the chunk. Then the first ring still holds genuine samples. */
+		ring = 0;
+	}
+	if (c->place_count == c->place_room) {
+		size_t room = c->place_room ? 2 * c->place_room : 256;
+		struct ring_place *places = realloc(c->places, room * sizeof(*places));
+
+		if (!places)
+			return -ENOMEM;
+		c->places = places;
+		c->place_room = room;
+	}
+	c->places[c->place_count++] = (struct ring_place){
+		.index = index,
+		.block = number,
+		.ring = (uint32_t)ring,
+		.position =
+			(uint32_t)(overflow ? promcb_load_relaxed(&block->position) : head & PROMCB_HEAD_POSITION_MASK),
+		.lane = lane,
+	};
+	return 0;
+}
+
+static int add_block(struct collection *c, const struct promcb_block *block, uint32_t number, uint32_t component,
+		     uint32_t index)
+{
+	struct promcb_snapshot_component *into = &c->snapshot->components[index];
+	const uint64_t *cells = (const uint64_t *)(const void *)(block + 1);
+	uint64_t component_lane = promcb_load_relaxed(&block->component_lane), kind = promcb_load_relaxed(&block->kind);
+	uint32_t lane = (uint32_t)component_lane, count = c->image->geometry->cells;
+	uint64_t calls = 0, failure_ns;
+
+	if (component_lane >> 32 != component || (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
+	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
+	    (kind == PROMCB_BLOCK_PLAIN && lane >= c->image->geometry->lanes))
+		return corrupt(c, "a block's header and the directory that lists it disagree", number);
+	/* Ring and head before the cells or after, as it comes: no order is promised between them. */
+	int result = note_ring(c, block, number, index, lane, kind == PROMCB_BLOCK_OVERFLOW);
+
+	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
+		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
+		for (uint32_t cell = 0; cell < count; cell++) {
+			uint64_t value = promcb_load_relaxed(&cells[outcome * count + cell]);
+
+			into->cells[outcome][cell] += value;
+			calls += value;
+		}
+	}
+	for (unsigned level = 0; level < 4; level++)
+		into->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
+	failure_ns = promcb_load_relaxed(&block->last_failure_ns);
+	if (failure_ns > into->last_failure_ns)
+		into->last_failure_ns = failure_ns;
+	c->snapshot->info.saturated_calls += promcb_load_relaxed(&block->saturated);
+	c->snapshot->info.backward_calls += promcb_load_relaxed(&block->backward);
+	if (kind == PROMCB_BLOCK_OVERFLOW)
+		c->snapshot->info.overflow_calls += calls;
+	return result;
+}
+
+static bool chunk_has_blocks(const struct promcb_image *image, uint32_t first, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (image->block_component[first + i])
+			return true;
+	return false;
+}
+
+static int sweep(struct collection *c)
+{
+	const struct promcb_geometry *g = c->image->geometry;
+	uint32_t each = promcb_blocks_per_chunk(g);
+	uint8_t *buffer = aligned_alloc(64, g->chunk_bytes);
+	int result = buffer ? 0 : -ENOMEM;
+
+	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++) {
+		const uint8_t *view;
+
+		if (!chunk_has_blocks(c->image, chunk * each, each))
+			continue;
+		view = promcb_source_view(c->source, promcb_chunk_off(g, chunk), (uint64_t)each * g->block_bytes,
+					  buffer);
+		if (!view) {
+			result = corrupt(c, "a chunk lies past the end", chunk);
+			break;
+		}
+		for (uint32_t slot = 0; slot < each && result == 0; slot++) {
+			uint32_t number = chunk * each + slot, component = c->image->block_component[number];
+
+			if (component && c->index_of[component - 1])
+				result = add_block(
+					c,
+					(const struct promcb_block *)(const void *)(view +
+										    (uint64_t)slot * g->block_bytes),
+					number, component - 1, c->index_of[component - 1] - 1);
+		}
+	}
+	free(buffer);
+	return result;
+}
+
+/* -- Recent samples ----------------------------------------------------------------------------------------------- */
+
+/* Copies a ring, its stamps moved into our time namespace. Returns false if it is not there. */
+static bool copy_ring(struct collection *c, const struct ring_place *place, uint64_t *samples, uint32_t *slots)
+{
+	const struct promcb_geometry *g = c->image->geometry;
+	uint64_t off = place->ring ? promcb_ring_off(g, place->ring - 1)
+				   : promcb_block_off(g, place->block) + offsetof(struct promcb_block, first_ring);
+	uint64_t shift = 0;
+	const uint64_t *view;
+
+	*slots = place->ring ? (uint32_t)1 << g->ring_log2 : PROMCB_FIRST_RING_SLOTS;
+	view = promcb_source_view(c->source, off, *slots * sizeof(uint64_t), samples);
+	if (!view)
+		return false;
+	if (place->lane < g->lanes && c->image->lanes[place->lane].shift_ns)
+		shift = (uint64_t)(c->image->lanes[place->lane].shift_ns >> PROMCB_HEAD_POSITION_BITS) << 32;
+	for (uint32_t slot = 0; slot < *slots; slot++) {
+		uint64_t sample = promcb_load_relaxed(&view[slot]);
+
+		samples[slot] = sample ? sample + shift : 0;
+	}
+	return true;
+}
+
+static int compare_places(const void *left, const void *right)
+{
+	const struct ring_place *a = left, *b = right;
+
+	if (a->index != b->index)
+		return a->index < b->index ? -1 : 1;
+	return a->block < b->block ? -1 : a->block > b->block;
+}
+
+static int digest_all(struct collection *c, struct promcb_recent_scratch *scratch)
+{
+	const struct promcb_geometry *g = c->image->geometry;
+	struct promcb_recent_window window = {
+		.now_tick = (uint32_t)(c->now_ns >> PROMCB_HEAD_POSITION_BITS),
+		.window_ticks = g->window_ns ? (uint32_t)(g->window_ns >> PROMCB_HEAD_POSITION_BITS) : UINT32_MAX,
+		.future_ticks = SAMPLES_FUTURE_TICKS,
+		.newest = g->recent_samples,
+	};
+	size_t ring_words = (size_t)1 << g->ring_log2, rings_room = 0, next = 0;
+	struct promcb_ring_copy *rings = NULL;
+	uint64_t *samples = NULL;
+	int result = 0;
+
+	if (g->window_ns >> PROMCB_HEAD_POSITION_BITS >= INT32_MAX)
+		window.window_ticks = UINT32_MAX;
+	if (c->place_count)
+		qsort(c->places, c->place_count, sizeof(*c->places), compare_places);
+	for (uint32_t index = 0; index < c->snapshot->count && result == 0; index++) {
+		size_t first = next, count = 0;
+
+		while (next < c->place_count && c->places[next].index == index)
+			next++;
+		if (next - first > rings_room) {
+			rings_room = next - first;
+			free(rings);
+			free(samples);
+			rings = calloc(rings_room, sizeof(*rings));
+			samples = aligned_alloc(64, rings_room * ring_words * sizeof(uint64_t));
+			if (!rings || !samples) {
+				result = -ENOMEM;
+				break;
+			}
+		}
+		for (size_t i = first; i < next; i++) {
+			struct promcb_ring_copy *ring = &rings[count];
+			uint64_t *copy = samples + count * ring_words;
+
+			*ring = (struct promcb_ring_copy){.samples = copy, .position = c->places[i].position};
+			count += copy_ring(c, &c->places[i], copy, &ring->slots);
+		}
+		window.after_reset = c->baselines[index] != NULL;
+		if (window.after_reset)
+			window.reset_tick = (uint32_t)(c->baselines[index]->head >> PROMCB_HEAD_POSITION_BITS);
+		result = promcb_recent_digest(rings, count, &window, scratch, &c->snapshot->components[index].recent);
+	}
+	free(rings);
+	free(samples);
+	return result;
+}
+
+/* -- Finishing ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t less(uint64_t value, uint64_t subtract)
+{
+	return value > subtract ? value - subtract : 0;
+}
+
+static void finish(struct promcb_snapshot_component *component, const struct promcb_block *baseline, uint32_t cells)
+{
+	const uint64_t *base_cells = baseline ? (const uint64_t *)(const void *)(baseline + 1) : NULL;
+
+	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
+		for (uint32_t cell = 0; cell < cells; cell++) {
+			if (baseline)
+				component->cells[outcome][cell] =
+					less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);
+			component->calls[outcome] += component->cells[outcome][cell];
+		}
+		if (baseline)
+			component->latency_sum_ns[outcome] =
+				less(component->latency_sum_ns[outcome], baseline->latency_sum_ns[outcome]);
+	}
+	if (!baseline)
+		return;
+	for (unsigned level = 0; level < 4; level++)
+		component->log_entries[level] = less(component->log_entries[level], baseline->log_entries[level]);
+	for (unsigned state = 0; state < 3; state++)
+		component->transitions[state] =
+			(component->transitions[state] - promcb_state_transitions(baseline->position, state)) &
+			PROMCB_TRANSITION_MASK;
+	component->since_ns = baseline->last_failure_ns;
+	if (component->last_failure_ns < component->since_ns)
+		component->last_failure_ns = 0;
+}
+
+static bool is_listed(const struct promcb_snapshot_component *c, bool after_reset, bool reserved)
+{
+	uint64_t events = c->calls[0] + c->calls[1];
+
+	for (unsigned level = 0; level < 4; level++)
+		events += c->log_entries[level];
+	for (unsigned state = 0; state < 3; state++)
+		events += c->transitions[state];
+	/* A reset must not silence the alert of an open breaker. */
+	return events || c->state != PROMCB_CLOSED || (!after_reset && !reserved);
+}
+
+static void drop_unlisted(struct collection *c)
+{
+	struct promcb_snapshot *s = c->snapshot;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		bool reserved = strcmp(s->components[i].name, PROMCB_OVERFLOW_NAME) == 0;
+
+		if (is_listed(&s->components[i], c->baselines[i] != NULL, reserved))
+			s->components[kept++] = s->components[i];
+	}
+	s->count = kept;
+}
+
+static int compare_names(const void *left, const void *right)
+{
+	return strcmp(((const struct promcb_snapshot_component *)left)->name,
+		      ((const struct promcb_snapshot_component *)right)->name);
+}
+
+static int begin(struct collection *c, const struct promcb_snapshot_options *options)
+{
+	struct promcb_snapshot *s = c->snapshot;
+	uint32_t cells = c->image->geometry->cells;
+	int result = 0;
+
+	for (uint32_t i = 0; i < c->image->count; i++)
+		c->wanted += is_wanted(&c->image->components[i], options);
+	s->cells = cells;
+	s->components = calloc(c->wanted + 1, sizeof(*s->components));
+	s->cell_memory = calloc(c->wanted + 1, 2 * cells * sizeof(uint64_t));
+	c->index_of = calloc(c->image->geometry->components, sizeof(*c->index_of));
+	c->baselines = calloc(c->wanted + 1, sizeof(*c->baselines));
+	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < c->image->count && result == 0; i++) {
+		const struct promcb_image_component *listed = &c->image->components[i];
+		struct promcb_snapshot_component *component = &s->components[s->count];
+
+		if (!is_wanted(listed, options))
+			continue;
+		memcpy(component->name, listed->name, sizeof(component->name));
+		component->name_bytes = listed->name_bytes;
+		component->state = (uint32_t)(listed->state >> PROMCB_STATE_SHIFT) & 3;
+		if (component->state > PROMCB_HALF_OPEN)
+			return corrupt(c, "a component's state is none", listed->component);
+		for (unsigned state = 0; state < 3; state++)
+			component->transitions[state] = promcb_state_transitions(listed->state, state);
+		component->last_state_change_ns = (listed->state_time >> 16) * 1000000;
+		component->since_ns = listed->created_ns;
+		component->cells[0] = s->cell_memory + s->count * 2 * cells;
+		component->cells[1] = component->cells[0] + cells;
+		result = read_baseline(c, listed, (uint32_t)s->count);
+		c->index_of[listed->component] = (uint32_t)++s->count;
+	}
+	return result;
+}
+
+int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *image, struct promcb_source *source,
+		   const struct promcb_snapshot_options *options, uint64_t now_ns,
+		   struct promcb_recent_scratch *scratch, struct promcb_message *message)
+{
+	struct collection c = {.snapshot = snapshot,
+			       .image = image,
+			       .source = source,
+			       .message = message,
+			       .now_ns = now_ns,
+			       .with_recent = !options || !options->without_recent};
+	int result = begin(&c, options);
+
+	if (result == 0)
+		result = sweep(&c);
+	if (result == 0)
+		result = digest_all(&c, scratch);
+	if (result == 0) {
+		for (size_t i = 0; i < snapshot->count; i++)
+			finish(&snapshot->components[i], c.baselines[i], snapshot->cells);
+		drop_unlisted(&c);
+		qsort(snapshot->components, snapshot->count, sizeof(*snapshot->components), compare_names);
+	}
+	for (size_t i = 0; c.baselines && i < c.wanted; i++)
+		free(c.baselines[i]);
+	free(c.baselines);
+	free(c.index_of);
+	free(c.places);
+	return result;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * create.h: makes the file of a segment: whole, and only then under its name. Used by segment.c alone.
+ *
+ * May include: layout.h, validate.h, name.h, hash.h, message.h.
+ */
+#ifndef PROMCB_CREATE_H
+#define PROMCB_CREATE_H
+
+#include "message.h"
+
+/* Returns 0, -EEXIST (somebody was faster, or it was there), or another -errno as promcb_open(). */
+int promcb_segment_create(const char *path, const struct promcb_options *options, struct promcb_message *message);
+
+#endif

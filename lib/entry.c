@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "entry.h"
+
+#include "bucket.h"
+
+_Static_assert(PROMCB_SEGMENTS_MAX == 64, "a slot fits above an address, below the mark of another schema");
+
+struct promcb_entry promcb_entry_load(const struct promcb_component *component)
+{
+	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+	struct promcb_entry copy;
+
+	/* Whoever changes an entry changes its ring. */
+	do {
+		copy.ring = entry->ring;
+		promcb_signal_fence();
+		copy.block = entry->block;
+		promcb_signal_fence();
+	} while (copy.ring != entry->ring);
+	return copy;
+}
+
+static void store(struct promcb_entry *entry, struct promcb_entry value)
+{
+	entry->ring = value.ring;
+	promcb_signal_fence();
+	entry->block = value.block;
+	promcb_signal_fence();
+}
+
+static uintptr_t slot_bits(const struct promcb_segment *segment)
+{
+	return (uintptr_t)segment->slot << 56;
+}
+
+static struct promcb_entry overflow_place(const struct promcb_segment *segment, uint32_t number)
+{
+	const struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, number);
+	struct promcb_block *block =
+		descriptor ? promcb_segment_block(segment, promcb_load32_relaxed(&descriptor->overflow)) : NULL;
+
+	if (block && promcb_load_relaxed(&block->kind) == PROMCB_BLOCK_OVERFLOW)
+		return (struct promcb_entry){.block = 0, .ring = (uintptr_t)block | slot_bits(segment)};
+	/* Only in a corrupt segment. */
+	promcb_add_relaxed(&promcb_segment_header(segment)->dropped_calls, 1);
+	return (struct promcb_entry){.block = 0, .ring = 0};
+}
+
+/* The seat's own block of the component, else its overflow block, else nothing. */
+static struct promcb_entry best_place(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat)
+{
+	const struct promcb_segment *segment = p->segment;
+	uint32_t number = promcb_component_resolve(p, component, seat);
+	struct promcb_block *block = seat && seat->lane ? promcb_lane_block(seat, number) : NULL;
+	uintptr_t mark =
+		segment->geometry.schema == PROMCB_SCHEMA_MIN ? 0 : PROMCB_ENTRY_OTHER_SCHEMA | slot_bits(segment);
+
+	if (!block)
+		return overflow_place(segment, number);
+	return (struct promcb_entry){.block = (uintptr_t)block | mark, .ring = promcb_lane_ring(segment, block)};
+}
+
+/* Whether the recorder still has entries that lead to a segment which the owner has left. */
+static bool has_stayed(const struct promcb *p, const struct promcb_recorder *recorder)
+{
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		const struct promcb_seat *seat = &recorder->seats[slot];
+
+		if (seat->segment && seat->segment->closing && seat->segment->owner == p && !seat->moved)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Leads all the recorder's entries of the owner to its present segment. What finds no own block there stays where it
+ * was.
+ */
+static void move_entries(struct promcb *p, struct promcb_recorder *recorder, struct promcb_seat *seat)
+{
+	bool all = true;
+
+	if (!has_stayed(p, recorder))
+		return;
+	for (uint32_t index = 1; index < promcb_handles_used; index++) {
+		struct promcb_entry *entry = &recorder->entries[index], place;
+
+		if (promcb_home.handles[index].owner != p || entry->ring == 0)
+			continue;
+		place = best_place(p, (struct promcb_component *)(void *)&promcb_home.handles[index], seat);
+		if (place.block || (place.ring && !entry->block))
+			store(entry, place);
+		else
+			all = false;
+	}
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX && all; slot++)
+		if (recorder->seats[slot].segment && recorder->seats[slot].segment->owner == p)
+			recorder->seats[slot].moved = recorder->seats[slot].segment->closing;
+}
+
+struct promcb_entry promcb_entry_find(struct promcb_component *component)
+{
+	struct promcb *p = promcb_component_handle(component)->owner;
+	struct promcb_recorder *recorder;
+	struct promcb_entry *entry, place;
+	struct promcb_seat *seat;
+
+	if (!p || !p->segment)
+		return (struct promcb_entry){.block = 0, .ring = 0};
+	promcb_owner_follow(p);
+	recorder = promcb_recorder_current(true);
+	seat = promcb_owner_seat(p, recorder);
+	if (recorder)
+		move_entries(p, recorder, seat);
+	place = best_place(p, component, seat);
+	if (recorder && place.ring) {
+		entry = promcb_recorder_entry(recorder, component);
+		/*
+		 * An own block in a segment that was left is better kept than changed for an overflow block: see the
+		 * invariants.
+		 */
+		if (place.block || !entry->block)
+			store(entry, place);
+	}
+	return place;
+}
+
+struct promcb_entry promcb_entry_find_overflow(struct promcb_component *component)
+{
+	const struct promcb_handle *handle = promcb_component_handle(component);
+	const struct promcb *p = handle->owner;
+
+	if (!p || !p->segment)
+		return (struct promcb_entry){.block = 0, .ring = 0};
+	return overflow_place(p->segment,
+			      handle->generation == p->generation ? handle->component : PROMCB_OVERFLOW_COMPONENT);
+}
+
+void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at)
+{
+	struct promcb *p = promcb_component_handle(component)->owner;
+	struct promcb_recorder *recorder = promcb_recorder_current(false);
+	struct promcb_entry *entry;
+	struct promcb_seat *seat;
+
+	if (!recorder || !p || !p->segment)
+		return;
+	promcb_owner_follow(p);
+	seat = promcb_owner_seat(p, recorder);
+	move_entries(p, recorder, seat);
+	entry = promcb_recorder_entry(recorder, component);
+	if (entry->block == at->block && entry->ring == at->ring && seat->lane &&
+	    promcb_lane_grow_ring(seat, promcb_entry_block(at)))
+		entry->ring = promcb_lane_ring(seat->segment, promcb_entry_block(at));
+}

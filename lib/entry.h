@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * entry.h: leads a thread to where it records a component: the slow path of recording.
+ *
+ * May include: open.h, inline.h, bucket.h. Async-signal-safe; but for promcb_entry_load(), called with the process's
+ * mutex held.
+ *
+ * Invariants
+ *   - An entry changes only in its own thread, or a handler of it, or while its recorder is idle. A handler may come
+ *     between any two loads of the thread. So ring is stored before block and loaded before it, and an entry goes
+ *     only from nothing to an overflow block to an own block, and from one own block to another: every mix that the
+ *     record path can meet on these ways is an address of the thread's own with a ring that fits, or is sent aside.
+ *   - A thread that is moved to another segment keeps its seat in the old one until it ends: the frame that a handler
+ *     interrupted may still record there.
+ */
+#ifndef PROMCB_ENTRY_H
+#define PROMCB_ENTRY_H
+
+#include "open.h"
+
+/* The parts of an entry's words, as inline.h has them. */
+static inline uintptr_t promcb_entry_address(uintptr_t word)
+{
+	return word & (((uintptr_t)1 << 56) - 64);
+}
+
+static inline uint32_t promcb_entry_slot(uintptr_t word)
+{
+	return (uint32_t)(word >> 56) & (PROMCB_SEGMENTS_MAX - 1);
+}
+
+static inline struct promcb_block *promcb_entry_block(const struct promcb_entry *entry)
+{
+	return (struct promcb_block *)promcb_entry_address(entry->block);
+}
+
+static inline struct promcb_block *promcb_entry_overflow(const struct promcb_entry *entry)
+{
+	return (struct promcb_block *)promcb_entry_address(entry->ring);
+}
+
+/* The geometry of the segment that an entry of another schema, or of an overflow block, leads to. */
+static inline const struct promcb_geometry *promcb_entry_geometry(uintptr_t word)
+{
+	return &promcb_process_segments[promcb_entry_slot(word)].geometry;
+}
+
+/* Both words of the calling thread's entry as they were at one moment. */
+struct promcb_entry promcb_entry_load(const struct promcb_component *component);
+
+/*
+ * Looks for the best place there is for the calling thread, and leads the entry there, if it has one. Returns the
+ * place: both words 0 if nothing can be recorded. Moves all the thread's entries if the segment was recreated.
+ */
+struct promcb_entry promcb_entry_find(struct promcb_component *component);
+
+/* The component's overflow block, whatever the entry says: for a handler that interrupted a record. */
+struct promcb_entry promcb_entry_find_overflow(struct promcb_component *component);
+
+/* Gives the own block a full ring, if it has none yet and the entry still leads to it. */
+void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "headroom.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { READ_MAX = 8192, CGROUP_PATH_MAX = 1024 };
+
+/* The file's beginning, zero-terminated. Returns its length, or -1. */
+static ssize_t read_file(const char *path, char buffer[READ_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length = -1;
+
+	if (fd < 0)
+		return -1;
+	length = read(fd, buffer, READ_MAX - 1);
+	close(fd);
+	if (length >= 0)
+		buffer[length] = 0;
+	return length;
+}
+
+static uint64_t parse_number(const char *text)
+{
+	uint64_t value = 0;
+
+	/* "max" and what does not fit are no limit. */
+	if (*text < '0' || *text > '9')
+		return UINT64_MAX;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (value > UINT64_MAX / 10 - 1)
+			return UINT64_MAX;
+		value = value * 10 + (uint64_t)(*text - '0');
+	}
+	return value;
+}
+
+/* The value of a line "key value" in a memory.stat, 0 if there is none. */
+static uint64_t stat_value(const char *text, const char *key)
+{
+	size_t length = strlen(key);
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+		if (strncmp(line, key, length) == 0 && line[length] == ' ')
+			return parse_number(line + length + 1);
+	return 0;
+}
+
+static bool join(char path[CGROUP_PATH_MAX], const char *root, const char *group, size_t group_length, const char *file)
+{
+	size_t root_length = strlen(root), file_length = strlen(file);
+
+	if (root_length + group_length + file_length + 1 > CGROUP_PATH_MAX)
+		return false;
+	memcpy(path, root, root_length);
+	memcpy(path + root_length, group, group_length);
+	memcpy(path + root_length + group_length, file, file_length + 1);
+	return true;
+}
+
+static uint64_t read_number(const char *root, const char *group, size_t group_length, const char *file)
+{
+	char path[CGROUP_PATH_MAX], text[READ_MAX];
+
+	if (!join(path, root, group, group_length, file) || read_file(path, text) <= 0)
+		return UINT64_MAX;
+	return parse_number(text);
+}
+
+/* controllers: "" in the unified hierarchy (version 2), "memory" in that of version 1; others limit nothing here. */
+static bool group_has_room(const char *controllers, const char *group, size_t group_length, uint64_t bytes)
+{
+	bool unified = !*controllers;
+	const char *root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+	const char *limit_file = unified ? "/memory.max" : "/memory.limit_in_bytes";
+	const char *usage_file = unified ? "/memory.current" : "/memory.usage_in_bytes";
+	char path[CGROUP_PATH_MAX], text[READ_MAX];
+
+	if (!unified && strcmp(controllers, "memory") != 0)
+		return true;
+	uint64_t limit = read_number(root, group, group_length, limit_file);
+
+	/* In a container the mount begins at the own group, whatever the path says. */
+	if (limit == UINT64_MAX) {
+		group_length = 0;
+		limit = read_number(root, group, group_length, limit_file);
+	}
+	uint64_t usage = read_number(root, group, group_length, usage_file);
+
+	if (limit == UINT64_MAX || usage == UINT64_MAX || (limit > usage && limit - usage >= bytes))
+		return true;
+	if (!join(path, root, group, group_length, "/memory.stat") || read_file(path, text) <= 0)
+		return false;
+	uint64_t cache = stat_value(text, "inactive_file") + stat_value(text, "active_file");
+
+	usage = usage > cache ? usage - cache : 0;
+	return limit > usage && limit - usage >= bytes;
+}
+
+static bool cgroup_has_room(uint64_t bytes)
+{
+	char groups[READ_MAX];
+
+	if (read_file("/proc/self/cgroup", groups) <= 0)
+		return true;
+	for (char *line = groups; line && *line;) {
+		char *end = strchr(line, '\n');
+		char *controllers = strchr(line, ':');
+		char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+
+		if (end)
+			*end = 0;
+		if (group && (!end || group < end)) {
+			size_t length = strlen(group + 1);
+
+			*group = 0;
+			if (!group_has_room(controllers + 1, group + 1, length, bytes))
+				return false;
+		}
+		line = end ? end + 1 : NULL;
+	}
+	return true;
+}
+
+bool promcb_headroom(int fd, uint64_t bytes)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) == 0 && fs.f_blocks > 0) {
+		uint64_t block = (uint64_t)fs.f_bsize;
+		uint64_t free_bytes = (uint64_t)fs.f_bavail * block;
+
+		if (free_bytes < bytes || free_bytes - bytes < (uint64_t)fs.f_blocks * block / 20)
+			return false;
+	}
+	return cgroup_has_room(4 * bytes);
+}

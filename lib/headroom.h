@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * headroom.h: whether memory may grow. A leaf.
+ *
+ * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
+ * test), so growth asks first. Async-signal-safe: system calls and the stack only.
+ */
+#ifndef PROMCB_HEADROOM_H
+#define PROMCB_HEADROOM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Whether the file system of fd has bytes left after keeping 5 % free, and this process's memory cgroup, where it can
+ * be read, four times bytes, page cache that the kernel can drop counted as free.
+ */
+bool promcb_headroom(int fd, uint64_t bytes);
+
+#endif

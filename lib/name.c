@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "name.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct promcb_message *message)
+{
+	const char *name = segment;
+	int length;
+
+	if (!name)
+		name = secure_getenv("PROMCB_SEGMENT");
+	if (!name)
+		name = "/promcb";
+	const char *bare = name[0] == '/' ? name + 1 : name;
+
+	if (!*bare || strcmp(bare, ".") == 0 || strcmp(bare, "..") == 0)
+		return promcb_message_error(message, -EINVAL,
+					    "\"%s\" names no segment: use a name such as \"/promcb\" or a path", name);
+	if (strchr(bare, '/'))
+		length = snprintf(path, PROMCB_PATH_MAX, "%s", name);
+	else
+		length = snprintf(path, PROMCB_PATH_MAX, PROMCB_SHM_DIRECTORY "/%s", bare);
+	if (length >= PROMCB_PATH_MAX)
+		return promcb_message_error(message, -EINVAL, "the segment's name has %zu bytes, %d are the most",
+					    strlen(name), PROMCB_PATH_MAX - 1);
+	return 0;
+}
+
+/* Length of the UTF-8 sequence at text, 0 if it is none. The table of RFC 3629, section 4. */
+static size_t sequence_length(const unsigned char *text, size_t left)
+{
+	unsigned char first = text[0], low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first <= 0xdf) {
+		length = 2;
+	} else if (first >= 0xe0 && first <= 0xef) {
+		length = 3;
+		low = first == 0xe0 ? 0xa0 : 0x80;
+		high = first == 0xed ? 0x9f : 0xbf;
+	} else if (first >= 0xf0 && first <= 0xf4) {
+		length = 4;
+		low = first == 0xf0 ? 0x90 : 0x80;
+		high = first == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		return 0;
+	}
+	if (left < length || text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < length; i++)
+		if (text[i] < 0x80 || text[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+const char *promcb_name_fault(const char *name, size_t length)
+{
+	const unsigned char *text = (const unsigned char *)name;
+
+	if (length == 0)
+		return "a component name may not be empty";
+	if (length > PROMCB_NAME_MAX)
+		return "a component name has at most 127 bytes";
+	for (size_t i = 0; i < length;) {
+		size_t step = sequence_length(text + i, length - i);
+
+		if (step == 0)
+			return "a component name must be UTF-8";
+		if (text[i] < 0x20 || text[i] == 0x7f)
+			return "a component name may not hold control bytes";
+		i += step;
+	}
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * name.h: what a segment and a component may be called, and where a segment's file lies. Pure; a leaf over message.h.
+ *
+ *   "/promcb", "promcb"      a POSIX shared-memory name: /dev/shm/promcb (shm_overview(7))
+ *   "/run/app/metrics"       a path, by its second slash
+ *   NULL                     PROMCB_SEGMENT in the environment, else "/promcb"
+ */
+#ifndef PROMCB_NAME_H
+#define PROMCB_NAME_H
+
+#include "message.h"
+
+#include <stddef.h>
+
+#define PROMCB_PATH_MAX 512
+#define PROMCB_SHM_DIRECTORY "/dev/shm"
+
+/* The file of a segment. Returns 0, or -EINVAL with a message. */
+int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct promcb_message *message);
+
+/*
+ * Whether bytes make a component name: 1 to PROMCB_NAME_MAX bytes of UTF-8 (RFC 3629: no surrogates, no overlong
+ * forms, up to U+10FFFF), no byte below 0x20 and no 0x7f. Returns NULL, or what is wrong as a phrase.
+ */
+const char *promcb_name_fault(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+#include "process.h"
+
+#include "lock.h"
+#include "recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+struct promcb_process *promcb_process;
+struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
+
+static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+static bool wiped_by_kernel;
+static sigset_t fork_saved; /* written and read by the thread that forks, under the mutex */
+static uint64_t boot_hash, time_namespace;
+
+void *promcb_process_map_wiped(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	/*
+	 * Before Linux 4.14 there is none; then only the handlers below stand between a forked child and its parent's
+	 * lanes.
+	 */
+	if (madvise(memory, bytes, MADV_WIPEONFORK) < 0)
+		wiped_by_kernel = false;
+	return memory;
+}
+
+/*
+ * In a process that has not been here: the parent's locks are not ours, so make our own, while our rights are still
+ * the parent's.
+ */
+static void renew(void)
+{
+	promcb_process->renewed = 1;
+	if (getrandom(&promcb_process->cookie, sizeof(promcb_process->cookie), GRND_NONBLOCK) !=
+	    sizeof(promcb_process->cookie)) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		promcb_process->cookie = (uint64_t)getpid() << 32 ^ (uint64_t)now.tv_nsec << 20 ^ (uint64_t)now.tv_sec;
+	}
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		if (promcb_process_segments[slot].base) {
+			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
+			promcb_locks_open(&promcb_process_segments[slot]);
+		}
+}
+
+/*
+ * A mutex of our own, since a pthread mutex may not be wiped, by the letter of its contract, nor locked in a handler.
+ * The states are those of Drepper, "Futexes Are Tricky" (2011), mutex 2.
+ */
+static void lock_mutex(uint32_t *mutex)
+{
+	/* [MUTEX] acquire: what the last holder wrote. */
+	if (promcb_cas32_acq_rel(mutex, 0, 1))
+		return;
+	/* [MUTEX] acquire: as above. */
+	while (!promcb_cas32_acq_rel(mutex, 0, 2))
+		/* [MUTEX] tells the holder to wake us. */
+		if (promcb_load32_relaxed(mutex) == 2 || promcb_cas32_acq_rel(mutex, 1, 2))
+			syscall(SYS_futex, mutex, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+}
+
+static void unlock_mutex(uint32_t *mutex)
+{
+	/* [MUTEX] release: what we wrote, to the next holder. */
+	if (promcb_cas32_acq_rel(mutex, 1, 0))
+		return;
+	/* [MUTEX] release: as above. */
+	promcb_store32_release(mutex, 0);
+	syscall(SYS_futex, mutex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void promcb_process_enter(sigset_t *saved)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, saved);
+	lock_mutex(&promcb_process->mutex);
+	if (!promcb_process->renewed)
+		renew();
+}
+
+void promcb_process_leave(const sigset_t *saved)
+{
+	unlock_mutex(&promcb_process->mutex);
+	pthread_sigmask(SIG_SETMASK, saved, NULL);
+}
+
+static void before_fork(void)
+{
+	sigset_t saved;
+
+	promcb_process_enter(&saved);
+	fork_saved = saved;
+}
+
+static void after_fork_in_parent(void)
+{
+	sigset_t saved = fork_saved;
+
+	promcb_process_leave(&saved);
+}
+
+static void after_fork_in_child(void)
+{
+	sigset_t saved;
+
+	if (!wiped_by_kernel) {
+		memset(promcb_process, 0, sizeof(*promcb_process));
+		promcb_recorder_wipe_current();
+	}
+	promcb_process_enter(&saved);
+	promcb_process_leave(&fork_saved);
+}
+
+static void learn_clock_domain(void)
+{
+	char text[64] = "";
+	struct stat status;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	/* FNV-1a (Fowler, Noll, Vo): it need only differ from boot to boot. */
+	boot_hash = 0xcbf29ce484222325u;
+	if (fd >= 0) {
+		ssize_t length = read(fd, text, sizeof(text));
+
+		close(fd);
+		for (ssize_t i = 0; i < length; i++)
+			boot_hash = (boot_hash ^ (unsigned char)text[i]) * 0x100000001b3u;
+	}
+	time_namespace = stat("/proc/self/ns/time", &status) == 0 ? (uint64_t)status.st_ino : 0;
+}
+
+uint64_t promcb_process_boot(void)
+{
+	return boot_hash;
+}
+
+uint64_t promcb_process_time_namespace(void)
+{
+	return time_namespace;
+}
+
+int promcb_process_start(void)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&start_mutex);
+	if (!promcb_process) {
+		wiped_by_kernel = true;
+		struct promcb_process *process = promcb_process_map_wiped(sizeof(*process));
+
+		if (!process) {
+			result = -ENOMEM;
+		} else {
+			learn_clock_domain();
+			promcb_recorder_start();
+			promcb_process = process;
+			pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+		}
+	}
+	pthread_mutex_unlock(&start_mutex);
+	return result;
+}

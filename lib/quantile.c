@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quantile.c: from the recent rings of a component to its quantiles, in three steps:
+ *
+ *   survey   Is each ring sorted by time? One pass of plain arithmetic tells, and binary search then finds its valid
+ *            samples. If it is not (clocks were mixed, or it was written while it was copied), its valid samples are
+ *            staged: copied and sorted.
+ *   choose   Which samples of each ring are among the newest of all? A selection over sorted sequences: take a sample
+ *            of the longest rest, count what is newer in each ring by binary search, drop one side, again.
+ *   digest   Order statistics of what was chosen: count the samples in buckets of equal width (of the bits of a float,
+ *            thus on a logarithmic scale), keep the buckets that hold a wanted rank, again within those.
+ *
+ * May include: quantile.h. Pure. Any bytes will do: words are masked and clamped, never believed.
+ *
+ * A key is a sample's age turned around, so that later is larger, whatever tick it is now:
+ *   key = tick - now_tick + 2^31 - 1, modulo 2^32
+ * Samples are ordered by (key falling, distance, ring). That order is strict, so what is chosen does not depend on how.
+ *
+ * It has over 500 lines because the three steps share their views of the rings, and are told apart best in one place.
+ */
+#include "quantile.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+const double promcb_quantile_ranks[PROMCB_QUANTILES] = {
+	[PROMCB_P50] = 0.5, [PROMCB_P90] = 0.9, [PROMCB_P95] = 0.95, [PROMCB_P99] = 0.99, [PROMCB_P999] = 0.999,
+};
+
+/* The bits of 2^40 as a float, which no recorded latency exceeds. Those of infinities and NaNs are larger. */
+#define LATENCY_MAX_BITS ((uint32_t)(40 + 127) << 23)
+
+/* The key of a sample made now. */
+#define KEY_NOW ((uint32_t)INT32_MAX)
+
+/* A sample of a ring that was not sorted. */
+struct staged {
+	uint32_t key;
+	uint32_t distance;
+	uint32_t value;         /* the sample's low word */
+};
+
+/* The samples of one ring, newest first: sample i is the i-th slot back from the position, or staged[i]. */
+struct view {
+	const uint64_t *samples;
+	struct staged *staged;  /* NULL for a sorted ring */
+	uint32_t mask;
+	uint32_t newest;        /* slot of sample 0 */
+	bool sorted;
+	uint32_t first;         /* valid: [first, ...) */
+	uint32_t low;           /* chosen for sure: [first, low) */
+	uint32_t high;          /* still in question: [low, high) */
+	uint32_t cut;
+};
+
+/*
+ * The keys that count are least to most; none if most < least. 64 bits wide, so that one more than all of 32 can be
+ * said.
+ */
+struct bounds {
+	uint32_t offset;        /* key = tick + offset */
+	uint64_t least;
+	uint64_t most;
+};
+
+static struct bounds make_bounds(const struct promcb_recent_window *window)
+{
+	struct bounds bounds = {.offset = KEY_NOW - window->now_tick, .least = 0, .most = UINT32_MAX};
+
+	if (window->window_ticks <= KEY_NOW)
+		bounds.least = KEY_NOW - window->window_ticks;
+	if (window->future_ticks <= KEY_NOW)
+		bounds.most = KEY_NOW + window->future_ticks;
+	if (window->after_reset) {
+		uint64_t after = (uint64_t)(window->reset_tick + bounds.offset) + 1;
+
+		if (bounds.least < after)
+			bounds.least = after;
+	}
+	return bounds;
+}
+
+static inline uint64_t word_at(const struct view *view, uint32_t index)
+{
+	return view->samples[(view->newest - index) & view->mask];
+}
+
+static inline uint32_t key_of(uint64_t word, uint32_t offset)
+{
+	return (uint32_t)(word >> 32) + offset;
+}
+
+static inline uint32_t key_at(const struct view *view, uint32_t index, uint32_t offset)
+{
+	return view->staged ? view->staged[index].key : key_of(word_at(view, index), offset);
+}
+
+static inline uint32_t distance_at(const struct view *view, uint32_t index)
+{
+	return view->staged ? view->staged[index].distance : index;
+}
+
+/* The key in bits 62 to 31 and nothing else, so that bit 63 of the difference of two tells which is larger. */
+static inline uint64_t comparable(uint64_t word, uint64_t offset)
+{
+	return (word + (offset << 32)) >> 1 & 0x7fffffff80000000;
+}
+
+/* Bit 63 is set for an empty slot. */
+static inline uint64_t is_empty(uint64_t word)
+{
+	return (word - 1) & ~word;
+}
+
+/*
+ * Whether the keys of samples[0 .. count) never fall and no slot is empty. Without a branch: compilers make vectors
+ * of it.
+ */
+static bool ascends(const uint64_t *samples, uint32_t count, uint64_t offset)
+{
+	uint64_t wrong = count ? is_empty(samples[count - 1]) : 0;
+
+	for (uint32_t i = 0; i + 1 < count; i++)
+		wrong |= (comparable(samples[i + 1], offset) - comparable(samples[i], offset)) | is_empty(samples[i]);
+	return wrong >> 63 == 0;
+}
+
+static bool all_empty(const uint64_t *samples, uint32_t count)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		any |= samples[i];
+	return any == 0;
+}
+
+/* The least index in [from, end) whose key is below the limit; end if there is none. The view is sorted. */
+static uint32_t first_below(const struct view *view, uint32_t from, uint32_t end, uint64_t limit, uint32_t offset)
+{
+	while (from < end) {
+		uint32_t middle = from + (end - from) / 2;
+
+		if (key_at(view, middle, offset) < limit)
+			end = middle;
+		else
+			from = middle + 1;
+	}
+	return from;
+}
+
+/* Looks at a ring. What comes back is sorted and knows its valid samples, or is not sorted and is to be staged. */
+static struct view survey(const struct promcb_ring_copy *ring, const struct bounds *bounds)
+{
+	const uint64_t *samples = ring->samples;
+	uint32_t slots = ring->slots;
+	uint32_t split = slots ? ring->position & (slots - 1) : 0;
+	uint32_t used = split;
+	struct view view = {.samples = samples, .mask = slots - 1, .newest = split - 1};
+
+	/* In time order: [split, slots), then [0, split). A ring that was never full is empty in the first of these. */
+	view.sorted = ascends(samples, split, bounds->offset);
+	if (view.sorted && slots > split && !all_empty(samples + split, slots - split)) {
+		used = slots;
+		view.sorted = ascends(samples + split, slots - split, bounds->offset) &&
+			      (split == 0 ||
+			       key_of(samples[slots - 1], bounds->offset) <= key_of(samples[0], bounds->offset));
+	}
+	if (view.sorted) {
+		view.first = first_below(&view, 0, used, bounds->most + 1, bounds->offset);
+		view.high = first_below(&view, view.first, used, bounds->least, bounds->offset);
+		view.low = view.first;
+	}
+	return view;
+}
+
+/*
+ * Sorts by key, newest first, unless that takes more than a few moves each: rings of mixed clocks are nearly sorted. Equal
+ * keys stay as they were, by distance. Returns whether it is done.
+ */
+static bool sort_nearly_sorted(struct staged *staged, uint32_t count)
+{
+	uint64_t moves = 8 * (uint64_t)count;
+
+	for (uint32_t i = 1; i < count; i++) {
+		struct staged sample = staged[i];
+		uint32_t j = i;
+
+		for (; j > 0 && staged[j - 1].key < sample.key; j--) {
+			staged[j] = staged[j - 1];
+			if (moves-- == 0) {
+				/* Not in place yet, but nothing is lost, and equal keys are still in order. */
+				staged[j - 1] = sample;
+				return false;
+			}
+		}
+		staged[j] = sample;
+	}
+	return true;
+}
+
+enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
+
+/* The same whatever the order was: a radix sort over the bits in which keys differ, of which few milliseconds have few. */
+static void sort_by_digits(struct staged *staged, struct staged *spare, uint32_t count)
+{
+	uint32_t least = UINT32_MAX, most = 0;
+	struct staged *from = staged, *to = spare;
+
+	for (uint32_t i = 0; i < count; i++) {
+		least = staged[i].key < least ? staged[i].key : least;
+		most = staged[i].key > most ? staged[i].key : most;
+	}
+	for (unsigned shift = 0; count > 1 && shift < 32 && (most - least) >> shift; shift += DIGIT_BITS) {
+		uint32_t starts[DIGITS] = {0};
+		uint32_t start = 0;
+
+		for (uint32_t i = 0; i < count; i++)
+			starts[(most - from[i].key) >> shift & (DIGITS - 1)]++;
+		for (uint32_t digit = 0; digit < DIGITS; digit++) {
+			uint32_t here = starts[digit];
+
+			starts[digit] = start;
+			start += here;
+		}
+		for (uint32_t i = 0; i < count; i++)
+			to[starts[(most - from[i].key) >> shift & (DIGITS - 1)]++] = from[i];
+
+		struct staged *sorted = to;
+
+		to = from;
+		from = sorted;
+	}
+	if (from != staged)
+		memcpy(staged, from, count * sizeof(*staged));
+}
+
+/* Stages an unsorted ring: its valid samples, sorted by key, newest first, then by distance. */
+static void stage(struct view *view, struct staged *staged, struct staged *spare, const struct bounds *bounds)
+{
+	uint32_t count = 0;
+
+	for (uint64_t distance = 0; distance <= view->mask; distance++) {
+		uint64_t word = word_at(view, (uint32_t)distance);
+		uint32_t key = key_of(word, bounds->offset);
+
+		if (word != 0 && key >= bounds->least && key <= bounds->most)
+			staged[count++] = (struct staged){key, (uint32_t)distance, (uint32_t)word};
+	}
+	if (!sort_nearly_sorted(staged, count))
+		sort_by_digits(staged, spare, count);
+	view->staged = staged;
+	view->first = 0;
+	view->low = 0;
+	view->high = count;
+}
+
+/* Where in [low, high) of the view the samples end that come before the one of (key, distance, ring). */
+static uint32_t before(const struct view *view, bool earlier_ring, uint32_t key, uint32_t distance, uint32_t offset)
+{
+	uint32_t from = view->low, end = view->high;
+
+	while (from < end) {
+		uint32_t middle = from + (end - from) / 2;
+		uint32_t its_key = key_at(view, middle, offset);
+		bool is_before = its_key > key;
+
+		if (its_key == key) {
+			uint32_t its_distance = distance_at(view, middle);
+
+			is_before = its_distance < distance || (its_distance == distance && earlier_ring);
+		}
+		if (is_before)
+			from = middle + 1;
+		else
+			end = middle;
+	}
+	return from;
+}
+
+/*
+ * Chooses the newest samples of all views: [first, low) of each. low rises and high falls until they meet; the
+ * longest rest loses half or more in each round. Returns how many were chosen.
+ */
+static uint64_t choose(struct view *views, size_t count, uint64_t newest, uint32_t offset)
+{
+	uint64_t valid = 0;
+
+	for (size_t i = 0; i < count; i++)
+		valid += views[i].high - views[i].first;
+	if (valid <= newest) {
+		for (size_t i = 0; i < count; i++)
+			views[i].low = views[i].high;
+		return valid;
+	}
+	for (;;) {
+		size_t longest = 0;
+		uint64_t rank = 0;
+
+		for (size_t i = 1; i < count; i++)
+			if (views[i].high - views[i].low > views[longest].high - views[longest].low)
+				longest = i;
+		uint32_t middle = views[longest].low + (views[longest].high - views[longest].low) / 2;
+
+		if (middle == views[longest].high)
+			return newest;
+		uint32_t key = key_at(&views[longest], middle, offset);
+		uint32_t distance = distance_at(&views[longest], middle);
+
+		for (size_t i = 0; i < count; i++) {
+			views[i].cut = i == longest ? middle : before(&views[i], i < longest, key, distance, offset);
+			rank += views[i].cut - views[i].first;
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (rank > newest)
+				views[i].high = views[i].cut;
+			else
+				views[i].low = views[i].cut;
+		}
+		if (rank < newest)
+			views[longest].low = middle + 1; /* the pivot itself is chosen as well */
+		if (rank == newest)
+			return newest;
+	}
+}
+
+static inline double float_of(uint32_t bits)
+{
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static inline uint32_t clamped(uint32_t value)
+{
+	value &= INT32_MAX;
+	return value < LATENCY_MAX_BITS ? value : LATENCY_MAX_BITS;
+}
+
+/* Copies the latencies of samples to values. Returns how many of them failed. */
+static uint32_t take(const uint64_t *samples, uint32_t count, uint32_t *values)
+{
+	uint32_t failures = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		values[i] = clamped((uint32_t)samples[i]);
+		failures += (uint32_t)samples[i] >> 31;
+	}
+	return failures;
+}
+
+static uint32_t take_view(const struct view *view, uint32_t *values)
+{
+	uint32_t count = view->low - view->first;
+	uint32_t failures = 0;
+
+	if (view->staged) {
+		for (uint32_t i = 0; i < count; i++) {
+			values[i] = clamped(view->staged[view->first + i].value);
+			failures += view->staged[view->first + i].value >> 31;
+		}
+		return failures;
+	}
+	if (count == 0)
+		return 0;
+	/* From the oldest slot chosen to the newest, in two runs if the end of the ring lies between. */
+	uint32_t start = (view->newest - view->low + 1) & view->mask;
+	uint32_t run = view->mask - start < count ? view->mask - start + 1 : count;
+
+	failures = take(view->samples + start, run, values);
+	return failures + take(view->samples, count - run, values + run);
+}
+
+static void sort_few(uint32_t *values, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		uint32_t value = values[i];
+		uint32_t j = i;
+
+		for (; j > 0 && values[j - 1] > value; j--)
+			values[j] = values[j - 1];
+		values[j] = value;
+	}
+}
+
+enum { FEW = 24, BUCKET_BITS = 10, RANKS_MAX = 2 * PROMCB_QUANTILES };
+
+/* out[i] = the value of rank ranks[i], counted from 0. Ranks rise and are below count. Spoils values and spare. */
+static void select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
+			 uint32_t *out)
+{
+	if (count <= FEW) {
+		sort_few(values, count);
+		for (unsigned i = 0; i < wanted; i++)
+			out[i] = values[ranks[i]];
+		return;
+	}
+	uint32_t least = UINT32_MAX, most = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		least = values[i] < least ? values[i] : least;
+		most = values[i] > most ? values[i] : most;
+	}
+	uint32_t counts[1 << BUCKET_BITS];
+	uint8_t region_of[1 << BUCKET_BITS];
+	unsigned range_bits = most > least ? 32 - (unsigned)__builtin_clz(most - least) : 0;
+	unsigned shift = range_bits > BUCKET_BITS ? range_bits - BUCKET_BITS : 0;
+	uint32_t buckets = ((most - least) >> shift) + 1;
+
+	memset(counts, 0, buckets * sizeof(counts[0]));
+	memset(region_of, 0, buckets);
+	for (uint32_t i = 0; i < count; i++)
+		counts[(values[i] - least) >> shift]++;
+
+	/* The buckets that hold a wanted rank each get a region of the spare memory; region 0 is none. */
+	struct {
+		uint32_t start, end;            /* in spare; end grows as it fills */
+		uint32_t below;                 /* how many values lie in lower buckets */
+		unsigned rank, ranks;           /* ranks[rank .. rank + ranks) fall in it */
+	} regions[RANKS_MAX + 1];
+	unsigned used = 0;
+	uint32_t below = 0, room = 0, bucket = 0;
+
+	for (unsigned i = 0; i < wanted; i++) {
+		while (ranks[i] >= below + counts[bucket])
+			below += counts[bucket++];
+		if (shift == 0) {
+			out[i] = least + bucket;
+			continue;
+		}
+		if (!region_of[bucket]) {
+			region_of[bucket] = (uint8_t)++used;
+			regions[used].start = regions[used].end = room;
+			regions[used].below = below;
+			regions[used].rank = i;
+			regions[used].ranks = 0;
+			room += counts[bucket];
+		}
+		regions[used].ranks++;
+	}
+	if (used == 0)
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		unsigned region = region_of[(values[i] - least) >> shift];
+
+		if (region)
+			spare[regions[region].end++] = values[i];
+	}
+	for (unsigned region = 1; region <= used; region++) {
+		uint32_t inner[RANKS_MAX];
+		unsigned rank = regions[region].rank;
+		uint32_t start = regions[region].start;
+
+		for (unsigned i = 0; i < regions[region].ranks; i++)
+			inner[i] = ranks[rank + i] - regions[region].below;
+		/* What was gathered lies in spare; values is done with and becomes the spare of the next level. */
+		select_ranks(spare + start, regions[region].end - start, values + start, inner, regions[region].ranks,
+			     out + rank);
+	}
+}
+
+static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct promcb_recent *out)
+{
+	uint32_t least = UINT32_MAX, most = 0;
+	uint32_t ranks[RANKS_MAX], found[RANKS_MAX];
+	double fractions[PROMCB_QUANTILES];
+	unsigned index[PROMCB_QUANTILES];
+	unsigned wanted = 0;
+	double sums[4] = {0};
+	uint32_t i = 0;
+
+	for (uint32_t j = 0; j < count; j++) {
+		least = values[j] < least ? values[j] : least;
+		most = values[j] > most ? values[j] : most;
+	}
+	/* Four sums, since an addition of doubles waits for the one before. */
+	for (; i + 4 <= count; i += 4)
+		for (unsigned j = 0; j < 4; j++)
+			sums[j] += float_of(values[i + j]);
+	for (; i < count; i++)
+		sums[0] += float_of(values[i]);
+	out->minimum_ns = float_of(least);
+	out->maximum_ns = float_of(most);
+	out->average_ns = (sums[0] + sums[1] + (sums[2] + sums[3])) / count;
+
+	/* A quantile lies between rank and rank + 1. Neighbours may share one or both: each rank is asked for once. */
+	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
+		double position = promcb_quantile_ranks[q] * (count - 1);
+		uint32_t rank = (uint32_t)position;
+
+		if (wanted == 0 || ranks[wanted - 1] < rank)
+			ranks[wanted++] = rank;
+		index[q] = wanted - 1 - (ranks[wanted - 1] - rank);
+		if (ranks[wanted - 1] == rank && rank + 1 < count)
+			ranks[wanted++] = rank + 1;
+		fractions[q] = position - rank;
+	}
+	select_ranks(values, count, spare, ranks, wanted, found);
+	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
+		double lower = float_of(found[index[q]]);
+
+		out->quantile_ns[q] = lower;
+		if (fractions[q] > 0)
+			out->quantile_ns[q] += fractions[q] * (float_of(found[index[q] + 1]) - lower);
+	}
+}
+
+static int reserve(struct promcb_recent_scratch *scratch, size_t bytes)
+{
+	if (bytes <= scratch->bytes)
+		return 0;
+	bytes += bytes / 2;
+	void *memory = realloc(scratch->memory, bytes);
+
+	if (!memory)
+		return -ENOMEM;
+	scratch->memory = memory;
+	scratch->bytes = bytes;
+	return 0;
+}
+
+int promcb_recent_digest(const struct promcb_ring_copy *rings, size_t count, const struct promcb_recent_window *window,
+			 struct promcb_recent_scratch *scratch, struct promcb_recent *out)
+{
+	const struct bounds bounds = make_bounds(window);
+	size_t unsorted = 0, longest = 0, slots = 0;
+
+	*out = (struct promcb_recent){.average_ns = NAN, .minimum_ns = NAN, .maximum_ns = NAN};
+	for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
+		out->quantile_ns[q] = NAN;
+	if (count == 0)
+		return 0;
+
+	int error = reserve(scratch, count * sizeof(struct view));
+
+	if (error)
+		return error;
+	struct view *views = scratch->memory;
+
+	for (size_t i = 0; i < count; i++) {
+		views[i] = survey(&rings[i], &bounds);
+		slots += rings[i].slots;
+		if (!views[i].sorted) {
+			unsorted += rings[i].slots;
+			longest = rings[i].slots > longest ? rings[i].slots : longest;
+		}
+	}
+
+	size_t most = window->newest < slots ? window->newest : slots;
+
+	error = reserve(scratch, count * sizeof(*views) + 2 * most * sizeof(uint32_t) +
+					 (unsorted + longest) * sizeof(struct staged));
+	if (error)
+		return error;
+	views = scratch->memory;
+
+	uint32_t *values = (uint32_t *)(views + count);
+	struct staged *staged = (struct staged *)(values + 2 * most);
+	struct staged *spare = staged + unsorted;
+
+	for (size_t i = 0; i < count; i++) {
+		if (views[i].sorted)
+			continue;
+		stage(&views[i], staged, spare, &bounds);
+		staged += rings[i].slots;
+	}
+
+	uint64_t chosen = choose(views, count, most, bounds.offset);
+	uint32_t *end = values;
+
+	for (size_t i = 0; i < count; i++) {
+		out->failures += take_view(&views[i], end);
+		end += views[i].low - views[i].first;
+	}
+	out->calls = chosen;
+	if (chosen)
+		digest(values, (uint32_t)chosen, values + most, out);
+	return 0;
+}
+
+void promcb_recent_scratch_free(struct promcb_recent_scratch *scratch)
+{
+	free(scratch->memory);
+	*scratch = (struct promcb_recent_scratch){0};
+}

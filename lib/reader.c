@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reader.c: the reading API: attaches, and takes snapshots until one is stable. May include: collect.h, check.h.
+ *
+ * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
+ * for at most a second.
+ */
+#include "check.h"
+#include "collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define PATIENCE_NS ((uint64_t)1000000000)
+
+struct promcb_reader {
+	struct promcb_source source;
+	struct promcb_recent_scratch scratch;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int promcb_reader_open(const char *segment, const struct promcb_reader_options *options, struct promcb_reader **out,
+		       struct promcb_message *message)
+{
+	struct promcb_reader *reader = calloc(1, sizeof(*reader));
+	int result;
+
+	*out = NULL;
+	if (!reader)
+		return promcb_message_error(message, -ENOMEM, "no memory for a reader");
+	result = promcb_source_open(&reader->source, segment, options && options->access == PROMCB_ACCESS_MAPPED,
+				    message);
+	if (result < 0) {
+		free(reader);
+		return result;
+	}
+	*out = reader;
+	return 0;
+}
+
+void promcb_reader_close(struct promcb_reader *reader)
+{
+	if (!reader)
+		return;
+	promcb_source_close(&reader->source);
+	promcb_recent_scratch_free(&reader->scratch);
+	free(reader);
+}
+
+int promcb_reader_validate(struct promcb_reader *reader)
+{
+	struct stat now;
+
+	if (lstat(reader->source.path, &now) < 0)
+		return errno == ENOENT ? -ENOENT : -errno;
+	if (now.st_dev != reader->source.status.st_dev || now.st_ino != reader->source.status.st_ino)
+		return -ESTALE;
+	return promcb_source_begin(&reader->source, NULL);
+}
+
+/* -- The segment as a whole --------------------------------------------------------------------------------------- */
+
+/* Whether somebody records in the lane: -1 if locks cannot be asked about. */
+static int is_held(const struct promcb_source *source, uint32_t lane)
+{
+	/* A read lock conflicts with owners' write locks alone, not with those of strangers who lock for reading. */
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = PROMCB_LOCK_LANES + lane, .l_len = 1};
+
+	if (fcntl(source->fd, F_OFD_GETLK, &lock) < 0)
+		return -1;
+	return lock.l_type != F_UNLCK;
+}
+
+static void count_lanes(struct promcb_segment_info *info, const struct promcb_image *image,
+			const struct promcb_source *source)
+{
+	const struct promcb_geometry *g = image->geometry;
+	uint64_t *cookies = calloc(g->lanes, sizeof(*cookies));
+	uint32_t distinct = 0;
+
+	info->lanes_live = info->lanes_idle = 0;
+	for (uint32_t lane = 0; lane < g->lanes; lane++) {
+		int held = image->lanes[lane].used ? is_held(source, lane) : 0;
+		uint32_t i = 0;
+
+		if (held < 0) {
+			info->lanes_live = info->lanes_idle = info->producers = -1;
+			free(cookies);
+			return;
+		}
+		info->lanes_live += held;
+		info->lanes_idle += image->lanes[lane].used && !held;
+		if (!held || !cookies)
+			continue;
+		while (i < distinct && cookies[i] != image->lanes[lane].cookie)
+			i++;
+		if (i == distinct)
+			cookies[distinct++] = image->lanes[lane].cookie;
+	}
+	info->producers = cookies ? (int32_t)distinct : -1;
+	free(cookies);
+}
+
+static void describe(struct promcb_snapshot *snapshot, const struct promcb_image *image, struct promcb_source *source)
+{
+	const struct promcb_geometry *g = image->geometry;
+	struct promcb_segment_info *info = &snapshot->info;
+	struct promcb_header copy;
+	const struct promcb_header *header = promcb_source_view(source, 0, sizeof(copy), &copy);
+
+	memcpy(info->path, source->path, sizeof(info->path));
+	info->format_major = source->header.format_major;
+	info->format_minor = source->header.format_minor;
+	info->used_bytes = (uint64_t)source->status.st_blocks * 512;
+	info->max_bytes = g->max_bytes;
+	info->created = (double)source->header.created_realtime_ns / 1e9;
+	/* "_overflow" is listed, and not counted. */
+	info->components = image->count - (image->index_of[PROMCB_OVERFLOW_COMPONENT] != 0);
+	info->components_max = g->components - 1;
+	info->lanes_max = g->lanes;
+	info->schema = g->schema;
+	info->recent_samples = g->recent_samples;
+	info->window_seconds = g->window_ns ? (uint32_t)(g->window_ns / 1000000000u) : PROMCB_WINDOW_ANY;
+	if (header) {
+		info->components_rejected = promcb_load_relaxed(&header->components_rejected);
+		info->rejected_calls = promcb_load_relaxed(&header->rejected_calls);
+		info->dropped_calls = promcb_load_relaxed(&header->dropped_calls);
+	}
+	count_lanes(info, image, source);
+}
+
+/* -- Snapshots ---------------------------------------------------------------------------------------------------- */
+
+static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
+			struct promcb_snapshot **out, struct promcb_message *message)
+{
+	struct promcb_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	struct promcb_image image = {.count = 0};
+	int result = snapshot ? promcb_source_begin(&reader->source, message) : -ENOMEM;
+
+	if (result == 0)
+		result = promcb_image_make(&image, &reader->source, message);
+	if (result == 0) {
+		snapshot->taken_ns = clock_ns(CLOCK_REALTIME);
+		snapshot->schema = image.geometry->schema;
+		result = promcb_collect(snapshot, &image, &reader->source, options, clock_ns(CLOCK_MONOTONIC),
+					&reader->scratch, message);
+	}
+	if (result == 0)
+		describe(snapshot, &image, &reader->source);
+	if (result == 0 && !promcb_image_is_stable(&image, &reader->source))
+		result = -EAGAIN;
+	/* Whatever a truncated file seemed to say, that it was truncated comes first. */
+	if (result != -ENOMEM) {
+		int whole = promcb_source_end(&reader->source, message);
+
+		result = whole < 0 ? whole : result;
+	}
+	promcb_image_free(&image);
+	if (result < 0) {
+		promcb_snapshot_free(snapshot);
+		snapshot = NULL;
+	}
+	*out = snapshot;
+	return result;
+}
+
+int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
+			   struct promcb_snapshot **out, struct promcb_message *message)
+{
+	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	int result;
+
+	do
+		result = try_snapshot(reader, options, out, message);
+	while ((result == -EAGAIN || result == -ESTALE) && clock_ns(CLOCK_MONOTONIC) < deadline_ns);
+	if (result == -EAGAIN)
+		promcb_message_error(message, result, "components of %s were being reset for a whole second",
+				     reader->source.path);
+	if (result == -ENOMEM)
+		promcb_message_error(message, result, "no memory for a snapshot of %s", reader->source.path);
+	return result;
+}
+
+int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *context, const char *sentence),
+			void *context)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_snapshot *snapshot;
+	int findings = promcb_check(&reader->source, report, context), result;
+
+	if (findings != 0)
+		return findings;
+	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
+	if (result < 0) {
+		report(context, message.text);
+		return 1;
+	}
+	promcb_snapshot_free(snapshot);
+	return 0;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c: the exported twins of the record path, and all of a record that is not the common case.
+ *
+ * May include: entry.h, state.h, bucket.h, clock.h. Everything here but promcb_call() is async-signal-safe.
+ *
+ * A record takes one of three ways, by the thread's entry:
+ *   own block         plain adds and stores by its only writer
+ *   overflow block    read-modify-write, where the thread has no lane or no block: slower, never lossy
+ *   none yet          looks for the first, else the second, with all signals blocked; then as above
+ */
+#include "bucket.h"
+#include "clock.h"
+#include "entry.h"
+#include "state.h"
+
+#include <errno.h>
+#include <float.h>
+
+_Static_assert(PROMCB_LATENCY_MAX_NS == PROMCB_BUCKET_LATENCY_MAX_NS, "one maximum");
+_Static_assert(PROMCB_CLOSED == 0 && PROMCB_LOG_ERROR == 3, "states and levels index words of the segment");
+
+/* How many records a thread makes on a component between two looks at where its segment's name leads. */
+enum { LOOK_INTERVAL = 65536 };
+
+/* -- Ways to record ----------------------------------------------------------------------------------------------- */
+
+static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, bool success, uint64_t now_ns)
+{
+	struct promcb_block *block = promcb_entry_overflow(at);
+	const struct promcb_geometry *geometry = promcb_entry_geometry(at->ring);
+	uint32_t cell = promcb_bucket_cell(geometry->schema, latency_ns);
+	uint64_t position = promcb_add_relaxed(&block->position, 1);
+
+	promcb_add_relaxed(promcb_block_cells(block) + (success ? 0 : geometry->cells) + cell, 1);
+	promcb_add_relaxed(&block->latency_sum_ns[!success], latency_ns);
+	promcb_store_relaxed(&block->first_ring[position % PROMCB_FIRST_RING_SLOTS],
+			     promcb_sample(latency_ns, success, now_ns));
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+	if (!success)
+		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+}
+
+/* Whether growth is worth a try: the last one may have found no room, a moment ago. */
+static bool may_grow(const struct promcb_component *component)
+{
+	const struct promcb *owner = ((const struct promcb_handle *)(const void *)component)->owner;
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		if (promcb_process_segments[slot].owner == owner &&
+		    now_ns < promcb_load_relaxed(&promcb_process_segments[slot].no_space_until_ns))
+			return false;
+	return true;
+}
+
+/*
+ * A ring is full: before its oldest sample is overwritten it is time for a larger one, and now and then for a look at
+ * where the segment has gone. Returns where the thread records now.
+ */
+static struct promcb_entry before_round(struct promcb_component *component, const struct promcb_entry *at,
+					uint64_t position)
+{
+	bool first_ring = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring;
+	sigset_t saved;
+
+	if (first_ring ? position < PROMCB_FIRST_RING_SLOTS || !may_grow(component) : position % LOOK_INTERVAL != 0)
+		return *at;
+	promcb_process_enter(&saved);
+	promcb_entry_grow_ring(component, at);
+	promcb_process_leave(&saved);
+	return promcb_entry_load(component);
+}
+
+static uint32_t next_slot(const struct promcb_entry *at, uint64_t *position)
+{
+	*position = promcb_load_relaxed(&promcb_entry_block(at)->head) & PROMCB_HEAD_POSITION_MASK;
+	return (uint32_t)*position & ~(UINT32_MAX << (at->ring & 31));
+}
+
+/* The same as inline.h does, for every latency, outcome, schema and slot. */
+static void own_record(struct promcb_component *component, struct promcb_entry at, uint64_t latency_ns, bool success,
+		       uint64_t now_ns)
+{
+	uint32_t schema = PROMCB_SCHEMA_MIN, cells = PROMCB_BUCKET3_CELLS, slot;
+	struct promcb_block *block;
+	uint64_t position;
+
+	slot = next_slot(&at, &position);
+	if (slot == 0) {
+		at = before_round(component, &at, position);
+		slot = next_slot(&at, &position);
+	}
+	block = promcb_entry_block(&at);
+	if (at.block & PROMCB_ENTRY_OTHER_SCHEMA) {
+		schema = promcb_entry_geometry(at.block)->schema;
+		cells = promcb_entry_geometry(at.block)->cells;
+	}
+	promcb_add_owned(promcb_block_cells(block) + (success ? 0 : cells) + promcb_bucket_cell(schema, latency_ns), 1);
+	promcb_add_owned(&block->latency_sum_ns[!success], latency_ns);
+	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot,
+			     promcb_sample(latency_ns, success, now_ns));
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+	if (!success)
+		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+}
+
+/* -- Finding the way ---------------------------------------------------------------------------------------------- */
+
+/* Whether a thread that records into overflow blocks should look again for a lane, or for room. */
+static bool look_again(const struct promcb_entry *at)
+{
+	const struct promcb_recorder *recorder =
+		(const struct promcb_recorder *)((uintptr_t)promcb_home.handles + promcb_thread_distance -
+						 offsetof(struct promcb_recorder, entries));
+	uint32_t slot = promcb_entry_slot(at->ring);
+	const struct promcb_seat *seat = &recorder->seats[slot];
+	uint64_t not_before =
+		seat->lane ? promcb_load_relaxed(&promcb_process_segments[slot].no_space_until_ns) : seat->retry_ns;
+
+	return promcb_clock_monotonic_coarse_ns() >= not_before;
+}
+
+/* Calls with the thread's entry, found if need be; does nothing if there is none. */
+static void with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
+		       void *context)
+{
+	bool nested = promcb_thread_is_busy();
+	struct promcb_entry at;
+	sigset_t saved;
+
+	for (;;) {
+		at = promcb_entry_load(component);
+		if (!nested && (at.block || (at.ring && !look_again(&at)))) {
+			promcb_thread_set_busy(1);
+			use(&at, context);
+			promcb_thread_set_busy(0);
+			return;
+		}
+		if (!promcb_process)
+			return;
+		promcb_process_enter(&saved);
+		at = nested ? promcb_entry_find_overflow(component) : promcb_entry_find(component);
+		if (!at.block)
+			break;
+		/* An own block is used without the mutex, which its use may want. */
+		promcb_process_leave(&saved);
+	}
+	if (at.ring)
+		use(&at, context);
+	promcb_process_leave(&saved);
+}
+
+struct call {
+	struct promcb_component *component;
+	uint64_t latency_ns;
+	uint64_t now_ns;
+	bool success;
+	bool saturated;
+	bool backward;
+};
+
+static void record_call(const struct promcb_entry *at, void *context)
+{
+	const struct call *call = context;
+
+	if (at->block) {
+		if (call->saturated)
+			promcb_add_owned(&promcb_entry_block(at)->saturated, 1);
+		if (call->backward)
+			promcb_add_owned(&promcb_entry_block(at)->backward, 1);
+		own_record(call->component, *at, call->latency_ns, call->success, call->now_ns);
+		return;
+	}
+	if (call->saturated)
+		promcb_add_relaxed(&promcb_entry_overflow(at)->saturated, 1);
+	if (call->backward)
+		promcb_add_relaxed(&promcb_entry_overflow(at)->backward, 1);
+	overflow_record(at, call->latency_ns, call->success, call->now_ns);
+}
+
+static void record_any(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns,
+		       bool backward)
+{
+	struct call call = {.component = component,
+			    .latency_ns = latency_ns,
+			    .now_ns = now_ns,
+			    .success = success,
+			    .backward = backward};
+
+	if (latency_ns > PROMCB_LATENCY_MAX_NS) {
+		call.latency_ns = PROMCB_LATENCY_MAX_NS;
+		call.saturated = true;
+	}
+	with_entry(component, record_call, &call);
+}
+
+void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns)
+{
+	struct promcb_entry at = promcb_entry_load(component);
+
+	/* Failures, mostly. */
+	if (PROMCB_ADD_OWNED_IS_WHOLE && at.block && latency_ns <= PROMCB_LATENCY_MAX_NS)
+		own_record(component, at, latency_ns, success, now_ns);
+	else
+		record_any(component, latency_ns, success, now_ns, false);
+}
+
+/* -- promcb.h ----------------------------------------------------------------------------------------------------- */
+
+void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns)
+{
+	promcb_record_at_inline(component, latency_ns, success, now_ns);
+}
+
+void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success)
+{
+	promcb_record_inline(component, latency_ns, success);
+}
+
+uint64_t promcb_start(void)
+{
+	return promcb_clock_token();
+}
+
+void promcb_stop(struct promcb_component *component, uint64_t start, bool success)
+{
+	bool backward = false;
+	uint64_t now_ns, latency_ns = promcb_clock_elapsed_ns(start, &now_ns, &backward);
+
+	if (PROMCB_UNLIKELY(backward))
+		record_any(component, latency_ns, success, now_ns, true);
+	else
+		promcb_record_at_inline(component, latency_ns, success, now_ns);
+}
+
+int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success)
+{
+	struct promcb_component *component = NULL;
+	uint64_t latency_ns;
+	int result = 0;
+
+	if (!p || !name)
+		return -EINVAL;
+	/* Written so that a NaN is refused, too. */
+	if (!(latency_seconds >= 0 && latency_seconds <= DBL_MAX)) {
+		promcb_count_rejected(p);
+		return -EINVAL;
+	}
+	size_t length = strnlen(name, PROMCB_NAME_MAX + 1);
+
+	if (length <= PROMCB_NAME_MAX)
+		component = promcb_names_find(&p->names, name, length);
+	if (PROMCB_UNLIKELY(!component)) {
+		result = promcb_component(p, name, &component);
+		if (result == -EINVAL)
+			return result;
+	}
+	/* Above the maximum it saturates; the conversion must not overflow before. */
+	latency_ns = latency_seconds < 2e3 ? (uint64_t)(latency_seconds * 1e9 + 0.5) : PROMCB_LATENCY_MAX_NS + 1;
+	promcb_record_inline(component, latency_ns, success);
+	return result;
+}
+
+static void count_log_line(const struct promcb_entry *at, void *context)
+{
+	const enum promcb_log_level *level = context;
+
+	if (at->block)
+		promcb_add_owned(&promcb_entry_block(at)->log_entries[*level], 1);
+	else
+		promcb_add_relaxed(&promcb_entry_overflow(at)->log_entries[*level], 1);
+}
+
+void promcb_count_log(struct promcb_component *component, enum promcb_log_level level)
+{
+	if ((unsigned)level > PROMCB_LOG_ERROR)
+		level = PROMCB_LOG_ERROR;
+	with_entry(component, count_log_line, &level);
+}

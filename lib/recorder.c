@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "recorder.h"
+
+#include "open.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct promcb_home promcb_home;
+
+__thread uintptr_t promcb_thread_distance = sizeof(promcb_home.handles);
+
+__thread uint32_t promcb_thread_busy;
+
+static pthread_key_t exit_key;
+static bool exit_key_usable;
+
+/* glibc keeps the values of this many keys in the thread itself; a later key's would be allocated, in a handler too. */
+enum { KEYS_WITHOUT_ALLOCATION = 32 };
+
+static struct promcb_recorder *led_to(void)
+{
+	if (promcb_thread_distance == sizeof(promcb_home.handles))
+		return NULL;
+	uintptr_t entries = (uintptr_t)promcb_home.handles + promcb_thread_distance;
+
+	return (struct promcb_recorder *)(entries - offsetof(struct promcb_recorder, entries));
+}
+
+static void lead_to(struct promcb_recorder *recorder)
+{
+	promcb_thread_distance =
+		recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_home.handles : sizeof(promcb_home.handles);
+}
+
+static void discard(struct promcb_recorder *recorder)
+{
+	struct promcb_recorder **link = &promcb_process->recorders;
+
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		promcb_recorder_leave(recorder, slot);
+	/* A lane that could not be unlocked keeps its recorder, for the next thread. */
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		if (recorder->seats[slot].lane)
+			return;
+	while (*link && *link != recorder)
+		link = &(*link)->next;
+	if (*link)
+		*link = recorder->next;
+	promcb_process->idle_recorders--;
+	munmap(recorder, sizeof(*recorder));
+}
+
+static void put_idle(struct promcb_recorder *recorder)
+{
+	recorder->thread = 0;
+	promcb_process->idle_recorders++;
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_segment *segment = recorder->seats[slot].segment;
+
+		if (segment && segment->closing) {
+			promcb_recorder_leave(recorder, slot);
+			promcb_owner_release(segment);
+		}
+	}
+	if (promcb_process->idle_recorders > PROMCB_IDLE_RECORDERS_MAX)
+		discard(recorder);
+}
+
+static void at_thread_exit(void *value)
+{
+	struct promcb_recorder *recorder = value;
+	sigset_t saved;
+
+	promcb_process_enter(&saved);
+	if (led_to() == recorder && recorder->alive) {
+		lead_to(NULL);
+		put_idle(recorder);
+	}
+	promcb_process_leave(&saved);
+}
+
+void promcb_recorder_start(void)
+{
+	exit_key_usable = pthread_key_create(&exit_key, at_thread_exit) == 0 && exit_key < KEYS_WITHOUT_ALLOCATION;
+}
+
+void promcb_recorder_wipe_current(void)
+{
+	struct promcb_recorder *recorder = led_to();
+
+	if (recorder)
+		memset(recorder, 0, sizeof(*recorder));
+}
+
+/* Recorders of threads that are gone without telling. */
+static void reap(void)
+{
+	struct promcb_recorder *next;
+
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = next) {
+		next = recorder->next;
+		if (recorder->thread && syscall(SYS_tgkill, getpid(), recorder->thread, 0) < 0 && errno == ESRCH)
+			put_idle(recorder);
+	}
+}
+
+static struct promcb_recorder *find_idle(void)
+{
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
+		if (recorder->thread == 0)
+			return recorder;
+	return NULL;
+}
+
+struct promcb_recorder *promcb_recorder_current(bool make)
+{
+	struct promcb_recorder *recorder = led_to();
+
+	if (recorder && recorder->alive)
+		return recorder;
+	if (!make)
+		return NULL;
+	if (!recorder) {
+		if (!find_idle())
+			reap();
+		recorder = find_idle();
+		if (recorder)
+			promcb_process->idle_recorders--;
+	}
+	if (!recorder)
+		recorder = promcb_process_map_wiped(sizeof(*recorder));
+	if (!recorder)
+		return NULL;
+	/* New, or wiped under a forked thread that is led to it. */
+	if (!recorder->alive) {
+		recorder->alive = 1;
+		recorder->next = promcb_process->recorders;
+		promcb_process->recorders = recorder;
+	}
+	recorder->thread = (int32_t)syscall(SYS_gettid);
+	if (exit_key_usable)
+		pthread_setspecific(exit_key, recorder);
+	lead_to(recorder);
+	return recorder;
+}
+
+struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, const struct promcb_component *component)
+{
+	return recorder->entries + ((const struct promcb_handle *)(const void *)component - promcb_home.handles);
+}
+
+void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot)
+{
+	struct promcb_seat *seat = &recorder->seats[slot];
+
+	if (!seat->segment)
+		return;
+	for (uint32_t index = 0; index < promcb_handles_used; index++)
+		if (promcb_home.handles[index].owner == seat->segment->owner && recorder->entries[index].ring)
+			recorder->entries[index] = (struct promcb_entry){0, 0};
+	/* Entries first: nobody may be led to a lane that is somebody else's. */
+	promcb_signal_fence();
+	if (promcb_lane_give(seat))
+		*seat = (struct promcb_seat){.segment = NULL};
+}
+
+bool promcb_recorder_leave_idle(const struct promcb_segment *segment)
+{
+	bool left = false;
+
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next) {
+		if (recorder->thread == 0)
+			promcb_recorder_leave(recorder, segment->slot);
+		left |= recorder->seats[segment->slot].segment != NULL;
+	}
+	return left;
+}

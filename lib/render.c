@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render.c: the table of renderers, and the calls of reader.h that go through it.
+ *
+ * May include: render.h. A format is known here or nowhere: its name, its content type and its function stand in one
+ * row.
+ */
+#include "render.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct promcb_renderer renderers[] = {
+	[PROMCB_FORMAT_TEXT] = {"text", "text/plain; version=0.0.4; charset=utf-8", promcb_render_text},
+	[PROMCB_FORMAT_JSON] = {"json", "application/json", promcb_render_json},
+	[PROMCB_FORMAT_HEALTH] = {"health", "application/json", promcb_render_health},
+};
+
+enum { RENDERERS = sizeof(renderers) / sizeof(renderers[0]) };
+
+static const struct promcb_renderer *find(enum promcb_format format)
+{
+	return (unsigned)format < RENDERERS ? &renderers[format] : NULL;
+}
+
+int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
+		  const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+{
+	const struct promcb_render_options defaults = {0};
+	const struct promcb_renderer *renderer = find(format);
+	struct promcb_sink sink;
+
+	if (!renderer)
+		return -EINVAL;
+	promcb_sink_start(&sink, write, context);
+	renderer->render(snapshot, options ? options : &defaults, &sink);
+	return promcb_sink_finish(&sink);
+}
+
+int promcb_format_parse(const char *name, enum promcb_format *out)
+{
+	for (unsigned i = 0; name && i < RENDERERS; i++) {
+		if (strcmp(name, renderers[i].name) == 0) {
+			*out = (enum promcb_format)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *promcb_format_content_type(enum promcb_format format)
+{
+	const struct promcb_renderer *renderer = find(format);
+
+	return renderer ? renderer->content_type : NULL;
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reset.c: forgetting by subtraction. Cells only grow; a reset notes what stands in them, and readers subtract it.
+ *
+ * May include: state.h, clock.h. Resetters exclude each other by the resetter's lane, whose chunks hold the
+ * baselines. A component has two; the inactive one is filled and then published by one word, so a crash in mid-fill
+ * was never published. What is recorded while a baseline is being filled stays, since the sums were read before.
+ */
+#include "clock.h"
+#include "state.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000 };
+
+static void add_block(struct promcb_block *sum, struct promcb_block *block, uint32_t cells)
+{
+	for (unsigned outcome = 0; outcome < 2; outcome++)
+		sum->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
+	for (unsigned level = 0; level < 4; level++)
+		sum->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
+	for (uint32_t cell = 0; cell < 2 * cells; cell++)
+		promcb_block_cells(sum)[cell] += promcb_load_relaxed(promcb_block_cells(block) + cell);
+}
+
+/* Fills a baseline that no reader looks at. */
+static void fill_baseline(const struct promcb_segment *segment, uint32_t component, struct promcb_block *sum)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
+	/* [PUB] acquire: published with the descriptor. */
+	struct promcb_block *block = promcb_segment_block(segment, promcb_load32_acquire(&descriptor->overflow));
+	struct timespec monotonic;
+
+	memset(sum, 0, g->block_bytes);
+	sum->kind = PROMCB_BLOCK_BASELINE;
+	sum->component_lane = (uint64_t)component << 32 | (g->lanes + 1);
+	/* Before the cells: a sample that is newer than this was made after the reset. */
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	sum->head = (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec;
+	sum->last_failure_ns = promcb_clock_realtime_ns();
+	sum->position = promcb_load_relaxed(&descriptor->state);
+	if (block)
+		add_block(sum, block, g->cells);
+	for (uint32_t lane = 0; lane < g->lanes; lane++) {
+		/* [LANE] acquire: used before the directory's memory. */
+		if (!promcb_load_acquire(&promcb_segment_lane(segment, lane)->used) ||
+		    !promcb_segment_directory(segment, lane))
+			continue;
+		/* [DIR] acquire: the number before the block. */
+		block = promcb_segment_block(
+			segment, promcb_load32_acquire(promcb_segment_directory(segment, lane) + component));
+		if (block)
+			add_block(sum, block, g->cells);
+	}
+}
+
+static int reset_component(struct promcb_seat *seat, uint32_t component)
+{
+	struct promcb_segment *segment = seat->segment;
+	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
+	uint64_t reset = promcb_load_relaxed(&descriptor->reset);
+	uint32_t which = reset ? !(reset & 1) : 0, number = promcb_load32_relaxed(&descriptor->baseline[which]);
+	struct promcb_block *block = promcb_segment_block(segment, number);
+
+	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_BASELINE ||
+	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | (seat->lane - 1))) {
+		number = promcb_lane_carve(seat, PROMCB_BLOCK_BASELINE, component);
+		if (!number)
+			return -ENOSPC;
+		promcb_store32_relaxed(&descriptor->baseline[which], number);
+		promcb_lane_carved(seat, number);
+		block = promcb_segment_block(segment, number);
+	}
+	fill_baseline(segment, component, block);
+	/* [RST] release: the baseline before the word that makes it count. */
+	promcb_store_release(&descriptor->reset, ((reset >> 1) + 1) << 1 | which);
+	return 0;
+}
+
+static int take_resetter(struct promcb *p, struct promcb_seat *seat, sigset_t *saved)
+{
+	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+	int result;
+
+	/* A stopped resetter delays other resets, and nothing else; so give up after a tenth of a second. */
+	for (int round = 0;; round++) {
+		promcb_process_enter(saved);
+		promcb_owner_follow(p);
+		result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
+		if (result == 0)
+			return 0;
+		promcb_process_leave(saved);
+		if (result != -EBUSY || round == BUSY_RETRIES)
+			return result == -ENOLCK ? -EBUSY : result;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int reset_all(struct promcb_seat *seat)
+{
+	const struct promcb_segment *segment = seat->segment;
+	const uint64_t *table = promcb_segment_table(segment);
+
+	for (uint32_t slot = 0; slot < segment->geometry.table_slots; slot++) {
+		/* [PUB] acquire: the word before the descriptor. */
+		uint64_t word = promcb_load_acquire(&table[slot]);
+		int result = 0;
+
+		if (word && promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1))
+			result = reset_component(seat, (uint32_t)(word & 0xffff) - 1);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+int promcb_reset(struct promcb *p, const char *name)
+{
+	struct promcb_seat seat = {.segment = NULL};
+	sigset_t saved;
+	int result;
+
+	if (!p || !name || promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1)))
+		return -EINVAL;
+	result = take_resetter(p, &seat, &saved);
+	if (result < 0)
+		return result;
+	result = promcb_component_find(seat.segment, name, strlen(name));
+	if (result >= 0)
+		result = reset_component(&seat, (uint32_t)result);
+	promcb_lane_give(&seat);
+	promcb_process_leave(&saved);
+	return result;
+}
+
+int promcb_reset_all(struct promcb *p)
+{
+	struct promcb_seat seat = {.segment = NULL};
+	sigset_t saved;
+	int result;
+
+	if (!p)
+		return -EINVAL;
+	result = take_resetter(p, &seat, &saved);
+	if (result < 0)
+		return result;
+	result = reset_all(&seat);
+	promcb_lane_give(&seat);
+	promcb_process_leave(&saved);
+	return result;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* Attaching, mapping and growing; create.c makes the file. The room is described in segment.h. */
+#include "segment.h"
+
+#include "create.h"
+#include "headroom.h"
+#include "validate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	/* A segment may be removed between our open and our link, and made between our link and our open. */
+	ATTACH_ROUNDS = 8,
+	MAP_ROUNDS = 16,
+};
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* -- Attach ------------------------------------------------------------------------------------------------------- */
+
+static int map(struct promcb_segment *segment, uint64_t file_bytes, struct promcb_message *message)
+{
+	uint64_t page = segment->geometry.page_bytes;
+	uint64_t bytes = segment->geometry.max_bytes;
+
+	/*
+	 * The reservation reaches past the end of the file: growth then needs no new mapping. Where address space is
+	 * short, less.
+	 */
+	for (int round = 0; round < MAP_ROUNDS && bytes >= file_bytes; round++) {
+		void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, segment->data_fd, 0);
+
+		if (base != MAP_FAILED) {
+			madvise(base, bytes, MADV_DONTDUMP);
+			segment->base = base;
+			segment->mapped_bytes = bytes;
+			return 0;
+		}
+		if (bytes == file_bytes)
+			break;
+		bytes = bytes / 2 / page * page;
+		if (bytes < file_bytes)
+			bytes = file_bytes;
+	}
+	return promcb_message_error(message, -ENOMEM,
+				    "%s: no address space for its %llu bytes (see ulimit -v, ulimit -l)", segment->path,
+				    (unsigned long long)file_bytes);
+}
+
+static int check_file(struct promcb_segment *segment, const struct stat *status, struct promcb_message *message)
+{
+	struct promcb_header header;
+	/*
+	 * [MAGIC] a file with a name is whole; one that was copied while it was made may lack the magic, and is
+	 * refused.
+	 */
+	ssize_t length = pread(segment->data_fd, &header, sizeof(header), 0);
+	int result;
+
+	if (!S_ISREG(status->st_mode) || length < (ssize_t)sizeof(header))
+		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is %s", segment->path,
+					    S_ISREG(status->st_mode) ? "too short" : "no regular file");
+	result = promcb_header_validate(&header, segment->path, message);
+	if (result < 0)
+		return result;
+	if ((uint64_t)status->st_size < promcb_geometry_fixed_bytes(&header.geometry) ||
+	    (uint64_t)status->st_size > header.geometry.max_bytes)
+		return promcb_message_error(
+			message, -EBADMSG,
+			"%s is truncated or grown by a stranger: it has %llu bytes; remove it with promcb-admin "
+			"remove --force",
+			segment->path, (unsigned long long)status->st_size);
+	segment->geometry = header.geometry;
+	memcpy(segment->identity, header.identity, sizeof(segment->identity));
+	segment->device = status->st_dev;
+	segment->inode = status->st_ino;
+	return 0;
+}
+
+static int attach_existing(struct promcb_segment *segment, struct promcb_message *message)
+{
+	struct stat status;
+	int result;
+
+	/* Without O_CREAT: fs.protected_regular refuses that to root for another user's file in a sticky directory. */
+	segment->data_fd = open(segment->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (segment->data_fd < 0) {
+		result = -errno;
+		if (result == -ELOOP)
+			return promcb_message_error(
+				message, result, "%s is a symbolic link, which promcb does not follow", segment->path);
+		if (result == -ENOENT)
+			return promcb_message_error(message, result, "there is no segment %s", segment->path);
+		return promcb_message_error(message, result, "cannot open %s for writing: %s", segment->path,
+					    promcb_strerror(result));
+	}
+	result = fstat(segment->data_fd, &status) < 0 ? -errno : check_file(segment, &status, message);
+	if (result == 0)
+		result = map(segment, (uint64_t)status.st_size, message);
+	/* Holes in the fixed areas, as a sparse copy would have, would be SIGBUS on a full file system. */
+	if (result == 0 && promcb_segment_reserve(segment, 0, promcb_geometry_fixed_bytes(&segment->geometry)) < 0) {
+		munmap(segment->base, segment->mapped_bytes);
+		result = promcb_message_error(
+			message, -ENOSPC, "%s has holes, and its file system has no room to fill them", segment->path);
+	}
+	if (result < 0)
+		close(segment->data_fd);
+	return result;
+}
+
+int promcb_segment_attach(struct promcb_segment *segment, const char *path, const struct promcb_options *options,
+			  bool create, bool exclusive, struct promcb_message *message)
+{
+	int result = -EAGAIN;
+
+	*segment = (struct promcb_segment){.data_fd = -1, .lock_fd = -1};
+	memcpy(segment->path, path, strlen(path) + 1);
+	for (int round = 0; round < ATTACH_ROUNDS; round++) {
+		if (!exclusive) {
+			result = attach_existing(segment, message);
+			if (result != -ENOENT || !create)
+				return result;
+		}
+		if (message)
+			message->text[0] = 0;
+		result = promcb_segment_create(path, options, message);
+		if (result == 0)
+			exclusive = false;
+		else if (result != -EEXIST || exclusive)
+			return result;
+	}
+	return promcb_message_error(message, -EAGAIN, "%s is being created and removed over and over", path);
+}
+
+void promcb_segment_unmap(struct promcb_segment *segment)
+{
+	munmap(segment->base, segment->mapped_bytes);
+	if (promcb_segment_owns_fd(segment, segment->data_fd))
+		close(segment->data_fd);
+	segment->base = NULL;
+	segment->data_fd = -1;
+}
+
+/* -- Descriptors of the file: async-signal-safe from here on ------------------------------------------------------ */
+
+bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd)
+{
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == segment->device &&
+	       status.st_ino == segment->inode;
+}
+
+/* "/proc/self/fd/" and the number. */
+static void fd_path(char path[32], int fd)
+{
+	char digits[12];
+	int count = 0, length = 14;
+
+	memcpy(path, "/proc/self/fd/", 14);
+	do
+		digits[count++] = (char)('0' + fd % 10);
+	while (fd /= 10);
+	while (count)
+		path[length++] = digits[--count];
+	path[length] = 0;
+}
+
+int promcb_segment_reopen(const struct promcb_segment *segment)
+{
+	char own[32];
+	int fd = -1;
+
+	if (promcb_segment_owns_fd(segment, segment->data_fd)) {
+		fd_path(own, segment->data_fd);
+		fd = open(own, O_RDWR | O_CLOEXEC);
+	}
+	if (fd < 0)
+		fd = open(segment->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (!promcb_segment_owns_fd(segment, fd)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
+bool promcb_segment_is_current(const struct promcb_segment *segment)
+{
+	struct stat status;
+
+	return promcb_load_relaxed(&promcb_segment_header(segment)->retired) == 0 &&
+	       (lstat(segment->path, &status) < 0
+			? errno != ENOENT
+			: status.st_dev == segment->device && status.st_ino == segment->inode);
+}
+
+/* -- Growth ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes)
+{
+	uint64_t page = segment->geometry.page_bytes;
+	uint64_t begin = off / page * page, end = (off + bytes + page - 1) / page * page;
+
+	if (end > segment->mapped_bytes)
+		return -ENOSPC;
+	if (!promcb_segment_owns_fd(segment, segment->data_fd)) {
+		int fd = promcb_segment_reopen(segment);
+
+		if (fd < 0)
+			return fd;
+		segment->data_fd = fd;
+	}
+	/* fallocate(2), not posix_fallocate(3), which falls back to writing zeros over what others have written. */
+	while (fallocate(segment->data_fd, 0, (off_t)begin, (off_t)(end - begin)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	uint64_t now_ns = monotonic_ns();
+	uint32_t mapped_chunks = segment->mapped_bytes > g->chunks_off
+					 ? (uint32_t)((segment->mapped_bytes - g->chunks_off) / g->chunk_bytes)
+					 : 0;
+	uint32_t chunks = g->chunks < mapped_chunks ? g->chunks : mapped_chunks;
+	uint32_t mine = promcb_chunk_word(kind, 0, lane);
+
+	if (now_ns < promcb_load_relaxed(&segment->no_space_until_ns))
+		return -ENOSPC;
+	if (promcb_segment_owns_fd(segment, segment->data_fd) && promcb_headroom(segment->data_fd, g->chunk_bytes)) {
+		for (uint32_t i = 0; i < chunks; i++) {
+			uint32_t *word = promcb_segment_chunk_word(segment, i);
+
+			/* [CHUNK] the word is ours before anything in the chunk is published. */
+			if (promcb_load32_relaxed(word) != 0 || !promcb_cas32_acq_rel(word, 0, mine))
+				continue;
+			if (promcb_segment_reserve(segment, promcb_chunk_off(g, i), g->chunk_bytes) == 0) {
+				madvise(segment->base + promcb_chunk_off(g, i), g->chunk_bytes, MADV_POPULATE_WRITE);
+				*chunk = i;
+				return 0;
+			}
+			promcb_store32_release(word, 0);
+			break;
+		}
+	}
+	promcb_store_relaxed(&segment->no_space_until_ns, now_ns + 1000000000u);
+	return -ENOSPC;
+}
+
+/* -- Addresses ---------------------------------------------------------------------------------------------------- */
+
+static void *at(const struct promcb_segment *segment, uint64_t off)
+{
+	return segment->base + off;
+}
+
+struct promcb_header *promcb_segment_header(const struct promcb_segment *segment)
+{
+	return at(segment, 0);
+}
+
+struct promcb_lane *promcb_segment_lane(const struct promcb_segment *segment, uint32_t lane)
+{
+	return at(segment, segment->geometry.lanes_off + (uint64_t)lane * segment->geometry.lane_bytes);
+}
+
+uint32_t *promcb_segment_chunk_word(const struct promcb_segment *segment, uint32_t chunk)
+{
+	return at(segment, segment->geometry.chunk_table_off + chunk * sizeof(uint32_t));
+}
+
+uint32_t *promcb_segment_claim(const struct promcb_segment *segment, uint32_t component)
+{
+	return at(segment, segment->geometry.claims_off + component * sizeof(uint32_t));
+}
+
+uint64_t *promcb_segment_table(const struct promcb_segment *segment)
+{
+	return at(segment, segment->geometry.table_off);
+}
+
+struct promcb_descriptor *promcb_segment_descriptor(const struct promcb_segment *segment, uint32_t component)
+{
+	uint64_t off = segment->geometry.descriptors_off + (uint64_t)component * segment->geometry.descriptor_bytes;
+
+	if (component >= segment->geometry.components ||
+	    off + segment->geometry.descriptor_bytes > segment->mapped_bytes)
+		return NULL;
+	return at(segment, off);
+}
+
+uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_t lane)
+{
+	uint64_t bytes = segment->geometry.directory_words * sizeof(uint32_t);
+	uint64_t off = segment->geometry.directories_off + lane * bytes;
+
+	return off + bytes > segment->mapped_bytes ? NULL : at(segment, off);
+}
+
+struct promcb_block *promcb_segment_block(const struct promcb_segment *segment, uint32_t number)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+
+	if (number == 0 || (number - 1) / promcb_blocks_per_chunk(g) >= g->chunks)
+		return NULL;
+	uint64_t off = promcb_block_off(g, number - 1);
+
+	return off + g->block_bytes > segment->mapped_bytes ? NULL : at(segment, off);
+}
+
+uint64_t *promcb_segment_ring(const struct promcb_segment *segment, uint32_t number)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+
+	if (number == 0 || (number - 1) / promcb_rings_per_chunk(g) >= g->chunks)
+		return NULL;
+	uint64_t off = promcb_ring_off(g, number - 1);
+
+	return off + (sizeof(uint64_t) << g->ring_log2) > segment->mapped_bytes ? NULL : at(segment, off);
+}

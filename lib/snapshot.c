@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void promcb_snapshot_free(struct promcb_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	free(snapshot->components);
+	free(snapshot->cell_memory);
+	free(snapshot);
+}
+
+size_t promcb_snapshot_count(const struct promcb_snapshot *snapshot)
+{
+	return snapshot->count;
+}
+
+void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out)
+{
+	*out = snapshot->info;
+}
+
+static double seconds(double nanoseconds)
+{
+	return nanoseconds / 1e9;
+}
+
+static double percent(uint64_t part, uint64_t whole, double without)
+{
+	return whole ? 100.0 * (double)part / (double)whole : without;
+}
+
+int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index, struct promcb_summary *out)
+{
+	if (index >= snapshot->count)
+		return -ENOENT;
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+	const struct promcb_recent *recent = &c->recent;
+	uint64_t calls = c->calls[0] + c->calls[1];
+
+	*out = (struct promcb_summary){
+		.name = c->name,
+		.total_calls = calls,
+		.successful_calls = c->calls[0],
+		.failed_calls = c->calls[1],
+		.success_rate = percent(c->calls[0], calls, 0),
+		.failure_rate = percent(c->calls[1], calls, 0),
+		.latency_sum = seconds((double)(c->latency_sum_ns[0] + c->latency_sum_ns[1])),
+		.avg_latency = recent->calls ? seconds(recent->average_ns) : NAN,
+		.min_latency = recent->calls ? seconds(recent->minimum_ns) : NAN,
+		.max_latency = recent->calls ? seconds(recent->maximum_ns) : NAN,
+		.p50 = recent->calls ? seconds(recent->quantile_ns[PROMCB_P50]) : NAN,
+		.p90 = recent->calls ? seconds(recent->quantile_ns[PROMCB_P90]) : NAN,
+		.p95 = recent->calls ? seconds(recent->quantile_ns[PROMCB_P95]) : NAN,
+		.p99 = recent->calls ? seconds(recent->quantile_ns[PROMCB_P99]) : NAN,
+		.p999 = recent->calls ? seconds(recent->quantile_ns[PROMCB_P999]) : NAN,
+		.recent_calls = recent->calls,
+		.recent_failure_rate = percent(recent->failures, recent->calls, NAN),
+		.state = (enum promcb_state)c->state,
+		.last_state_change = c->last_state_change_ns ? seconds((double)c->last_state_change_ns) : NAN,
+		.last_failure_time = c->last_failure_ns ? seconds((double)c->last_failure_ns) : NAN,
+	};
+	memcpy(out->transitions, c->transitions, sizeof(out->transitions));
+	memcpy(out->log_entries, c->log_entries, sizeof(out->log_entries));
+	return 0;
+}
+
+int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out)
+{
+	size_t low = 0, high = snapshot->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(snapshot->components[middle].name, name);
+
+		if (order == 0)
+			return promcb_snapshot_summary(snapshot, middle, out);
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -ENOENT;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * snapshot.h: the model in private memory that readers fill and renderers print.
+ *
+ * May include: reader.h, bucket.h. Knows nothing of the segment's layout.
+ *
+ * Invariants of a finished snapshot, per component c:
+ *   c.calls[o]  = sum of c.cells[o][0 .. cells-1]                         for each outcome o (0 success, 1 failure)
+ *   recent_calls <= recent_samples of the segment; quantiles, minimum, maximum and average are NaN when it is 0
+ *   components are sorted by name (bytes) and names are distinct, valid UTF-8, 1 to 127 bytes, zero-terminated
+ */
+#ifndef PROMCB_SNAPSHOT_H
+#define PROMCB_SNAPSHOT_H
+
+#include <promcb/reader.h>
+
+enum { PROMCB_OUTCOMES = 2 };
+
+enum promcb_quantile { PROMCB_P50, PROMCB_P90, PROMCB_P95, PROMCB_P99, PROMCB_P999, PROMCB_QUANTILES };
+
+/* What the quantiles of enum promcb_quantile are, 0 to 1. */
+extern const double promcb_quantile_ranks[PROMCB_QUANTILES];
+
+/* The recent samples of one component, digested. Nanoseconds. */
+struct promcb_recent {
+	uint64_t calls;
+	uint64_t failures;
+	double average_ns;
+	double minimum_ns;
+	double maximum_ns;
+	double quantile_ns[PROMCB_QUANTILES];
+};
+
+struct promcb_snapshot_component {
+	char name[PROMCB_NAME_MAX + 1];
+	uint32_t name_bytes;
+	uint32_t state;                         /* enum promcb_state */
+	uint64_t *cells[PROMCB_OUTCOMES];       /* snapshot->cells words each: bucket counts, see bucket.h */
+	uint64_t calls[PROMCB_OUTCOMES];
+	uint64_t latency_sum_ns[PROMCB_OUTCOMES];
+	uint64_t transitions[3];
+	uint64_t log_entries[4];
+	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */
+	uint64_t last_state_change_ns;          /* Unix nanoseconds; 0: none or unknown */
+	uint64_t since_ns;                      /* Unix nanoseconds of the component's creation, or its last reset */
+	struct promcb_recent recent;
+};
+
+struct promcb_snapshot {
+	struct promcb_segment_info info;
+	uint64_t taken_ns;                      /* Unix nanoseconds */
+	uint32_t schema;
+	uint32_t cells;                         /* per outcome */
+	size_t count;
+	struct promcb_snapshot_component *components;
+	uint64_t *cell_memory;                  /* count * 2 * cells words */
+};
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "source.h"
+
+#include "validate.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int open_failed(struct promcb_source *source, int error, struct promcb_message *message)
+{
+	switch (error) {
+	case -ENOENT:
+		return promcb_message_error(
+			message, error,
+			"there is no segment %s: start a program that records into it, or make it with "
+			"\"promcb-admin create\"",
+			source->path);
+	case -EACCES:
+		return promcb_message_error(
+			message, error,
+			"no permission to read segment %s: run as its owner or in its group, or create it with "
+			"a wider mode",
+			source->path);
+	case -ELOOP:
+		return promcb_message_error(message, error, "%s is a symbolic link, which promcb does not follow",
+					    source->path);
+	default:
+		return promcb_message_error(message, error, "cannot open segment %s: %s", source->path,
+					    promcb_strerror(error));
+	}
+}
+
+static int look(struct promcb_source *source, struct promcb_message *message)
+{
+	const struct promcb_geometry *g = &source->header.geometry;
+
+	if (fstat(source->fd, &source->status) < 0)
+		return promcb_message_error(message, -errno, "cannot examine %s", source->path);
+	source->file_bytes = (uint64_t)source->status.st_size;
+	if (source->file_bytes < promcb_geometry_fixed_bytes(g) || source->file_bytes > g->max_bytes)
+		return promcb_message_error(
+			message, -EBADMSG,
+			"segment %s has %llu bytes, its header promises %llu to %llu: it was truncated, or grown "
+			"by a stranger",
+			source->path, (unsigned long long)source->file_bytes,
+			(unsigned long long)promcb_geometry_fixed_bytes(g), (unsigned long long)g->max_bytes);
+	return 0;
+}
+
+int promcb_source_open(struct promcb_source *source, const char *segment, bool mapped, struct promcb_message *message)
+{
+	ssize_t length;
+	int result;
+
+	*source = (struct promcb_source){.fd = -1, .mapped = mapped};
+	result = promcb_segment_path(segment, source->path, message);
+	if (result < 0)
+		return result;
+	source->fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (source->fd < 0)
+		return open_failed(source, -errno, message);
+	if (fstat(source->fd, &source->status) < 0 || !S_ISREG(source->status.st_mode)) {
+		promcb_source_close(source);
+		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is no regular file",
+					    source->path);
+	}
+	/* [MAGIC] as in segment.c: without it the rest of the header is not looked at. */
+	length = pread(source->fd, &source->header, sizeof(source->header), 0);
+	if (length < (ssize_t)sizeof(source->header))
+		result = promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is too short",
+					      source->path);
+	else
+		result = promcb_header_validate(&source->header, source->path, message);
+	if (result == 0)
+		result = look(source, message);
+	if (result == 0 && mapped) {
+		void *base = mmap(NULL, source->header.geometry.max_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
+				  source->fd, 0);
+
+		if (base == MAP_FAILED) {
+			/* No room for addresses: copy instead. */
+			source->mapped = false;
+		} else {
+			source->base = base;
+			promcb_guard_add(&source->guard, base, source->header.geometry.max_bytes);
+		}
+	}
+	if (result < 0)
+		promcb_source_close(source);
+	return result;
+}
+
+void promcb_source_close(struct promcb_source *source)
+{
+	if (source->base) {
+		promcb_guard_remove(&source->guard);
+		munmap((void *)(uintptr_t)source->base, source->header.geometry.max_bytes);
+	}
+	if (source->fd >= 0)
+		close(source->fd);
+	source->base = NULL;
+	source->fd = -1;
+}
+
+static int hurt(struct promcb_source *source, struct promcb_message *message)
+{
+	return promcb_message_error(message, -ESTALE, "segment %s was truncated while it was being read", source->path);
+}
+
+int promcb_source_begin(struct promcb_source *source, struct promcb_message *message)
+{
+	int result = look(source, message);
+
+	if (result == 0 && source->base && promcb_guard_is_hurt(&source->guard)) {
+		/* The zero page that stands in for a lost one would hide what comes back. */
+		if (mmap((void *)(uintptr_t)source->base, source->header.geometry.max_bytes, PROT_READ,
+			 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, source->fd, 0) == MAP_FAILED)
+			return hurt(source, message);
+		promcb_guard_heal(&source->guard);
+	}
+	return result;
+}
+
+int promcb_source_end(struct promcb_source *source, struct promcb_message *message)
+{
+	struct stat status;
+
+	if (source->base && promcb_guard_is_hurt(&source->guard))
+		return hurt(source, message);
+	if (fstat(source->fd, &status) < 0 || (uint64_t)status.st_size < source->file_bytes)
+		return hurt(source, message);
+	return 0;
+}
+
+/* Producers let the file grow while it is being read. */
+static bool is_inside(struct promcb_source *source, uint64_t off, uint64_t bytes)
+{
+	struct stat now;
+
+	if (off + bytes <= source->file_bytes)
+		return true;
+	if (off + bytes > source->header.geometry.max_bytes || fstat(source->fd, &now) < 0 ||
+	    off + bytes > (uint64_t)now.st_size)
+		return false;
+	source->status = now;
+	source->file_bytes = (uint64_t)now.st_size;
+	return true;
+}
+
+const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint64_t bytes, void *buffer)
+{
+	uint64_t done = 0;
+
+	if (!is_inside(source, off, bytes))
+		return NULL;
+	if (source->base)
+		return source->base + off;
+	while (done < bytes) {
+		ssize_t length = pread(source->fd, (uint8_t *)buffer + done, bytes - done, (off_t)(off + done));
+
+		if (length < 0 && errno == EINTR)
+			continue;
+		if (length <= 0)
+			return NULL;
+		done += (uint64_t)length;
+	}
+	return buffer;
+}

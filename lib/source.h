@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * source.h: where a reader gets its bytes: a segment's file, by pread or by a read-only map. Untrusted.
+ *
+ * May include: layout.h, validate.h, message.h, name.h, guard.h. No assert, and no trust that a word read twice is
+ * the same.
+ *
+ * Invariants
+ *   - A view lies inside the file as it was when promcb_source_begin() looked at it or later, or there is none.
+ *   - The geometry is a private copy that promcb_header_validate() accepted.
+ */
+#ifndef PROMCB_SOURCE_H
+#define PROMCB_SOURCE_H
+
+#include "guard.h"
+#include "layout.h"
+#include "message.h"
+#include "name.h"
+
+#include <sys/stat.h>
+
+struct promcb_source {
+	int fd;
+	bool mapped;
+	struct stat status;             /* at open, refreshed by begin */
+	struct promcb_header header;    /* private; counters refreshed by begin */
+	const uint8_t *base;            /* mapped: max_bytes of addresses */
+	uint64_t file_bytes;            /* how much of it may be read */
+	struct promcb_guard guard;
+	char path[PROMCB_PATH_MAX];
+};
+
+int promcb_source_open(struct promcb_source *source, const char *segment, bool mapped, struct promcb_message *message);
+void promcb_source_close(struct promcb_source *source);
+
+/* Before each pass: how long is the file, and is the map whole. Returns 0, -EBADMSG or -ESTALE. */
+int promcb_source_begin(struct promcb_source *source, struct promcb_message *message);
+
+/* After each pass: whether all that was read was there. Returns 0, or -ESTALE. */
+int promcb_source_end(struct promcb_source *source, struct promcb_message *message);
+
+/*
+ * bytes at off, 64-byte aligned if off is: in the map, or read into buffer. NULL if the file has no such bytes. Words
+ * of it are to be loaded by the functions of atomic.h, once.
+ */
+const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint64_t bytes, void *buffer);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+#include "clock.h"
+
+#include <errno.h>
+
+void promcb_count_rejected(struct promcb *p)
+{
+	sigset_t saved;
+
+	promcb_process_enter(&saved);
+	if (p->segment)
+		promcb_add_relaxed(&promcb_segment_header(p->segment)->rejected_calls, 1);
+	promcb_process_leave(&saved);
+}
+
+static void change_state(struct promcb_descriptor *descriptor, enum promcb_state state)
+{
+	unsigned shift = (unsigned)state * PROMCB_TRANSITION_BITS;
+	uint64_t before, after, count;
+
+	do {
+		before = promcb_load_relaxed(&descriptor->state);
+		if (before >> PROMCB_STATE_SHIFT == (uint64_t)state)
+			return;
+		count = (promcb_state_transitions(before, state) + 1) & PROMCB_TRANSITION_MASK;
+		after = (uint64_t)state << PROMCB_STATE_SHIFT |
+			(before & (((uint64_t)1 << PROMCB_STATE_SHIFT) - 1) & ~(PROMCB_TRANSITION_MASK << shift)) |
+			count << shift;
+		/* [STATE] the change before its time; a reader takes them the other way round. */
+	} while (!promcb_cas_acq_rel(&descriptor->state, before, after));
+	promcb_store_relaxed(&descriptor->state_time,
+			     promcb_clock_realtime_coarse_ns() / 1000000 << 16 | promcb_state_tag(after));
+}
+
+int promcb_set_state(struct promcb_component *component, enum promcb_state state)
+{
+	struct promcb *p = component ? promcb_component_handle(component)->owner : NULL;
+	struct promcb_descriptor *descriptor;
+	sigset_t saved;
+
+	if ((unsigned)state > PROMCB_HALF_OPEN)
+		return -EINVAL;
+	if (!p)
+		return 0;
+	/* The mutex, because the segment may be left by another thread that finds it removed. */
+	promcb_process_enter(&saved);
+	if (p->segment) {
+		promcb_owner_follow(p);
+		struct promcb_seat *seat = promcb_owner_seat(p, promcb_recorder_current(true));
+
+		descriptor = promcb_segment_descriptor(p->segment, promcb_component_resolve(p, component, seat));
+		if (descriptor)
+			change_state(descriptor, state);
+	}
+	promcb_process_leave(&saved);
+	return 0;
+}
