@@ -69,9 +69,10 @@ int promcb_remove(const char *segment, bool force, struct promcb_message *messag
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0) {
 		result = -errno;
-		return promcb_message_error(
-			message, result,
-			result == -ENOENT ? "there is no segment %s" : "no permission to remove segment %s", path);
+		return promcb_message_error(message, result,
+					    result == -ENOENT ? "there is no segment %s"
+							      : "cannot open segment %s to remove it: %s",
+					    path, promcb_strerror(result));
 	}
 	if (fstat(fd, &opened) < 0 || !S_ISREG(opened.st_mode) ||
 	    pread(fd, &header, sizeof(header.magic), 0) < (ssize_t)sizeof(header.magic) ||

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "component.h"
 
+#include "clock.h"
 #include "hash.h"
 #include "open.h"
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 
 enum { NAMES_START = 64, ARENA_BYTES = 65536, PAGE = 4096 };
 
@@ -213,7 +213,6 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 {
 	struct promcb_descriptor *descriptor;
 	struct promcb_block *block;
-	struct timespec now;
 	uint32_t overflow;
 
 	if (reserve_descriptor(segment, component) < 0)
@@ -228,8 +227,7 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 	memset(descriptor->name, 0, sizeof(descriptor->name));
 	memcpy(descriptor->name, name, length);
 	descriptor->hash = hash;
-	clock_gettime(CLOCK_REALTIME, &now);
-	descriptor->created_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	descriptor->created_realtime_ns = promcb_clock_realtime_ns();
 	if (!overflow) {
 		overflow = promcb_lane_carve(seat, PROMCB_BLOCK_OVERFLOW, component);
 		promcb_store32_relaxed(&descriptor->overflow, overflow);

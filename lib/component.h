@@ -2,7 +2,7 @@
 /*
  * component.h: names to descriptors in the segment, and names to handles in the process.
  *
- * May include: recorder.h, open.h, hash.h, libck.
+ * May include: recorder.h, open.h, hash.h, clock.h, libck.
  *
  * Invariants
  *   - A name has at most one descriptor in a segment: all registrars probe the same slots, a slot never becomes empty

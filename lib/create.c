@@ -6,6 +6,7 @@
  */
 #include "create.h"
 
+#include "clock.h"
 #include "hash.h"
 #include "layout.h"
 #include "name.h"
@@ -20,7 +21,6 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TMPFS_MAGIC 0x01021994
@@ -29,14 +29,6 @@
 #define XFS_MAGIC 0x58465342
 
 enum { DEFAULT_MODE = 0640, PAGE_BYTES = 4096 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Only where fallocate reserves what stores will need. Gives the page size. */
 static int check_filesystem(int fd, const char *path, uint32_t *page_bytes, struct promcb_message *message)
@@ -103,10 +95,10 @@ static void fill(uint8_t *base, const struct promcb_geometry *g)
 	header->format_major = PROMCB_FORMAT_MAJOR;
 	header->format_minor = PROMCB_FORMAT_MINOR;
 	header->abi = PROMCB_ABI;
-	header->created_realtime_ns = clock_ns(CLOCK_REALTIME);
+	header->created_realtime_ns = promcb_clock_realtime_ns();
 	if (getrandom(header->identity, sizeof(header->identity), GRND_NONBLOCK) != sizeof(header->identity)) {
-		header->identity[0] = clock_ns(CLOCK_REALTIME) * 0x9E3779B97F4A7C15u;
-		header->identity[1] = clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 32;
+		header->identity[0] = promcb_clock_realtime_ns() * 0x9E3779B97F4A7C15u;
+		header->identity[1] = promcb_clock_monotonic_ns() ^ (uint64_t)getpid() << 32;
 	}
 	read_boot_id(header->boot);
 	header->geometry = *g;
@@ -204,7 +196,8 @@ static int create_renamed(const char *path, const struct promcb_options *options
 	char temporary[PROMCB_PATH_MAX + 32];
 	int result, fd;
 
-	snprintf(temporary, sizeof(temporary), "%s.%d.%" PRIx64 ".new", path, (int)getpid(), clock_ns(CLOCK_MONOTONIC));
+	snprintf(temporary, sizeof(temporary), "%s.%d.%" PRIx64 ".new", path, (int)getpid(),
+		 promcb_clock_monotonic_ns());
 	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return promcb_message_error(message, -errno, "cannot create segment %s: %s", path,
@@ -236,6 +229,9 @@ int promcb_segment_create(const char *path, const struct promcb_options *options
 	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
 		return create_renamed(path, options, message);
+	if (fd < 0 && errno == ENOENT)
+		return promcb_message_error(message, -ENOENT, "there is no directory %s for segment %s", directory,
+					    path);
 	if (fd < 0)
 		return promcb_message_error(message, -errno, "cannot create segment %s in %s: %s", path, directory,
 					    promcb_strerror(-errno));

@@ -1,38 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "image.h"
 
+#include "domain.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-
-static uint64_t clock_offset_ns(void)
-{
-	struct timespec real, monotonic;
-
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	return (uint64_t)(real.tv_sec - monotonic.tv_sec) * 1000000000u + (uint64_t)real.tv_nsec -
-	       (uint64_t)monotonic.tv_nsec;
-}
-
-/* As process.c has it: FNV-1a of the boot id's text. */
-static uint64_t boot_hash(void)
-{
-	uint64_t hash = 0xcbf29ce484222325u;
-	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return hash;
-	ssize_t length = read(fd, text, sizeof(text));
-
-	close(fd);
-	for (ssize_t i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-	return hash;
-}
 
 static int corrupt(const struct promcb_source *source, struct promcb_message *message, const char *what,
 		   uint64_t number)
@@ -140,9 +112,7 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *buffer = aligned_alloc(64, (g->directory_words * sizeof(uint32_t) + 63) / 64 * 64);
-	uint64_t boot = boot_hash(), offset_ns = clock_offset_ns();
-	struct stat status;
-	uint64_t time_namespace = stat("/proc/self/ns/time", &status) == 0 ? (uint64_t)status.st_ino : 0;
+	const struct promcb_domain here = promcb_domain_now();
 	int result = buffer ? 0 : -ENOMEM;
 
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++) {
@@ -156,10 +126,11 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 			continue;
 		listed->used = true;
 		listed->cookie = promcb_load_relaxed(&entry->owner_cookie);
-		listed->samples_count = promcb_load_relaxed(&entry->boot) == boot;
+		listed->samples_count = promcb_load_relaxed(&entry->boot) == here.boot;
 		/* Both clocks read the same real time, so the difference of their offsets is that of the namespaces. */
-		if (promcb_load_relaxed(&entry->time_namespace) != time_namespace)
-			listed->shift_ns = (int64_t)(promcb_load_relaxed(&entry->clock_offset_ns) - offset_ns);
+		if (promcb_load_relaxed(&entry->time_namespace) != here.time_namespace)
+			listed->shift_ns =
+				(int64_t)(promcb_load_relaxed(&entry->clock_offset_ns) - here.clock_offset_ns);
 		result = list_blocks(image, source, lane, buffer, message);
 	}
 	free(buffer);

@@ -3,8 +3,8 @@
  * image.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the cells stay in
  * the source.
  *
- * May include: source.h. An image is made or refused as a whole: a component with an unreadable block would look like
- * a counter reset.
+ * May include: source.h, domain.h. An image is made or refused as a whole: a component with an unreadable block would
+ * look like a counter reset.
  *
  * Invariants of an image
  *   - block_component[n] - 1 is the component that block n belongs to, or it is 0; no block belongs to two.

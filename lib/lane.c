@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane.h"
 
+#include "domain.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
-
-static uint64_t clock_offset_ns(void)
-{
-	struct timespec real, monotonic;
-
-	clock_gettime(CLOCK_REALTIME, &real);
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	return (uint64_t)(real.tv_sec - monotonic.tv_sec) * 1000000000u + (uint64_t)real.tv_nsec -
-	       (uint64_t)monotonic.tv_nsec;
-}
 
 static uint32_t per_chunk(const struct promcb_geometry *g, uint32_t kind)
 {
@@ -75,6 +66,7 @@ static void forget_samples(const struct promcb_segment *segment, uint32_t lane)
 static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_seat *seat)
 {
 	const struct promcb_geometry *g = &segment->geometry;
+	const struct promcb_domain here = promcb_domain_now();
 	struct promcb_lane *entry = promcb_segment_lane(segment, lane);
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
 	int fd;
@@ -90,15 +82,14 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 		if (promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) &&
 		    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0)
 			return -ENOSPC;
-	if (promcb_load_relaxed(&entry->used) &&
-	    (promcb_load_relaxed(&entry->boot) != promcb_process_boot() ||
-	     promcb_load_relaxed(&entry->time_namespace) != promcb_process_time_namespace()))
+	if (promcb_load_relaxed(&entry->used) && (promcb_load_relaxed(&entry->boot) != here.boot ||
+						  promcb_load_relaxed(&entry->time_namespace) != here.time_namespace))
 		forget_samples(segment, lane);
 	promcb_store_relaxed(&entry->owner_cookie, promcb_process->cookie);
 	promcb_store_relaxed(&entry->pid, (uint64_t)getpid());
-	promcb_store_relaxed(&entry->boot, promcb_process_boot());
-	promcb_store_relaxed(&entry->time_namespace, promcb_process_time_namespace());
-	promcb_store_relaxed(&entry->clock_offset_ns, clock_offset_ns());
+	promcb_store_relaxed(&entry->boot, here.boot);
+	promcb_store_relaxed(&entry->time_namespace, here.time_namespace);
+	promcb_store_relaxed(&entry->clock_offset_ns, here.clock_offset_ns);
 	promcb_store_relaxed(&entry->taken, promcb_load_relaxed(&entry->taken) + 1);
 	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {

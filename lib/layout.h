@@ -3,7 +3,8 @@
  * layout.h: the segment format. The man page promcb-segment(5) says the same, and a test compares the two.
  *
  * May include: atomic.h, inline.h (the hot block). Everything in a segment is a fixed-width word, aligned,
- * little-endian; places are offsets from the segment's start (_off) or numbers counted from 1 with 0 for none, never pointers.
+ * little-endian; places are offsets from the segment's start (_off) or numbers counted from 1 with 0 for none, never
+ * pointers.
  *
  * Words (one per thing, everywhere)
  *   segment     the shared file
@@ -264,15 +265,24 @@ static inline uint64_t promcb_state_tag(uint64_t word)
 	       0xffff;
 }
 
-/* Blocks and rings in a chunk. */
+/* How many blocks or rings a chunk's word can count: with huge pages more would fit, and the rest lies fallow. */
+#define PROMCB_CARVED_MAX 4095
+
+static inline uint32_t promcb_per_chunk(const struct promcb_geometry *geometry, uint32_t bytes)
+{
+	uint32_t fit = geometry->chunk_bytes / bytes;
+
+	return fit < PROMCB_CARVED_MAX ? fit : PROMCB_CARVED_MAX;
+}
+
 static inline uint32_t promcb_blocks_per_chunk(const struct promcb_geometry *geometry)
 {
-	return geometry->chunk_bytes / geometry->block_bytes;
+	return promcb_per_chunk(geometry, geometry->block_bytes);
 }
 
 static inline uint32_t promcb_rings_per_chunk(const struct promcb_geometry *geometry)
 {
-	return geometry->chunk_bytes / ((uint32_t)sizeof(uint64_t) << geometry->ring_log2);
+	return promcb_per_chunk(geometry, (uint32_t)sizeof(uint64_t) << geometry->ring_log2);
 }
 
 static inline uint64_t promcb_chunk_off(const struct promcb_geometry *geometry, uint32_t chunk)
@@ -311,7 +321,7 @@ static inline uint32_t promcb_chunk_kind(uint32_t word)
 
 static inline uint32_t promcb_chunk_carved(uint32_t word)
 {
-	return word >> 16 & 0xfff;
+	return word >> 16 & PROMCB_CARVED_MAX;
 }
 
 /* Whether the chunk is the lane's. */

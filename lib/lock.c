@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "lock.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 static int64_t lane_byte(uint32_t lane)
@@ -45,14 +46,6 @@ static bool is_description(const struct promcb_segment *segment, int fd, int64_t
 	return promcb_segment_owns_fd(segment, fd) && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int promcb_locks_open(struct promcb_segment *segment)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
@@ -61,7 +54,7 @@ int promcb_locks_open(struct promcb_segment *segment)
 	int fd;
 
 	locks->open = false;
-	locks->retry_ns = monotonic_ns() + 1000000000u;
+	locks->retry_ns = promcb_clock_monotonic_coarse_ns() + 1000000000u;
 	fd = promcb_segment_reopen(segment);
 	if (fd < 0)
 		return fd;
@@ -70,7 +63,7 @@ int promcb_locks_open(struct promcb_segment *segment)
 	if (page == MAP_FAILED || madvise(page, bytes, MADV_DONTFORK) < 0)
 		goto fail;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
-		random = promcb_process->cookie * 0x9E3779B97F4A7C15u ^ monotonic_ns();
+		random = promcb_process->cookie * 0x9E3779B97F4A7C15u ^ promcb_clock_monotonic_coarse_ns();
 	locks->marker = PROMCB_LOCK_MARKERS + (int64_t)(random >> 8);
 	if (set_lock(fd, F_WRLCK, locks->marker) < 0)
 		goto fail;
@@ -105,7 +98,7 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 		return -EAGAIN;
 	if (!locks->open || !is_description(segment, locks->fd, locks->marker)) {
 		/* The old description stays mapped, for the lanes it holds. */
-		if (!locks->open && monotonic_ns() < locks->retry_ns)
+		if (!locks->open && promcb_clock_monotonic_coarse_ns() < locks->retry_ns)
 			return -ENOLCK;
 		if (promcb_locks_open(segment) < 0)
 			return -ENOLCK;

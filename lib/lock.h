@@ -3,7 +3,7 @@
  * lock.h: liveness. Taking the lock byte of a lane is taking the lane; the kernel gives it back at death, SIGKILL
  * included, across pid namespaces. Nobody judges whether another is alive.
  *
- * May include: process.h. Called with the process's mutex held. Async-signal-safe.
+ * May include: process.h, clock.h. Called with the process's mutex held. Async-signal-safe.
  *
  * Invariants
  *   - A lane is recorded in only between take and drop, by one thread, whatever the application does to descriptors:

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "open.h"
 
+#include "clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#define LOOK_INTERVAL_NS ((uint64_t)1000000000)
+
 static struct promcb *owners;
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Puts an attached segment into the process's table. Returns it there, or NULL. */
 static struct promcb_segment *adopt(const struct promcb_segment *attached, struct promcb *p)
@@ -173,21 +168,33 @@ struct promcb *promcb_default(void)
 
 void promcb_owner_follow(struct promcb *p)
 {
-	uint64_t now_ns = monotonic_ns();
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	struct promcb_segment *old = p->segment, attached;
+	bool retired;
 
-	if (!old || now_ns - p->checked_ns < 1000000000u)
+	if (!old)
+		return;
+	/*
+	 * A retired segment is left at once; if there is nowhere to go yet, that is tried again, as names are, each
+	 * second.
+	 */
+	retired = promcb_load_relaxed(&promcb_segment_header(old)->retired) != 0;
+	if (now_ns - p->checked_ns < LOOK_INTERVAL_NS && (!retired || p->stuck))
 		return;
 	p->checked_ns = now_ns;
+	p->stuck = retired;
 	if (promcb_segment_is_current(old) ||
 	    promcb_segment_attach(&attached, old->path, &p->options, true, false, NULL) < 0)
 		return;
-	struct promcb_segment *fresh = adopt(&attached, p);
+	/* Retired, and not unlinked yet: the name still leads here. */
+	bool same = attached.device == old->device && attached.inode == old->inode;
+	struct promcb_segment *fresh = same ? NULL : adopt(&attached, p);
 
 	if (!fresh) {
 		promcb_segment_unmap(&attached);
 		return;
 	}
+	p->stuck = false;
 	p->segment = fresh;
 	p->generation++;
 	promcb_component_handle(p->overflow)->generation = p->generation;
@@ -205,7 +212,7 @@ struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *
 	seat = &recorder->seats[segment->slot];
 	if (!seat->segment)
 		*seat = (struct promcb_seat){.segment = segment};
-	if (!seat->lane && monotonic_ns() >= seat->retry_ns && promcb_lane_take(segment, seat) < 0)
-		seat->retry_ns = monotonic_ns() + 100000000u;
+	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= seat->retry_ns && promcb_lane_take(segment, seat) < 0)
+		seat->retry_ns = promcb_clock_monotonic_coarse_ns() + 100000000u;
 	return seat;
 }

@@ -2,7 +2,7 @@
 /*
  * open.h: an opened segment as the application knows it, whichever file it presently is.
  *
- * May include: component.h, recorder.h.
+ * May include: component.h, recorder.h, clock.h.
  *
  * Invariants
  *   - A file is attached once per process, by one owner; opens counts how often.
@@ -30,6 +30,7 @@ struct promcb {
 	dev_t device;                           /* of the present or last segment */
 	ino_t inode;
 	uint64_t identity[2];
+	bool stuck;                             /* the segment is retired, and there is no other yet */
 	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name */
 };
 

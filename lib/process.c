@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "process.h"
 
+#include "clock.h"
 #include "lock.h"
 #include "recorder.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef MADV_WIPEONFORK
@@ -24,7 +22,6 @@ struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool wiped_by_kernel;
 static sigset_t fork_saved; /* written and read by the thread that forks, under the mutex */
-static uint64_t boot_hash, time_namespace;
 
 void *promcb_process_map_wiped(size_t bytes)
 {
@@ -50,10 +47,7 @@ static void renew(void)
 	promcb_process->renewed = 1;
 	if (getrandom(&promcb_process->cookie, sizeof(promcb_process->cookie), GRND_NONBLOCK) !=
 	    sizeof(promcb_process->cookie)) {
-		struct timespec now;
-
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		promcb_process->cookie = (uint64_t)getpid() << 32 ^ (uint64_t)now.tv_nsec << 20 ^ (uint64_t)now.tv_sec;
+		promcb_process->cookie = (uint64_t)getpid() << 32 ^ promcb_clock_monotonic_ns();
 	}
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
 		if (promcb_process_segments[slot].base) {
@@ -132,34 +126,6 @@ static void after_fork_in_child(void)
 	promcb_process_leave(&fork_saved);
 }
 
-static void learn_clock_domain(void)
-{
-	char text[64] = "";
-	struct stat status;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	/* FNV-1a (Fowler, Noll, Vo): it need only differ from boot to boot. */
-	boot_hash = 0xcbf29ce484222325u;
-	if (fd >= 0) {
-		ssize_t length = read(fd, text, sizeof(text));
-
-		close(fd);
-		for (ssize_t i = 0; i < length; i++)
-			boot_hash = (boot_hash ^ (unsigned char)text[i]) * 0x100000001b3u;
-	}
-	time_namespace = stat("/proc/self/ns/time", &status) == 0 ? (uint64_t)status.st_ino : 0;
-}
-
-uint64_t promcb_process_boot(void)
-{
-	return boot_hash;
-}
-
-uint64_t promcb_process_time_namespace(void)
-{
-	return time_namespace;
-}
-
 int promcb_process_start(void)
 {
 	int result = 0;
@@ -172,7 +138,6 @@ int promcb_process_start(void)
 		if (!process) {
 			result = -ENOMEM;
 		} else {
-			learn_clock_domain();
 			promcb_recorder_start();
 			promcb_process = process;
 			pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);

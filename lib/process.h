@@ -3,7 +3,7 @@
  * process.h: what one process knows of itself: its slow-path mutex, its segments, its locks, its recorders. Survives
  * nothing that it must not survive.
  *
- * May include: segment.h; process.c also lock.h and recorder.h, whose memory a child must renew.
+ * May include: segment.h, clock.h; process.c also lock.h and recorder.h, whose memory a child must renew.
  *
  * Invariants
  *   - struct promcb_process lies in memory that the kernel wipes in any child (MADV_WIPEONFORK), raw clone included:
@@ -61,12 +61,5 @@ void *promcb_process_map_wiped(size_t bytes);
 /* Into the slow path, with the signal mask of before for the way out. */
 void promcb_process_enter(sigset_t *saved);
 void promcb_process_leave(const sigset_t *saved);
-
-/*
- * Hash of this boot's id, and the inode of the own time namespace: what a stamp of CLOCK_MONOTONIC is worth
- * elsewhere.
- */
-uint64_t promcb_process_boot(void);
-uint64_t promcb_process_time_namespace(void);
 
 #endif

@@ -3,10 +3,11 @@
  * quantile.c: from the recent rings of a component to its quantiles, in three steps:
  *
  *   survey   Is each ring sorted by time? One pass of plain arithmetic tells, and binary search then finds its valid
- *            samples. If it is not (clocks were mixed, or it was written while it was copied), its valid samples are
- *            staged: copied and sorted.
+ *            samples.
  *   choose   Which samples of each ring are among the newest of all? A selection over sorted sequences: take a sample
- *            of the longest rest, count what is newer in each ring by binary search, drop one side, again.
+ *            of the longest rest, count what is newer in each ring by binary search, drop one side, again. If a ring is
+ *            not sorted (clocks were mixed, or it was written while it was copied), count samples in buckets of time
+ *            instead, keep the bucket that the cut lies in, again within that.
  *   digest   Order statistics of what was chosen: count the samples in buckets of equal width (of the bits of a float,
  *            thus on a logarithmic scale), keep the buckets that hold a wanted rank, again within those.
  *
@@ -36,20 +37,13 @@ const double promcb_quantile_ranks[PROMCB_QUANTILES] = {
 /* The key of a sample made now. */
 #define KEY_NOW ((uint32_t)INT32_MAX)
 
-/* A sample of a ring that was not sorted. */
-struct staged {
-	uint32_t key;
-	uint32_t distance;
-	uint32_t value;         /* the sample's low word */
-};
-
-/* The samples of one ring, newest first: sample i is the i-th slot back from the position, or staged[i]. */
+/* The samples of one ring, newest first: sample i is the i-th slot back from the position, and i is its distance. */
 struct view {
 	const uint64_t *samples;
-	struct staged *staged;  /* NULL for a sorted ring */
+	uint32_t slots;
 	uint32_t mask;
 	uint32_t newest;        /* slot of sample 0 */
-	bool sorted;
+	bool sorted;            /* if it is not, what follows is not used */
 	uint32_t first;         /* valid: [first, ...) */
 	uint32_t low;           /* chosen for sure: [first, low) */
 	uint32_t high;          /* still in question: [low, high) */
@@ -95,12 +89,7 @@ static inline uint32_t key_of(uint64_t word, uint32_t offset)
 
 static inline uint32_t key_at(const struct view *view, uint32_t index, uint32_t offset)
 {
-	return view->staged ? view->staged[index].key : key_of(word_at(view, index), offset);
-}
-
-static inline uint32_t distance_at(const struct view *view, uint32_t index)
-{
-	return view->staged ? view->staged[index].distance : index;
+	return key_of(word_at(view, index), offset);
 }
 
 /* The key in bits 62 to 31 and nothing else, so that bit 63 of the difference of two tells which is larger. */
@@ -151,14 +140,14 @@ static uint32_t first_below(const struct view *view, uint32_t from, uint32_t end
 	return from;
 }
 
-/* Looks at a ring. What comes back is sorted and knows its valid samples, or is not sorted and is to be staged. */
+/* Looks at a ring. What comes back is sorted and knows its valid samples, or is not sorted. */
 static struct view survey(const struct promcb_ring_copy *ring, const struct bounds *bounds)
 {
 	const uint64_t *samples = ring->samples;
 	uint32_t slots = ring->slots;
 	uint32_t split = slots ? ring->position & (slots - 1) : 0;
 	uint32_t used = split;
-	struct view view = {.samples = samples, .mask = slots - 1, .newest = split - 1};
+	struct view view = {.samples = samples, .slots = slots, .mask = slots - 1, .newest = split - 1};
 
 	/* In time order: [split, slots), then [0, split). A ring that was never full is empty in the first of these. */
 	view.sorted = ascends(samples, split, bounds->offset);
@@ -176,87 +165,6 @@ static struct view survey(const struct promcb_ring_copy *ring, const struct boun
 	return view;
 }
 
-/*
- * Sorts by key, newest first, unless that takes more than a few moves each: rings of mixed clocks are nearly sorted. Equal
- * keys stay as they were, by distance. Returns whether it is done.
- */
-static bool sort_nearly_sorted(struct staged *staged, uint32_t count)
-{
-	uint64_t moves = 8 * (uint64_t)count;
-
-	for (uint32_t i = 1; i < count; i++) {
-		struct staged sample = staged[i];
-		uint32_t j = i;
-
-		for (; j > 0 && staged[j - 1].key < sample.key; j--) {
-			staged[j] = staged[j - 1];
-			if (moves-- == 0) {
-				/* Not in place yet, but nothing is lost, and equal keys are still in order. */
-				staged[j - 1] = sample;
-				return false;
-			}
-		}
-		staged[j] = sample;
-	}
-	return true;
-}
-
-enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS };
-
-/* The same whatever the order was: a radix sort over the bits in which keys differ, of which few milliseconds have few. */
-static void sort_by_digits(struct staged *staged, struct staged *spare, uint32_t count)
-{
-	uint32_t least = UINT32_MAX, most = 0;
-	struct staged *from = staged, *to = spare;
-
-	for (uint32_t i = 0; i < count; i++) {
-		least = staged[i].key < least ? staged[i].key : least;
-		most = staged[i].key > most ? staged[i].key : most;
-	}
-	for (unsigned shift = 0; count > 1 && shift < 32 && (most - least) >> shift; shift += DIGIT_BITS) {
-		uint32_t starts[DIGITS] = {0};
-		uint32_t start = 0;
-
-		for (uint32_t i = 0; i < count; i++)
-			starts[(most - from[i].key) >> shift & (DIGITS - 1)]++;
-		for (uint32_t digit = 0; digit < DIGITS; digit++) {
-			uint32_t here = starts[digit];
-
-			starts[digit] = start;
-			start += here;
-		}
-		for (uint32_t i = 0; i < count; i++)
-			to[starts[(most - from[i].key) >> shift & (DIGITS - 1)]++] = from[i];
-
-		struct staged *sorted = to;
-
-		to = from;
-		from = sorted;
-	}
-	if (from != staged)
-		memcpy(staged, from, count * sizeof(*staged));
-}
-
-/* Stages an unsorted ring: its valid samples, sorted by key, newest first, then by distance. */
-static void stage(struct view *view, struct staged *staged, struct staged *spare, const struct bounds *bounds)
-{
-	uint32_t count = 0;
-
-	for (uint64_t distance = 0; distance <= view->mask; distance++) {
-		uint64_t word = word_at(view, (uint32_t)distance);
-		uint32_t key = key_of(word, bounds->offset);
-
-		if (word != 0 && key >= bounds->least && key <= bounds->most)
-			staged[count++] = (struct staged){key, (uint32_t)distance, (uint32_t)word};
-	}
-	if (!sort_nearly_sorted(staged, count))
-		sort_by_digits(staged, spare, count);
-	view->staged = staged;
-	view->first = 0;
-	view->low = 0;
-	view->high = count;
-}
-
 /* Where in [low, high) of the view the samples end that come before the one of (key, distance, ring). */
 static uint32_t before(const struct view *view, bool earlier_ring, uint32_t key, uint32_t distance, uint32_t offset)
 {
@@ -265,14 +173,8 @@ static uint32_t before(const struct view *view, bool earlier_ring, uint32_t key,
 	while (from < end) {
 		uint32_t middle = from + (end - from) / 2;
 		uint32_t its_key = key_at(view, middle, offset);
-		bool is_before = its_key > key;
 
-		if (its_key == key) {
-			uint32_t its_distance = distance_at(view, middle);
-
-			is_before = its_distance < distance || (its_distance == distance && earlier_ring);
-		}
-		if (is_before)
+		if (its_key > key || (its_key == key && (middle < distance || (middle == distance && earlier_ring))))
 			from = middle + 1;
 		else
 			end = middle;
@@ -281,10 +183,10 @@ static uint32_t before(const struct view *view, bool earlier_ring, uint32_t key,
 }
 
 /*
- * Chooses the newest samples of all views: [first, low) of each. low rises and high falls until they meet; the
- * longest rest loses half or more in each round. Returns how many were chosen.
+ * Chooses the newest samples of all views, which are sorted: [first, low) of each. low rises and high falls until they
+ * meet; the longest rest loses half or more in each round.
  */
-static uint64_t choose(struct view *views, size_t count, uint64_t newest, uint32_t offset)
+static void choose(struct view *views, size_t count, uint64_t newest, uint32_t offset)
 {
 	uint64_t valid = 0;
 
@@ -293,7 +195,7 @@ static uint64_t choose(struct view *views, size_t count, uint64_t newest, uint32
 	if (valid <= newest) {
 		for (size_t i = 0; i < count; i++)
 			views[i].low = views[i].high;
-		return valid;
+		return;
 	}
 	for (;;) {
 		size_t longest = 0;
@@ -305,12 +207,11 @@ static uint64_t choose(struct view *views, size_t count, uint64_t newest, uint32
 		uint32_t middle = views[longest].low + (views[longest].high - views[longest].low) / 2;
 
 		if (middle == views[longest].high)
-			return newest;
+			return;
 		uint32_t key = key_at(&views[longest], middle, offset);
-		uint32_t distance = distance_at(&views[longest], middle);
 
 		for (size_t i = 0; i < count; i++) {
-			views[i].cut = i == longest ? middle : before(&views[i], i < longest, key, distance, offset);
+			views[i].cut = i == longest ? middle : before(&views[i], i < longest, key, middle, offset);
 			rank += views[i].cut - views[i].first;
 		}
 		for (size_t i = 0; i < count; i++) {
@@ -322,7 +223,7 @@ static uint64_t choose(struct view *views, size_t count, uint64_t newest, uint32
 		if (rank < newest)
 			views[longest].low = middle + 1; /* the pivot itself is chosen as well */
 		if (rank == newest)
-			return newest;
+			return;
 	}
 }
 
@@ -355,23 +256,99 @@ static uint32_t take(const uint64_t *samples, uint32_t count, uint32_t *values)
 static uint32_t take_view(const struct view *view, uint32_t *values)
 {
 	uint32_t count = view->low - view->first;
-	uint32_t failures = 0;
 
-	if (view->staged) {
-		for (uint32_t i = 0; i < count; i++) {
-			values[i] = clamped(view->staged[view->first + i].value);
-			failures += view->staged[view->first + i].value >> 31;
-		}
-		return failures;
-	}
 	if (count == 0)
 		return 0;
 	/* From the oldest slot chosen to the newest, in two runs if the end of the ring lies between. */
 	uint32_t start = (view->newest - view->low + 1) & view->mask;
 	uint32_t run = view->mask - start < count ? view->mask - start + 1 : count;
+	uint32_t failures = take(view->samples + start, run, values);
 
-	failures = take(view->samples + start, run, values);
 	return failures + take(view->samples, count - run, values + run);
+}
+
+enum { BUCKET_BITS = 10, BUCKETS = 1 << BUCKET_BITS };
+
+/* How far to shift 0 to range right for it to fall in as many buckets. */
+static inline unsigned bucket_shift(uint32_t range)
+{
+	unsigned bits = range ? 32 - (unsigned)__builtin_clz(range) : 0;
+
+	return bits > BUCKET_BITS ? bits - BUCKET_BITS : 0;
+}
+
+/* Which samples of unsorted rings are chosen: those whose key is `from` or larger, and some of those just below. */
+struct cut {
+	uint64_t from;
+	uint64_t ties;          /* how many of key from - 1 */
+};
+
+static struct cut find_cut(const struct view *views, size_t count, uint64_t newest, const struct bounds *bounds)
+{
+	uint64_t low = bounds->least, high = bounds->most;
+
+	/* Keys above high are chosen, those below low are not; of those between, `newest` are still to be chosen. */
+	for (;;) {
+		uint32_t counts[BUCKETS] = {0};
+		uint32_t range = (uint32_t)(high - low);
+		unsigned shift = bucket_shift(range);
+		uint64_t bucket = 0;
+
+		for (size_t i = 0; i < count; i++) {
+			for (uint32_t slot = 0; slot < views[i].slots; slot++) {
+				uint64_t word = views[i].samples[slot];
+				uint32_t back = (uint32_t)high - key_of(word, bounds->offset);
+
+				if (word != 0 && back <= range)
+					counts[back >> shift]++;
+			}
+		}
+		while (bucket <= range >> shift && counts[bucket] <= newest)
+			newest -= counts[bucket++];
+		if (bucket > range >> shift)
+			return (struct cut){.from = low};
+		high -= bucket << shift;
+		if (shift == 0)
+			return (struct cut){.from = high + 1, .ties = newest};
+		if ((high - low) >> shift)
+			low = high - (((uint64_t)1 << shift) - 1);
+	}
+}
+
+/* Takes the newest samples of views of which some are not sorted. values has room for one more. Returns how many. */
+static uint32_t take_unsorted(const struct view *views, size_t count, uint64_t newest, const struct bounds *bounds,
+			      uint32_t *values, uint64_t *failures)
+{
+	if (bounds->least > bounds->most)
+		return 0;
+
+	struct cut cut = find_cut(views, count, newest, bounds);
+	uint32_t taken = 0;
+
+	/* Without a branch: every value is stored, and overwritten by the next if it was not chosen. */
+	for (size_t i = 0; i < count; i++) {
+		for (uint32_t slot = 0; slot < views[i].slots; slot++) {
+			uint64_t word = views[i].samples[slot];
+			uint32_t key = key_of(word, bounds->offset);
+			bool chosen = (word != 0) & (key >= cut.from) & (key <= bounds->most);
+
+			values[taken] = clamped((uint32_t)word);
+			taken += chosen;
+			*failures += chosen & (word >> 31);
+		}
+	}
+	for (uint32_t distance = 0; cut.ties; distance++) {
+		for (size_t i = 0; i < count && cut.ties; i++) {
+			uint64_t word = distance < views[i].slots ? word_at(&views[i], distance) : 0;
+
+			if (word == 0 || key_of(word, bounds->offset) != cut.from - 1)
+				continue;
+			values[taken++] = clamped((uint32_t)word);
+			*failures += word >> 31 & 1;
+			cut.ties--;
+		}
+	}
+	return taken;
 }
 
 static void sort_few(uint32_t *values, uint32_t count)
@@ -386,7 +363,7 @@ static void sort_few(uint32_t *values, uint32_t count)
 	}
 }
 
-enum { FEW = 24, BUCKET_BITS = 10, RANKS_MAX = 2 * PROMCB_QUANTILES };
+enum { FEW = 24, RANKS_MAX = 2 * PROMCB_QUANTILES };
 
 /* out[i] = the value of rank ranks[i], counted from 0. Ranks rise and are below count. Spoils values and spare. */
 static void select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
@@ -404,10 +381,9 @@ static void select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, cons
 		least = values[i] < least ? values[i] : least;
 		most = values[i] > most ? values[i] : most;
 	}
-	uint32_t counts[1 << BUCKET_BITS];
-	uint8_t region_of[1 << BUCKET_BITS];
-	unsigned range_bits = most > least ? 32 - (unsigned)__builtin_clz(most - least) : 0;
-	unsigned shift = range_bits > BUCKET_BITS ? range_bits - BUCKET_BITS : 0;
+	uint32_t counts[BUCKETS];
+	uint8_t region_of[BUCKETS];
+	unsigned shift = bucket_shift(most - least);
 	uint32_t buckets = ((most - least) >> shift) + 1;
 
 	memset(counts, 0, buckets * sizeof(counts[0]));
@@ -526,58 +502,40 @@ int promcb_recent_digest(const struct promcb_ring_copy *rings, size_t count, con
 			 struct promcb_recent_scratch *scratch, struct promcb_recent *out)
 {
 	const struct bounds bounds = make_bounds(window);
-	size_t unsorted = 0, longest = 0, slots = 0;
+	size_t slots = 0;
+	bool sorted = true;
 
 	*out = (struct promcb_recent){.average_ns = NAN, .minimum_ns = NAN, .maximum_ns = NAN};
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
 		out->quantile_ns[q] = NAN;
-	if (count == 0)
-		return 0;
+	for (size_t i = 0; i < count; i++)
+		slots += rings[i].slots;
 
-	int error = reserve(scratch, count * sizeof(struct view));
+	size_t most = window->newest < slots ? window->newest : slots;
+	size_t room = most + 1;
+	int error = reserve(scratch, count * sizeof(struct view) + 2 * room * sizeof(uint32_t));
 
 	if (error)
 		return error;
+
 	struct view *views = scratch->memory;
+	uint32_t *values = (uint32_t *)(views + count);
 
 	for (size_t i = 0; i < count; i++) {
 		views[i] = survey(&rings[i], &bounds);
-		slots += rings[i].slots;
-		if (!views[i].sorted) {
-			unsorted += rings[i].slots;
-			longest = rings[i].slots > longest ? rings[i].slots : longest;
+		sorted &= views[i].sorted;
+	}
+	if (sorted) {
+		choose(views, count, most, bounds.offset);
+		for (size_t i = 0; i < count; i++) {
+			out->failures += take_view(&views[i], values + out->calls);
+			out->calls += views[i].low - views[i].first;
 		}
+	} else {
+		out->calls = take_unsorted(views, count, most, &bounds, values, &out->failures);
 	}
-
-	size_t most = window->newest < slots ? window->newest : slots;
-
-	error = reserve(scratch, count * sizeof(*views) + 2 * most * sizeof(uint32_t) +
-					 (unsorted + longest) * sizeof(struct staged));
-	if (error)
-		return error;
-	views = scratch->memory;
-
-	uint32_t *values = (uint32_t *)(views + count);
-	struct staged *staged = (struct staged *)(values + 2 * most);
-	struct staged *spare = staged + unsorted;
-
-	for (size_t i = 0; i < count; i++) {
-		if (views[i].sorted)
-			continue;
-		stage(&views[i], staged, spare, &bounds);
-		staged += rings[i].slots;
-	}
-
-	uint64_t chosen = choose(views, count, most, bounds.offset);
-	uint32_t *end = values;
-
-	for (size_t i = 0; i < count; i++) {
-		out->failures += take_view(&views[i], end);
-		end += views[i].low - views[i].first;
-	}
-	out->calls = chosen;
-	if (chosen)
-		digest(values, (uint32_t)chosen, values + most, out);
+	if (out->calls)
+		digest(values, (uint32_t)out->calls, values + room, out);
 	return 0;
 }
 

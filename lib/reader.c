@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reader.c: the reading API: attaches, and takes snapshots until one is stable. May include: collect.h, check.h.
+ * reader.c: the reading API: attaches, and takes snapshots until one is stable.
+ *
+ * May include: collect.h, check.h, clock.h.
  *
  * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
  * for at most a second.
  */
 #include "check.h"
+#include "clock.h"
 #include "collect.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define PATIENCE_NS ((uint64_t)1000000000)
 
@@ -19,14 +21,6 @@ struct promcb_reader {
 	struct promcb_source source;
 	struct promcb_recent_scratch scratch;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 int promcb_reader_open(const char *segment, const struct promcb_reader_options *options, struct promcb_reader **out,
 		       struct promcb_message *message)
@@ -150,9 +144,9 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 	if (result == 0)
 		result = promcb_image_make(&image, &reader->source, message);
 	if (result == 0) {
-		snapshot->taken_ns = clock_ns(CLOCK_REALTIME);
+		snapshot->taken_ns = promcb_clock_realtime_ns();
 		snapshot->schema = image.geometry->schema;
-		result = promcb_collect(snapshot, &image, &reader->source, options, clock_ns(CLOCK_MONOTONIC),
+		result = promcb_collect(snapshot, &image, &reader->source, options, promcb_clock_monotonic_ns(),
 					&reader->scratch, message);
 	}
 	if (result == 0)
@@ -177,12 +171,12 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
 			   struct promcb_snapshot **out, struct promcb_message *message)
 {
-	uint64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	uint64_t deadline_ns = promcb_clock_monotonic_ns() + PATIENCE_NS;
 	int result;
 
 	do
 		result = try_snapshot(reader, options, out, message);
-	while ((result == -EAGAIN || result == -ESTALE) && clock_ns(CLOCK_MONOTONIC) < deadline_ns);
+	while ((result == -EAGAIN || result == -ESTALE) && promcb_clock_monotonic_ns() < deadline_ns);
 	if (result == -EAGAIN)
 		promcb_message_error(message, result, "components of %s were being reset for a whole second",
 				     reader->source.path);

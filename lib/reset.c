@@ -31,14 +31,12 @@ static void fill_baseline(const struct promcb_segment *segment, uint32_t compone
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
 	/* [PUB] acquire: published with the descriptor. */
 	struct promcb_block *block = promcb_segment_block(segment, promcb_load32_acquire(&descriptor->overflow));
-	struct timespec monotonic;
 
 	memset(sum, 0, g->block_bytes);
 	sum->kind = PROMCB_BLOCK_BASELINE;
 	sum->component_lane = (uint64_t)component << 32 | (g->lanes + 1);
 	/* Before the cells: a sample that is newer than this was made after the reset. */
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	sum->head = (uint64_t)monotonic.tv_sec * 1000000000u + (uint64_t)monotonic.tv_nsec;
+	sum->head = promcb_clock_monotonic_ns();
 	sum->last_failure_ns = promcb_clock_realtime_ns();
 	sum->position = promcb_load_relaxed(&descriptor->state);
 	if (block)

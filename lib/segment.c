@@ -2,6 +2,7 @@
 /* Attaching, mapping and growing; create.c makes the file. The room is described in segment.h. */
 #include "segment.h"
 
+#include "clock.h"
 #include "create.h"
 #include "headroom.h"
 #include "validate.h"
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -205,14 +205,6 @@ bool promcb_segment_is_current(const struct promcb_segment *segment)
 
 /* -- Growth ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes)
 {
 	uint64_t page = segment->geometry.page_bytes;
@@ -237,7 +229,7 @@ int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
 {
 	const struct promcb_geometry *g = &segment->geometry;
-	uint64_t now_ns = monotonic_ns();
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	uint32_t mapped_chunks = segment->mapped_bytes > g->chunks_off
 					 ? (uint32_t)((segment->mapped_bytes - g->chunks_off) / g->chunk_bytes)
 					 : 0;
