@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * admin.c: promcb-admin, with which an operator creates, describes, resets and removes segments.
+ *
+ * May include: reader.h, admin.h, common.h, admin_options.h. Each command has a parser of its own, so that each has its
+ * --help.
+ */
+#include "admin_options.h"
+#include "common.h"
+
+#include <promcb/admin.h>
+#include <promcb/reader.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct command {
+	const char *name;
+	int (*run)(const char *segment, int argc, char **argv);
+};
+
+/* -- reset -------------------------------------------------------------------------------------------------------- */
+
+struct reset_arguments {
+	const char *segment;
+	const char *component;
+	bool all;
+};
+
+static error_t parse_reset(int key, char *text, struct argp_state *state)
+{
+	struct reset_arguments *arguments = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->segment;
+		return 0;
+	case 'a':
+		arguments->all = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (arguments->component)
+			argp_error(state, "unexpected argument \"%s\": one component at a time, or --all", text);
+		arguments->component = text;
+		return 0;
+	case ARGP_KEY_END:
+		if (!arguments->component == !arguments->all)
+			argp_error(state, "either a COMPONENT or --all is expected");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_child segment_child[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
+
+static const struct argp_option reset_options[] = {{"all", 'a', NULL, 0, "Reset every component", 0}, {0}};
+
+/* A reset needs write access, and opening to write would make a segment that is missing. */
+static int open_existing(const char *segment, struct promcb **out)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_options options = {.message = &message};
+	struct promcb_reader *reader;
+	int result = promcb_reader_open(segment, NULL, &reader, &message);
+
+	if (result == 0) {
+		promcb_reader_close(reader);
+		result = promcb_open(segment, &options, out);
+	}
+	return result < 0 ? promcb_tool_cannot_open(segment, result, &message) : 0;
+}
+
+static int run_reset(const char *segment, int argc, char **argv)
+{
+	static const struct argp argp = {
+		reset_options,
+		parse_reset,
+		"COMPONENT\n--all",
+		"Forgets what was recorded of a component, or of all, in every process. Names and breaker "
+		"states stay.",
+		segment_child,
+		NULL,
+		NULL};
+	struct reset_arguments arguments = {.segment = segment};
+	struct promcb *metrics;
+	int result;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	result = open_existing(arguments.segment, &metrics);
+	if (result != 0)
+		return result;
+	result = arguments.all ? promcb_reset_all(metrics) : promcb_reset(metrics, arguments.component);
+	promcb_close(metrics);
+	if (result == 0)
+		return 0;
+	if (result == -ENOENT)
+		promcb_tool_complain(
+			"segment \"%s\" has no component \"%s\": promcb-export --format=json lists what it has",
+			promcb_tool_segment_name(arguments.segment), arguments.component);
+	else
+		promcb_tool_complain("cannot reset %s%s%s in segment \"%s\": %s",
+				     arguments.all ? "all components" : "component \"",
+				     arguments.all ? "" : arguments.component, arguments.all ? "" : "\"",
+				     promcb_tool_segment_name(arguments.segment), promcb_strerror(result));
+	return PROMCB_TOOL_FAILED;
+}
+
+/* -- remove ------------------------------------------------------------------------------------------------------- */
+
+struct remove_arguments {
+	const char *segment;
+	bool force;
+};
+
+static error_t parse_remove(int key, char *text, struct argp_state *state)
+{
+	struct remove_arguments *arguments = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->segment;
+		return 0;
+	case 'f':
+		arguments->force = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp_option remove_options[] = {
+	{"force", 'f', NULL, 0, "Also while producers live; they notice, and go on in a new segment of the same name",
+	 0},
+	{0}};
+
+static int run_remove(const char *segment, int argc, char **argv)
+{
+	static const struct argp argp = {remove_options,
+					 parse_remove,
+					 NULL,
+					 "Removes a segment with all that was recorded. Refused while producers live.",
+					 segment_child,
+					 NULL,
+					 NULL};
+	struct remove_arguments arguments = {.segment = segment};
+	struct promcb_message message = {.text = ""};
+	int result;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	result = promcb_remove(arguments.segment, arguments.force, &message);
+	if (result == -ENOENT)
+		return promcb_tool_cannot_open(arguments.segment, result, &message);
+	if (result < 0) {
+		promcb_tool_complain("%s", promcb_tool_reason(result, &message));
+		return PROMCB_TOOL_FAILED;
+	}
+	return 0;
+}
+
+/* -- info --------------------------------------------------------------------------------------------------------- */
+
+static error_t parse_info(int key, char *text, struct argp_state *state)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = state->input;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* "1.2 MiB", and the exact number where that says less. */
+static void print_bytes(FILE *out, const char *label, uint64_t bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB"};
+	double scaled = (double)bytes / 1024;
+	unsigned unit = 0;
+
+	for (; scaled >= 1024 && unit < 2; unit++)
+		scaled /= 1024;
+	fprintf(out, "%-20s %.1f %s (%" PRIu64 " bytes)\n", label, scaled, units[unit], bytes);
+}
+
+static void print_created(FILE *out, double created)
+{
+	time_t seconds = (time_t)created;
+	struct tm local;
+	char text[64] = "unknown";
+
+	if (localtime_r(&seconds, &local))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
+	fprintf(out, "%-20s %s\n", "created", text);
+}
+
+/* Counts that cannot be known are -1. */
+static void print_known(FILE *out, const char *label, int32_t value, const char *meaning)
+{
+	if (value < 0)
+		fprintf(out, "%-20s unknown, the filesystem has no locks\n", label);
+	else
+		fprintf(out, "%-20s %" PRId32 " %s\n", label, value, meaning);
+}
+
+static void print_settings(FILE *out, const struct promcb_segment_info *info)
+{
+	fprintf(out, "%-20s %" PRIu32 " newest calls of a component\n", "recent samples", info->recent_samples);
+	if (info->window_seconds == PROMCB_WINDOW_ANY)
+		fprintf(out, "%-20s calls of any age\n", "window");
+	else
+		fprintf(out, "%-20s %" PRIu32 " seconds\n", "window", info->window_seconds);
+	fprintf(out, "%-20s %" PRIu32 "\n", "histogram schema", info->schema);
+}
+
+static void print_counters(FILE *out, const struct promcb_segment_info *info)
+{
+	const struct {
+		const char *label;
+		uint64_t value;
+		const char *meaning;
+	} counters[] = {
+		{"components rejected", info->components_rejected, "registrations that got \"_overflow\""},
+		{"overflow calls", info->overflow_calls, "recorded without a lane: correct, but slower"},
+		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
+		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
+		{"saturated calls", info->saturated_calls, "took longer than is told apart (18 minutes)"},
+		{"backward calls", info->backward_calls, "had a clock that ran backwards, counted with latency 0"},
+	};
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		fprintf(out, "%-20s %" PRIu64 "  %s\n", counters[i].label, counters[i].value, counters[i].meaning);
+}
+
+static void print_info(FILE *out, const struct promcb_segment_info *info)
+{
+	fprintf(out, "%-20s %s\n", "segment", info->path);
+	fprintf(out, "%-20s %" PRIu32 ".%" PRIu32 "\n", "format", info->format_major, info->format_minor);
+	print_created(out, info->created);
+	print_bytes(out, "memory used", info->used_bytes);
+	print_bytes(out, "memory at most", info->max_bytes);
+	fprintf(out, "%-20s %" PRIu32 " of at most %" PRIu32 "\n", "components", info->components,
+		info->components_max);
+	print_known(out, "lanes live", info->lanes_live, "held by a thread now");
+	print_known(out, "lanes idle", info->lanes_idle, "held by nobody, with counts in them");
+	fprintf(out, "%-20s %" PRIu32 "\n", "lanes at most", info->lanes_max);
+	print_known(out, "producers", info->producers, "processes that hold a lane");
+	print_settings(out, info);
+	print_counters(out, info);
+}
+
+static int run_info(const char *segment, int argc, char **argv)
+{
+	static const struct argp argp = {NULL,          parse_info, NULL, "Prints facts about a segment.",
+					 segment_child, NULL,       NULL};
+	const struct promcb_snapshot_options without_recent = {.without_recent = true};
+	static const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
+	struct promcb_message message = {.text = ""};
+	struct promcb_snapshot *snapshot;
+	struct promcb_segment_info info;
+	struct promcb_reader *reader;
+	int result;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &segment);
+	promcb_reader_guard();
+	result = promcb_reader_open(segment, &mapped, &reader, &message);
+	if (result < 0)
+		return promcb_tool_cannot_open(segment, result, &message);
+	result = promcb_reader_snapshot(reader, &without_recent, &snapshot, &message);
+	if (result < 0) {
+		promcb_tool_complain("cannot read segment \"%s\": %s", promcb_tool_segment_name(segment),
+				     promcb_tool_reason(result, &message));
+		return PROMCB_TOOL_FAILED;
+	}
+	promcb_snapshot_info(snapshot, &info);
+	promcb_snapshot_free(snapshot);
+	promcb_reader_close(reader);
+	print_info(stdout, &info);
+	errno = 0;
+	if (fflush(stdout) != 0 || ferror(stdout) || close(STDOUT_FILENO) < 0) {
+		promcb_tool_complain("cannot write to standard output: %s", strerror(errno));
+		return PROMCB_TOOL_FAILED;
+	}
+	return 0;
+}
+
+/* -- create ------------------------------------------------------------------------------------------------------- */
+
+static int run_create(const char *segment, int argc, char **argv)
+{
+	struct promcb_admin_create create = {.segment = segment};
+	struct promcb_message message = {.text = ""};
+	int result;
+
+	argp_parse(&promcb_admin_create_argp, argc, argv, 0, NULL, &create);
+	create.options.message = &message;
+	result = promcb_create(create.segment, &create.options, &message);
+	if (result == -ENOENT)
+		return promcb_tool_cannot_make(create.segment, result, &message);
+	if (result < 0) {
+		promcb_tool_complain("cannot create segment \"%s\": %s", promcb_tool_segment_name(create.segment),
+				     promcb_tool_reason(result, &message));
+		return PROMCB_TOOL_FAILED;
+	}
+	if (message.text[0])
+		promcb_tool_complain("warning: %s", message.text);
+	return 0;
+}
+
+/* -- Commands ----------------------------------------------------------------------------------------------------- */
+
+static const struct command commands[] = {
+	{"create", run_create},
+	{"info", run_info},
+	{"remove", run_remove},
+	{"reset", run_reset},
+};
+
+struct arguments {
+	const char *segment;
+	const struct command *command;
+	int argc;
+	char **argv; /* the command's own, from its name on */
+};
+
+/* What follows the command's name is the command's. */
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->segment;
+		return 0;
+	case ARGP_KEY_ARG:
+		for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+			if (strcmp(text, commands[i].name) == 0)
+				arguments->command = &commands[i];
+		if (!arguments->command)
+			argp_error(state, "\"%s\" is no command: create, info, remove or reset is expected", text);
+		arguments->argc = state->argc - state->next + 1;
+		arguments->argv = state->argv + state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "no command given: create, info, remove or reset is expected");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char documentation[] = "Creates, describes, resets and removes promcb segments."
+				    "\vCommands, each with a --help of its own:\n"
+				    "  create   make a segment, with sizes and permissions other than the defaults\n"
+				    "  info     print facts about a segment\n"
+				    "  remove   remove a segment, unless producers live or --force is given\n"
+				    "  reset    forget what was recorded of a component, or of all\n"
+				    "The exit status is 0, or 1 after an error, which is told on standard error.";
+
+int main(int argc, char **argv)
+{
+	static const struct argp argp = {NULL, parse, "COMMAND [OPTION...]", documentation, segment_child, NULL, NULL};
+	struct arguments arguments = {.segment = NULL};
+	char name[64];
+
+	promcb_tool_start("promcb-admin");
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+	/* What --help and wrong options of a command call it. */
+	snprintf(name, sizeof(name), "promcb-admin %s", arguments.command->name);
+	arguments.argv[0] = name;
+	signal(SIGPIPE, SIG_IGN);
+	return arguments.command->run(arguments.segment, arguments.argc, arguments.argv);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *tool_name = "promcb";
+
+static void print_version(FILE *stream, struct argp_state *state)
+{
+	(void)state;
+	fprintf(stream, "%s %s\n", tool_name, promcb_version());
+}
+
+/*
+ * A segment opened as descriptor 2 would be written into by the next complaint. A closed one gets a file that fails as
+ * a closed one does: standard output cannot be written, and nobody takes silence for success. Commands do not inherit
+ * it.
+ */
+static void open_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC) != fd)
+			_exit(PROMCB_TOOL_FAILED);
+}
+
+void promcb_tool_start(const char *name)
+{
+	tool_name = name;
+	argp_program_version_hook = print_version;
+	argp_err_exit_status = PROMCB_TOOL_FAILED;
+	open_standard_descriptors();
+}
+
+void promcb_tool_complain(const char *format, ...)
+{
+	char line[2048];
+	va_list arguments;
+	int length = snprintf(line, sizeof(line), "%s: ", tool_name);
+
+	va_start(arguments, format);
+	length += vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
+	va_end(arguments);
+	if (length > (int)sizeof(line) - 1)
+		length = (int)sizeof(line) - 1;
+	/* What was typed or read may hold anything; a complaint stays one line. */
+	for (int i = 0; i < length; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[length++] = '\n';
+	/* One write, so that lines of several processes do not mix. There is nobody to tell that it failed. */
+	if (write(STDERR_FILENO, line, (size_t)length) < 0)
+		return;
+}
+
+static const struct argp_option segment_options[] = {
+	{"segment", 's', "SEGMENT", 0,
+	 "The segment: a shared-memory name such as \"/promcb\", or a path. Default: what PROMCB_SEGMENT in the "
+	 "environment says, else \"/promcb\"",
+	 0},
+	{0},
+};
+
+static error_t parse_segment(int key, char *argument, struct argp_state *state)
+{
+	const char **segment = state->input;
+
+	if (key != 's')
+		return ARGP_ERR_UNKNOWN;
+	*segment = argument;
+	return 0;
+}
+
+const struct argp promcb_tool_segment_argp = {.options = segment_options, .parser = parse_segment};
+
+const char *promcb_tool_segment_name(const char *segment)
+{
+	if (!segment)
+		segment = secure_getenv("PROMCB_SEGMENT");
+	return segment ? segment : "/promcb";
+}
+
+const char *promcb_tool_reason(int error, const struct promcb_message *message)
+{
+	return message && message->text[0] ? message->text : promcb_strerror(error);
+}
+
+int promcb_tool_cannot_open(const char *segment, int error, const struct promcb_message *message)
+{
+	const char *name = promcb_tool_segment_name(segment);
+	const char *origin = segment                           ? ""
+			     : secure_getenv("PROMCB_SEGMENT") ? " (named by PROMCB_SEGMENT)"
+							       : " (the default)";
+
+	if (error == -ENOENT)
+		promcb_tool_complain(
+			"there is no segment \"%s\"%s: the first program that records into it makes it, and so does "
+			"promcb-admin create --segment=%s",
+			name, origin, name);
+	else if (message && message->text[0])
+		promcb_tool_complain("%s", message->text);
+	else
+		promcb_tool_complain("cannot open segment \"%s\"%s: %s", name, origin, promcb_strerror(error));
+	return PROMCB_TOOL_FAILED;
+}
+
+int promcb_tool_cannot_make(const char *segment, int error, const struct promcb_message *message)
+{
+	if (error != -ENOENT)
+		return promcb_tool_cannot_open(segment, error, message);
+	promcb_tool_complain("cannot make segment \"%s\": there is no such directory, or no file can be made in it",
+			     promcb_tool_segment_name(segment));
+	return PROMCB_TOOL_FAILED;
+}
+
+uint64_t promcb_tool_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * common.h: what the command-line tools share: how they start, how they name a segment, how they complain.
+ *
+ * May include: promcb.h. A complaint is one line on standard error, "NAME: what was wrong, where, and what to do".
+ * Every error, wrong options included, ends a tool with PROMCB_TOOL_FAILED.
+ */
+#ifndef PROMCB_TOOL_COMMON_H
+#define PROMCB_TOOL_COMMON_H
+
+#include <promcb/promcb.h>
+
+#include <argp.h>
+
+enum { PROMCB_TOOL_FAILED = 1 };
+
+/*
+ * Makes a tool out of a process: its name for complaints, --version, the exit status of wrong options, and standard
+ * descriptors that are open, so that no segment can become one. name: kept.
+ */
+void promcb_tool_start(const char *name);
+
+/* One line on standard error. */
+__attribute__((format(printf, 1, 2))) void promcb_tool_complain(const char *format, ...);
+
+/*
+ * The parser of --segment, a child of each tool's; its input is a const char *, left alone where the option is not
+ * given.
+ */
+extern const struct argp promcb_tool_segment_argp;
+
+/* What a segment option of NULL stands for. */
+const char *promcb_tool_segment_name(const char *segment);
+
+/*
+ * Complains that a segment could not be opened. message: the library's sentence, may be empty.
+ * Returns PROMCB_TOOL_FAILED.
+ */
+int promcb_tool_cannot_open(const char *segment, int error, const struct promcb_message *message);
+
+/* The same for a call that would have made a missing segment. */
+int promcb_tool_cannot_make(const char *segment, int error, const struct promcb_message *message);
+
+/* What a failed call of the library has to say: its message, else the meaning of the error. */
+const char *promcb_tool_reason(int error, const struct promcb_message *message);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t promcb_tool_now_ns(void);
+
+#endif

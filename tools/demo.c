@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * demo.c: promcb-demo, a producer to look at: a few threads that make real calls, and record each with promcb.
+ *
+ * May include: promcb.h, atomic.h, common.h. Not installed; tools/quickstart.sh starts several of them on one segment.
+ *
+ * The calls: reading files, connecting over loopback TCP to a listener of this process, which accepts, and to a port
+ * that nobody listens on, which refuses, and resolving "localhost". Calls to the closed port go through a small circuit
+ * breaker, as an application's would: OPEN_AFTER failures in a row open it, then one call in OPEN_NS is let through to
+ * probe.
+ *
+ * Invariants: nothing leaves the machine; each thread makes at most one round of calls in ROUND_NS.
+ */
+#include "common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <promcb/atomic.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { THREADS_MAX = 64, ROUND_NS = 5 * 1000 * 1000, OPEN_AFTER = 5, OPEN_NS = 500 * 1000 * 1000, BACKLOG = 128 };
+
+/* Above all characters: options without a short form. */
+enum option_key { KEY_SECONDS = 256, KEY_THREADS };
+
+struct arguments {
+	const char *segment;
+	unsigned seconds; /* 0: until SIGINT or SIGTERM */
+	unsigned threads;
+};
+
+/* What a thread calls; the same components in every thread and process. */
+struct calls {
+	struct promcb_component *read_status;
+	struct promcb_component *read_passwd;
+	struct promcb_component *connect_open;
+	struct promcb_component *connect_refused;
+	struct promcb_component *resolve; /* NULL: not to be called */
+};
+
+struct breaker {
+	unsigned failures; /* in a row */
+	uint64_t opened_ns; /* CLOCK_MONOTONIC; 0: closed */
+};
+
+struct demo {
+	struct calls calls;
+	struct sockaddr_in open;
+	struct sockaddr_in refused;
+	int listener;
+	int reserved; /* holds the refused port, without listening: nobody else gets it */
+};
+
+static uint64_t stopping;
+
+static bool is_stopping(void)
+{
+	return promcb_load_relaxed(&stopping);
+}
+
+/* -- The calls ---------------------------------------------------------------------------------------------------- */
+
+static bool read_file(const char *path)
+{
+	char bytes[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	do
+		length = read(fd, bytes, sizeof(bytes));
+	while (length > 0);
+	close(fd);
+	return length == 0;
+}
+
+static bool connect_to(const struct sockaddr_in *address)
+{
+	/* Closing resets the connection: thousands of them in a row leave no port waiting behind. */
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool success;
+
+	if (fd < 0)
+		return false;
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	success = connect(fd, (const struct sockaddr *)(const void *)address, sizeof(*address)) == 0;
+	close(fd);
+	return success;
+}
+
+/* Whether "localhost" is found without asking a name server, which would leave the machine and take seconds. */
+static bool localhost_is_local(void)
+{
+	FILE *hosts = fopen("/etc/hosts", "re");
+	char line[1024];
+	bool found = false;
+
+	while (hosts && !found && fgets(line, sizeof(line), hosts))
+		found = line[0] != '#' && strstr(line, "localhost");
+	if (hosts)
+		fclose(hosts);
+	return found;
+}
+
+static bool resolve(const char *name)
+{
+	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found;
+
+	if (getaddrinfo(name, NULL, &hints, &found) != 0)
+		return false;
+	freeaddrinfo(found);
+	return true;
+}
+
+/* Whether the breaker lets a call through; a thread has a breaker of its own, and tells the state to all. */
+static bool breaker_permits(struct breaker *breaker, struct promcb_component *component)
+{
+	if (breaker->opened_ns == 0)
+		return true;
+	if (promcb_tool_now_ns() - breaker->opened_ns < OPEN_NS)
+		return false;
+	promcb_set_state(component, PROMCB_HALF_OPEN);
+	return true;
+}
+
+static void breaker_learns(struct breaker *breaker, struct promcb_component *component, bool success)
+{
+	if (success) {
+		if (breaker->opened_ns)
+			promcb_set_state(component, PROMCB_CLOSED);
+		*breaker = (struct breaker){.failures = 0};
+		return;
+	}
+	breaker->failures++;
+	if (breaker->failures < OPEN_AFTER)
+		return;
+	breaker->opened_ns = promcb_tool_now_ns();
+	promcb_set_state(component, PROMCB_OPEN);
+	promcb_count_log(component, PROMCB_LOG_ERROR);
+}
+
+/* One call of each kind. */
+static void one_round(const struct demo *demo, struct breaker *breaker)
+{
+	const struct calls *calls = &demo->calls;
+	uint64_t start;
+	bool success;
+
+	start = promcb_start();
+	promcb_stop(calls->read_status, start, read_file("/proc/self/status"));
+	start = promcb_start();
+	promcb_stop(calls->read_passwd, start, read_file("/etc/passwd"));
+	start = promcb_start();
+	promcb_stop(calls->connect_open, start, connect_to(&demo->open));
+	if (calls->resolve) {
+		start = promcb_start();
+		promcb_stop(calls->resolve, start, resolve("localhost"));
+	}
+	if (!breaker_permits(breaker, calls->connect_refused))
+		return;
+	start = promcb_start();
+	success = connect_to(&demo->refused);
+	promcb_stop(calls->connect_refused, start, success);
+	breaker_learns(breaker, calls->connect_refused, success);
+}
+
+static void *work(void *context)
+{
+	const struct timespec pause = {.tv_nsec = ROUND_NS};
+	struct breaker breaker = {.failures = 0};
+
+	while (!is_stopping()) {
+		one_round(context, &breaker);
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+/* -- The listener ------------------------------------------------------------------------------------------------- */
+
+/* Accepts whatever comes until told to stop. */
+static void *accept_all(void *context)
+{
+	const struct demo *demo = context;
+	struct pollfd waiting = {.fd = demo->listener, .events = POLLIN};
+	int fd;
+
+	while (!is_stopping())
+		if (poll(&waiting, 1, 100) > 0) {
+			fd = accept4(demo->listener, NULL, NULL, SOCK_CLOEXEC);
+			if (fd >= 0)
+				close(fd);
+		}
+	return NULL;
+}
+
+/* A loopback socket on a port that the kernel chooses. Returns it, or -errno. */
+static int bind_loopback(struct sockaddr_in *address)
+{
+	socklen_t length = sizeof(*address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	*address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (fd < 0 || bind(fd, (struct sockaddr *)(void *)address, length) < 0 ||
+	    getsockname(fd, (struct sockaddr *)(void *)address, &length) < 0)
+		return -errno;
+	return fd;
+}
+
+static int demo_start(struct demo *demo, struct promcb *metrics)
+{
+	struct calls *calls = &demo->calls;
+	int result;
+
+	demo->listener = bind_loopback(&demo->open);
+	demo->reserved = bind_loopback(&demo->refused);
+	if (demo->listener < 0 || demo->reserved < 0)
+		return demo->listener < 0 ? demo->listener : demo->reserved;
+	if (listen(demo->listener, BACKLOG) < 0)
+		return -errno;
+	result = promcb_component(metrics, "read_proc_status", &calls->read_status);
+	if (result == 0)
+		result = promcb_component(metrics, "read_etc_passwd", &calls->read_passwd);
+	if (result == 0)
+		result = promcb_component(metrics, "connect_open_port", &calls->connect_open);
+	if (result == 0)
+		result = promcb_component(metrics, "connect_closed_port", &calls->connect_refused);
+	if (result == 0 && localhost_is_local())
+		result = promcb_component(metrics, "resolve_localhost", &calls->resolve);
+	return result;
+}
+
+/* -- The program -------------------------------------------------------------------------------------------------- */
+
+static const struct argp_option options[] = {
+	{"seconds", KEY_SECONDS, "N", 0, "End after so many seconds; default: run until SIGINT or SIGTERM", 0},
+	{"threads", KEY_THREADS, "N", 0, "How many threads make calls, 1 to 64; default 2", 0},
+	{0},
+};
+
+static const char documentation[] =
+	"Makes real calls (files, loopback TCP, name resolution) and records each in a promcb segment.";
+
+static unsigned parse_number(const char *text, unsigned least, unsigned most, struct argp_state *state)
+{
+	char *end;
+	unsigned long number = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || number < least || number > most)
+		argp_error(state, "\"%s\" is no number from %u to %u", text, least, most);
+	return (unsigned)number;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->segment;
+		return 0;
+	case KEY_SECONDS:
+		arguments->seconds = parse_number(text, 1, 86400, state);
+		return 0;
+	case KEY_THREADS:
+		arguments->threads = parse_number(text, 1, THREADS_MAX, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* SIGINT and SIGTERM come only where they are waited for. */
+static void wait_for_the_end(const sigset_t *stop, unsigned seconds)
+{
+	const struct timespec limit = {.tv_sec = seconds};
+
+	if (seconds == 0)
+		sigwaitinfo(stop, NULL);
+	else
+		sigtimedwait(stop, NULL, &limit);
+	promcb_store_relaxed(&stopping, 1);
+}
+
+static int run(struct demo *demo, const struct arguments *arguments, const sigset_t *stop)
+{
+	pthread_t threads[THREADS_MAX + 1];
+	unsigned started = 0;
+	int error = pthread_create(&threads[started++], NULL, accept_all, demo);
+
+	while (error == 0 && started <= arguments->threads)
+		error = pthread_create(&threads[started++], NULL, work, demo);
+	if (error == 0)
+		wait_for_the_end(stop, arguments->seconds);
+	else
+		started--;
+	promcb_store_relaxed(&stopping, 1);
+	for (unsigned i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	if (error)
+		promcb_tool_complain("cannot start a thread: %s", strerror(error));
+	return error ? PROMCB_TOOL_FAILED : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
+	static const struct argp argp = {options, parse, "", documentation, children, NULL, NULL};
+	struct promcb_message message = {.text = ""};
+	struct promcb_options segment_options = {.message = &message};
+	struct arguments arguments = {.threads = 2};
+	static struct demo demo;
+	struct promcb *metrics;
+	sigset_t stop;
+	int result;
+
+	promcb_tool_start("promcb-demo");
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	result = promcb_open(arguments.segment, &segment_options, &metrics);
+	if (result < 0)
+		return promcb_tool_cannot_open(arguments.segment, result, &message);
+	result = demo_start(&demo, metrics);
+	if (result < 0) {
+		promcb_tool_complain("cannot start: %s", promcb_strerror(result));
+		return PROMCB_TOOL_FAILED;
+	}
+	result = run(&demo, &arguments, &stop);
+	promcb_close(metrics);
+	return result;
+}

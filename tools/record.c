@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c: promcb-record, which records from scripts, cron and access logs: options, then calls.
+ *
+ * May include: promcb.h, lib's name.h (what is wrong with a name), common.h, record.h, record_line.h. Nothing is done
+ * at start that the way at hand does not need: a call costs little more than its process.
+ */
+#include "record.h"
+#include "common.h"
+#include "name.h"
+#include "record_line.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Above all characters: options without a short form. */
+enum option_key { KEY_LATENCY = 256, KEY_SUCCESS, KEY_FAILURE, KEY_STATE, KEY_LOG, KEY_STDIN };
+
+enum outcome { OUTCOME_NONE, OUTCOME_SUCCESS, OUTCOME_FAILURE };
+
+struct arguments {
+	const char *segment;
+	const char *component;
+	char *const *command; /* NULL: none */
+	bool component_quoted; /* it came after "--" */
+	bool from_stdin;
+	bool has_latency, has_state, has_log;
+	uint64_t latency_ns;
+	enum outcome outcome;
+	enum promcb_state state;
+	enum promcb_log_level log;
+};
+
+static const struct argp_option options[] = {
+	{"latency", KEY_LATENCY, "SECONDS", 0, "Record one call that took this long; with --success or --failure", 0},
+	{"success", KEY_SUCCESS, NULL, 0, "It succeeded", 0},
+	{"failure", KEY_FAILURE, NULL, 0, "It failed", 0},
+	{"state", KEY_STATE, "STATE", 0, "Tell the circuit breaker's state: closed, open or half_open", 0},
+	{"log", KEY_LOG, "LEVEL", 0, "Count one log line: debug, info, warning or error", 0},
+	{"stdin", KEY_STDIN, NULL, 0,
+	 "Record lines of standard input as they come: COMPONENT LATENCY_SECONDS OUTCOME, where OUTCOME is "
+	 "success, failure or an HTTP status (200 to 399 is a success)",
+	 0},
+	{0},
+};
+
+static const char documentation[] =
+	"Records calls, states and log lines of a component into a promcb segment, which is made if there is none."
+	"\vWith a COMMAND: runs it, records its wall time and whether it ended with status 0, and exits with its "
+	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run. Otherwise exits with 0, or with 1 "
+	"after an error. With --stdin, 1 says that some lines were bad; the good ones are recorded.";
+
+static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
+			    "COMPONENT --latency=SECONDS --success|--failure\n"
+			    "COMPONENT --state=STATE\n"
+			    "COMPONENT --log=LEVEL\n"
+			    "--stdin";
+
+static int parse_state(const char *text, enum promcb_state *out)
+{
+	for (int state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++)
+		if (strcmp(text, promcb_state_name((enum promcb_state)state)) == 0) {
+			*out = (enum promcb_state)state;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int parse_level(const char *text, enum promcb_log_level *out)
+{
+	for (int level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++)
+		if (strcmp(text, promcb_log_level_name((enum promcb_log_level)level)) == 0) {
+			*out = (enum promcb_log_level)level;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+/* The first argument is the component, what follows "--" the command. A component may come after a "--" of its own. */
+static void take_argument(struct arguments *arguments, char *text, struct argp_state *state)
+{
+	int index = state->next - 1;
+	bool quoted = state->quoted && index >= state->quoted;
+
+	if (!arguments->component) {
+		arguments->component = text;
+		arguments->component_quoted = quoted;
+		return;
+	}
+	if (quoted && arguments->component_quoted && strcmp(text, "--") == 0 && index + 1 < state->argc)
+		index++;
+	else if (!quoted || arguments->component_quoted)
+		argp_error(state, "unexpected argument \"%s\": a command goes after COMPONENT and \"--\"", text);
+	arguments->command = state->argv + index;
+	state->next = state->argc;
+}
+
+static void check(const struct arguments *arguments, struct argp_state *state)
+{
+	bool single = arguments->has_latency || arguments->has_state || arguments->has_log;
+
+	if (arguments->outcome != OUTCOME_NONE && !arguments->has_latency)
+		argp_error(state, "--success and --failure go with --latency");
+	if (arguments->has_latency && arguments->outcome == OUTCOME_NONE)
+		argp_error(state, "--latency needs --success or --failure");
+	if (arguments->from_stdin) {
+		if (arguments->component || single)
+			argp_error(state,
+				   "--stdin takes components from the lines it reads, and goes with --segment alone");
+		return;
+	}
+	if (!arguments->component)
+		argp_error(state, "no component given");
+	if (arguments->command && single)
+		argp_error(state, "a command goes without --latency, --state and --log");
+	if (!arguments->command && !single)
+		argp_error(state,
+			   "nothing to record of \"%s\": give a command after \"--\", or --latency, --state or --log",
+			   arguments->component);
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+	enum outcome outcome;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &arguments->segment;
+		return 0;
+	case KEY_LATENCY:
+		if (promcb_seconds_parse(text, strlen(text), &arguments->latency_ns) != PROMCB_LINE_GOOD)
+			argp_error(state, "\"%s\" is no latency: seconds are expected, 0 or more, such as 0.025", text);
+		arguments->has_latency = true;
+		return 0;
+	case KEY_SUCCESS:
+	case KEY_FAILURE:
+		outcome = key == KEY_SUCCESS ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
+		if (arguments->outcome != OUTCOME_NONE && arguments->outcome != outcome)
+			argp_error(state, "--success and --failure exclude each other");
+		arguments->outcome = outcome;
+		return 0;
+	case KEY_STATE:
+		if (parse_state(text, &arguments->state) < 0)
+			argp_error(state, "\"%s\" is no state: closed, open or half_open is expected", text);
+		arguments->has_state = true;
+		return 0;
+	case KEY_LOG:
+		if (parse_level(text, &arguments->log) < 0)
+			argp_error(state, "\"%s\" is no log level: debug, info, warning or error is expected", text);
+		arguments->has_log = true;
+		return 0;
+	case KEY_STDIN:
+		arguments->from_stdin = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		take_argument(arguments, text, state);
+		return 0;
+	case ARGP_KEY_END:
+		check(arguments, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+struct promcb *promcb_record_open(const char *segment)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_options segment_options = {.message = &message};
+	struct promcb *metrics;
+	int result = promcb_open(segment, &segment_options, &metrics);
+
+	if (result < 0) {
+		promcb_tool_cannot_make(segment, result, &message);
+		return NULL;
+	}
+	if (message.text[0])
+		promcb_tool_complain("warning: %s", message.text);
+	return metrics;
+}
+
+int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out)
+{
+	int result = promcb_component(metrics, name, out);
+	const char *fault;
+
+	if (result == 0)
+		return 0;
+	fault = promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1));
+	if (fault)
+		promcb_tool_complain("no component can be called \"%s\": %s", name, fault);
+	else
+		promcb_tool_complain("component \"%s\" cannot be had (%s): its calls count as \"_overflow\"", name,
+				     promcb_strerror(result));
+	return result;
+}
+
+/* A call or a log line may count as "_overflow"; a state that would be set there is another component's business. */
+static int record_once(const struct arguments *arguments)
+{
+	struct promcb *metrics = promcb_record_open(arguments->segment);
+	struct promcb_component *component;
+	int result;
+
+	if (!metrics)
+		return PROMCB_TOOL_FAILED;
+	result = promcb_record_find(metrics, arguments->component, &component);
+	if (result == -EINVAL || (result < 0 && arguments->has_state))
+		return PROMCB_TOOL_FAILED;
+	if (arguments->has_latency)
+		promcb_record(component, arguments->latency_ns, arguments->outcome == OUTCOME_SUCCESS);
+	if (arguments->has_log)
+		promcb_count_log(component, arguments->log);
+	if (arguments->has_state && promcb_set_state(component, arguments->state) < 0) {
+		promcb_tool_complain("the state of \"%s\" cannot be set", arguments->component);
+		return PROMCB_TOOL_FAILED;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
+	static const struct argp argp = {options, parse, usage, documentation, children, NULL, NULL};
+	struct arguments arguments = {.segment = NULL};
+
+	promcb_tool_start("promcb-record");
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+	if (arguments.from_stdin)
+		return promcb_record_stdin(arguments.segment);
+	if (arguments.command)
+		return promcb_record_command(arguments.segment, arguments.component, arguments.command);
+	return record_once(&arguments);
+}
