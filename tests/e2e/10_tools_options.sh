@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every tool tells its usage and its version; a wrong option is one hint, exit 1, and no segment.
+. "$(dirname "$0")/tools_prelude.sh"
+
+for tool in promcb-export promcb-record promcb-admin; do
+  "$tools/$tool" --help >"$scratch/help" 2>&1 || fail "$tool --help"
+  grep -q "^Usage: $tool" "$scratch/help" || fail "$tool --help says no usage"
+  grep -q -e "--segment" "$scratch/help" || fail "$tool --help says nothing of --segment"
+  "$tools/$tool" --usage >"$scratch/help" 2>&1 || fail "$tool --usage"
+  version=$("$tools/$tool" --version) || fail "$tool --version"
+  [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "$tool --version says $version"
+done
+for command in create info remove reset; do
+  "$tools/promcb-admin" $command --help >"$scratch/help" 2>&1 || fail "$command --help"
+  grep -q "^Usage: promcb-admin $command" "$scratch/help" || fail "$command --help says no usage"
+  [ "$("$tools/promcb-admin" $command --version)" = "$("$tools/promcb-admin" --version)" ] ||
+    fail "$command --version"
+done
+
+refused() {
+  local said=$1 status
+  shift
+  "$tools/$@" >"$scratch/out" 2>"$scratch/err" </dev/null
+  status=$?
+  [ $status = 1 ] || fail "$*: exit $status"
+  [ -s "$scratch/out" ] && fail "$*: wrote to standard output"
+  grep -q -F -e "$said" "$scratch/err" || fail "$*: does not say $said: $(cat "$scratch/err")"
+  grep -q -e "--help" "$scratch/err" || fail "$*: no hint to --help"
+  [ -e "/dev/shm$PROMCB_SEGMENT" ] && fail "$*: made a segment"
+  return 0
+}
+
+refused "unrecognized option" promcb-export --nonsense
+refused "yaml" promcb-export --format=yaml
+refused "unexpected argument" promcb-export something
+refused "all" promcb-export --compat=all
+for interval in 0 -1 nan inf 1s 1e99 0.0001 ""; do
+  refused "is no interval" promcb-export "--interval=$interval"
+done
+refused "exclude" promcb-export --check --list-segments
+refused "--check" promcb-export --check --interval=1
+refused "--check" promcb-export --check --output="$scratch/x"
+
+refused "no component" promcb-record
+refused "nothing to record" promcb-record component
+refused "nothing to record" promcb-record component --
+refused "unexpected argument" promcb-record component true
+refused "unexpected argument" promcb-record -- component true
+refused "--success or --failure" promcb-record component --latency=1
+refused "--latency" promcb-record component --success
+refused "--latency" promcb-record component --failure -- true
+refused "exclude" promcb-record component --latency=1 --success --failure
+for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
+  refused "is no latency" promcb-record component "--latency=$latency" --success
+done
+refused "is no state" promcb-record component --state=ajar
+refused "is no log level" promcb-record component --log=fatal
+refused "a command goes without" promcb-record component --log=error -- true
+refused "--stdin" promcb-record --stdin component
+refused "--stdin" promcb-record --stdin --log=error
+
+refused "no command" promcb-admin
+refused "is no command" promcb-admin destroy
+refused "COMPONENT or --all" promcb-admin reset
+refused "COMPONENT or --all" promcb-admin reset component --all
+refused "one component at a time" promcb-admin reset one two
+refused "unexpected argument" promcb-admin info something
+refused "unexpected argument" promcb-admin remove something
+refused "unexpected argument" promcb-admin create something
+for size in 0 -1 1T 1KB K "" 999999999999999999999 1.5M; do
+  refused "is no size" promcb-admin create "--max-bytes=$size"
+done
+refused "1 to 65000" promcb-admin create --components=65001
+refused "1 to 65000" promcb-admin create --components=0
+refused "1 to 1024" promcb-admin create --lanes=1025
+refused "32 to 65536" promcb-admin create --recent-samples=31
+refused "3 to 5" promcb-admin create --schema=6
+refused "--window" promcb-admin create --window=0
+refused "--window" promcb-admin create --window=always
+for mode in 0 8 0400 01777 rw 0640x; do
+  refused "is no mode" promcb-admin create "--mode=$mode"
+done
+refused "there is no owner" promcb-admin create --owner=no_such_user_at_all
+refused "there is no group" promcb-admin create --group=no_such_group_at_all
+exit 0

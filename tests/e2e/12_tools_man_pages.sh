@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The manual pages format without a warning, and tell of every option.
+. "$(dirname "$0")/tools_prelude.sh"
+
+pages=$(cd "$(dirname "$0")/../../tools" && pwd)
+command -v groff >/dev/null || exit 77
+
+check_options() {
+  local page=$1
+  shift
+  "$@" --help | grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/options"
+  while read -r option; do
+    sed 's/\\-/-/g' "$page" | grep -q -e "$option\b" || fail "$page does not tell of $option"
+  done <"$scratch/options"
+}
+
+for page in "$pages"/promcb-export.1 "$pages"/promcb-record.1 "$pages"/promcb-admin.1; do
+  groff -man -ww -Tutf8 -z "$page" 2>"$scratch/warnings" || fail "$page does not format"
+  [ -s "$scratch/warnings" ] && fail "$page: $(cat "$scratch/warnings")"
+  tool=$(basename "$page" .1)
+  check_options "$page" "$tools/$tool"
+done
+for command in create info remove reset; do
+  check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
+done
+if command -v man >/dev/null; then
+  for page in "$pages"/promcb-*.1; do
+    LC_ALL=C MANROFFSEQ= man --warnings -l "$page" 2>"$scratch/warnings" >/dev/null || continue
+    [ -s "$scratch/warnings" ] && fail "$page: $(cat "$scratch/warnings")"
+  done
+fi
+exit 0

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The formats, --match and --compat show what was recorded, from the named segment.
+. "$(dirname "$0")/tools_prelude.sh"
+
+has() {
+  grep -q -x -F -e "$1" "$scratch/out" || fail "no line $1 in: $(head -c 2000 "$scratch/out")"
+}
+export_to_out() {
+  "$tools/promcb-export" "$@" >"$scratch/out" 2>"$scratch/err" || fail "export $*: $(cat "$scratch/err")"
+  [ -s "$scratch/err" ] && fail "export $* complains: $(cat "$scratch/err")"
+  return 0
+}
+
+"$tools/promcb-record" payment_api --latency=0.25 --success || fail "record"
+"$tools/promcb-record" payment_api --latency=0.75 --failure || fail "record"
+"$tools/promcb-record" 'odd "name\' --latency=1 --success --log=warning --state=half_open || fail "record"
+
+export_to_out
+has 'circuit_breaker_calls_total{component="payment_api"} 2'
+has 'circuit_breaker_failures_total{component="payment_api"} 1'
+has 'circuit_breaker_calls_failed{component="payment_api"} 1'
+has 'circuit_breaker_failure_rate{component="payment_api"} 50'
+has 'circuit_breaker_latency_seconds_sum{component="payment_api"} 1'
+has 'circuit_breaker_calls_total{component="odd \"name\\"} 1'
+has 'circuit_breaker_state{component="odd \"name\\",state="half_open"} 1'
+cp "$scratch/out" "$scratch/all"
+export_to_out --format=text --compat=seed --segment="$PROMCB_SEGMENT"
+diff -I '^promcb_scrape_duration_seconds' "$scratch/out" "$scratch/all" >/dev/null ||
+  fail "the defaults are not text and seed"
+grep -q '^promcb_scrape_duration_seconds [0-9]' "$scratch/out" || fail "no scrape duration"
+
+export_to_out --compat=none
+has 'circuit_breaker_failures_total{component="payment_api"} 1'
+grep -q circuit_breaker_calls_failed "$scratch/out" && fail "--compat=none has an alias"
+
+export_to_out --match=pay
+grep -q payment_api "$scratch/out" || fail "--match lost a component"
+grep -q odd "$scratch/out" && fail "--match let another through"
+export_to_out --match=nothing_of_the_kind
+grep -q payment_api "$scratch/out" && fail "--match let another through"
+
+if command -v jq >/dev/null; then
+  export_to_out --format=json
+  [ "$(jq -r '.payment_api.total_calls, .payment_api.max_latency' "$scratch/out" | tr '\n' ' ')" = "2 0.75 " ] ||
+    fail "json: $(cat "$scratch/out")"
+  [ "$(jq -r '."odd \"name\\".current_state' "$scratch/out")" = half_open ] || fail "json: $(cat "$scratch/out")"
+  export_to_out --format=json --match=odd
+  [ "$(jq -r 'keys | length' "$scratch/out")" = 1 ] || fail "json --match: $(cat "$scratch/out")"
+  export_to_out --format=health
+  [ "$(jq -r '.healthy, .components.payment_api.failure_rate' "$scratch/out" | tr '\n' ' ')" = "true 50.0 " ] ||
+    [ "$(jq -r '.healthy, .components.payment_api.failure_rate' "$scratch/out" | tr '\n' ' ')" = "true 50 " ] ||
+    fail "health: $(cat "$scratch/out")"
+fi
+export_to_out --format=json
+grep -q '"payment_api"' "$scratch/out" || fail "json: $(cat "$scratch/out")"
+export_to_out --format=health
+grep -q '"healthy": *true' "$scratch/out" || fail "health: $(cat "$scratch/out")"
+if command -v promtool >/dev/null; then
+  promtool check metrics <"$scratch/all" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
+fi
+
+# A name and its path are one segment; another is another.
+export_to_out --segment="${PROMCB_SEGMENT#/}"
+has 'circuit_breaker_calls_total{component="payment_api"} 2'
+export_to_out --segment="/dev/shm$PROMCB_SEGMENT"
+has 'circuit_breaker_calls_total{component="payment_api"} 2'
+PROMCB_SEGMENT=/promcb_e2e_other_$$ "$tools/promcb-export" --segment="$PROMCB_SEGMENT" >/dev/null ||
+  fail "--segment before PROMCB_SEGMENT"
+exit 0

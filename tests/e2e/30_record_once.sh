@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# One call, state or log line per process; all that was recorded is exact.
+. "$(dirname "$0")/tools_prelude.sh"
+
+record() {
+  "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
+  [ -s "$scratch/out" ] && fail "record $* printed $(cat "$scratch/out")"
+  [ -s "$scratch/err" ] && fail "record $* complained: $(cat "$scratch/err")"
+  return 0
+}
+record payment_api --latency=0.025 --success
+record payment_api --latency 1 --failure
+record --latency=2.5e-3 --success payment_api
+record --segment="$PROMCB_SEGMENT" payment_api --latency=0.000000001 --success
+has 'circuit_breaker_calls_total{component="payment_api"} 4'
+has 'circuit_breaker_failures_total{component="payment_api"} 1'
+has 'circuit_breaker_latency_seconds_sum{component="payment_api"} 1.027500001'
+
+record payment_api --state=open
+has 'circuit_breaker_state{component="payment_api",state="open"} 1'
+record payment_api --state=open
+record payment_api --state=half_open
+record payment_api --state=closed
+has 'circuit_breaker_state{component="payment_api",state="closed"} 1'
+for state in closed open half_open; do
+  has "circuit_breaker_state_transitions_total{component=\"payment_api\",state=\"$state\"} 1"
+done
+
+for level in debug info warning error; do
+  record payment_api --log=$level
+done
+record payment_api --log=error
+has 'log_entries_by_level{component="payment_api",level="debug"} 1'
+has 'log_entries_by_level{component="payment_api",level="error"} 2'
+
+record together --latency=3 --failure --state=open --log=error
+has 'circuit_breaker_failures_total{component="together"} 1'
+has 'circuit_breaker_state{component="together",state="open"} 1'
+has 'log_entries_by_level{component="together",level="error"} 1'
+
+# A name that looks like an option, and one with blanks.
+record --latency=1 --success -- --odd
+has 'circuit_breaker_calls_total{component="--odd"} 1'
+record 'GET /a b' --latency=1 --success
+has 'circuit_breaker_calls_total{component="GET /a b"} 1'
+
+for name in "" $'line\nfeed' $'\377' "$(printf '%0128d' 0)"; do
+  "$tools/promcb-record" "$name" --latency=1 --success 2>"$scratch/err"
+  [ $? = 1 ] || fail "the name '$name' was taken"
+  one_line "the name '$name'"
+done
+
+# Many processes at once lose nothing.
+for _ in $(seq 8); do
+  (for _ in $(seq 25); do "$tools/promcb-record" crowd --latency=0.001 --success || exit 1; done) &
+done
+wait
+has 'circuit_breaker_calls_total{component="crowd"} 200'
+has 'circuit_breaker_latency_seconds_sum{component="crowd"} 0.2'
+exit 0

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A segment is created with the sizes, mode and owner asked for, once; info tells them.
+. "$(dirname "$0")/tools_prelude.sh"
+
+file=/dev/shm$PROMCB_SEGMENT
+value() {
+  sed -n "s/^$1  *//p" "$scratch/info"
+}
+is() {
+  "$tools/promcb-admin" info >"$scratch/info" || fail "info"
+  [ "$(value "$1")" = "$2" ] || fail "$1 is $(value "$1"), not $2"
+}
+starts() {
+  "$tools/promcb-admin" info >"$scratch/info" || fail "info"
+  [[ $(value "$1") == "$2"* ]] || fail "$1 is $(value "$1"), not $2"
+}
+
+out=$(umask 077; "$tools/promcb-admin" create 2>&1) || fail "create: $out"
+[ -n "$out" ] && fail "create said $out"
+[ "$(stat -c %a "$file")" = 640 ] || fail "mode $(stat -c %a "$file")"
+[ "$(stat -c %u "$file")" = "$(id -u)" ] || fail "owner"
+starts segment "$file"
+starts "memory at most" "32.0 MiB (33554432 bytes)"
+starts "recent samples" "1000 "
+starts window "600 "
+starts "lanes at most" 256
+starts components "0 of at most 102"
+"$tools/promcb-admin" create 2>"$scratch/err" && fail "created twice"
+one_line "created twice"
+"$tools/promcb-admin" remove || fail "remove"
+
+"$tools/promcb-admin" --segment="$PROMCB_SEGMENT" create --max-bytes=64M --components=100 --lanes=8 \
+  --recent-samples=500 --window=any --schema=5 --mode=0660 --owner="$(id -un)" --group="$(id -g)" || fail "create"
+[ "$(stat -c %a:%u:%g "$file")" = "660:$(id -u):$(id -g)" ] || fail "mode or owner: $(stat -c %a:%u:%g "$file")"
+starts "memory at most" "64.0 MiB (67108864 bytes)"
+starts components "0 of at most "
+starts "lanes at most" 8
+starts "recent samples" "500 "
+is window "calls of any age"
+is "histogram schema" 5
+"$tools/promcb-record" component --latency=1 --success || fail "record"
+starts components "1 of at most "
+starts "lanes idle" "1 "
+starts producers "0 "
+printf 'component nan 200\ncomponent 5000 200\n' | "$tools/promcb-record" --stdin 2>/dev/null
+starts "rejected calls" "1 "
+starts "saturated calls" "1 "
+"$tools/promcb-export" --check >/dev/null || fail "check"
+"$tools/promcb-admin" remove || fail "remove"
+
+if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then
+  "$tools/promcb-admin" create --owner=nobody --group="$(id -gn nobody)" || fail "create for another"
+  [ "$(stat -c %U "$file")" = nobody ] || fail "owner $(stat -c %U "$file")"
+  "$tools/promcb-admin" remove || fail "remove"
+fi
+for size in 1K 100T 17G; do
+  "$tools/promcb-admin" create --max-bytes=$size 2>"$scratch/err" && fail "created with $size"
+  [ -e "$file" ] && fail "left with $size"
+done
+"$tools/promcb-admin" create --max-bytes=16m --window=30 || fail "create"
+starts window "30 "
+starts "memory at most" "16.0 MiB"
+exit 0

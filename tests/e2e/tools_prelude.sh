@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+# What the tests of the tools share, sourced by each: a segment and a directory of their own that go with them, and
+# words to say what is expected. A process in $background is killed at the end.
+set -u
+tools=${PROMCB_BUILD:?}/tools
+export PROMCB_SEGMENT=/promcb_e2e_$$
+scratch=$(mktemp -d)
+background=
+trap '[ -z "$background" ] || kill -KILL "$background" 2>/dev/null
+  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT" "/dev/shm${PROMCB_SEGMENT}_bad"' EXIT
+
+fail() {
+  echo "FAIL: $*" >&2
+  exit 1
+}
+
+# has LINE: an export has this line.
+has() {
+  "$tools/promcb-export" >"$scratch/metrics" || fail "export"
+  grep -q -x -F -e "$1" "$scratch/metrics" ||
+    fail "no line $1; of that family: $(grep -F -e "${1%%[{ ]*}" "$scratch/metrics")"
+}
+
+# await COMMAND...: until it succeeds, for at most 20 seconds.
+await() {
+  for _ in $(seq 400); do
+    "$@" && return 0
+    sleep 0.05
+  done
+  fail "in vain: $*"
+}
+
+# calls COMPONENT NUMBER: whether it has so many. Both are basic regular expressions.
+calls() {
+  "$tools/promcb-export" 2>/dev/null | grep -q -x -e "circuit_breaker_calls_total{component=\"$1\"} $2"
+}
+
+# one_line WHAT: the complaint in $scratch/err is one.
+one_line() {
+  [ "$(wc -l <"$scratch/err")" = 1 ] || fail "$1: not one line: $(cat "$scratch/err")"
+}

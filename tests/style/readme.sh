@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What the documents say is there, is there: programs, scripts and the targets of local links.
+set -u
+cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
+build=${PROMCB_BUILD:-build}
+failed=0
+fail() {
+  echo "$*"
+  failed=1
+}
+
+[ -e README.md ] || { echo "README.md: not there"; exit 1; }
+for command in tools/quickstart.sh tools/test.sh; do
+  grep -q "$command" README.md || fail "README.md does not tell of $command"
+done
+for document in *.md; do
+  paths='(?<![\w/.-])(build/)?(tools|bench|tests|lib|include)/[\w./<*-]*[\w<*]'
+  for path in $(grep -oP "$paths" "$document" | sort -u); do
+    case $path in
+    *'<'* | *'*'*) ;; # a pattern
+    build/*) [ -e "$build/${path#build/}" ] || fail "$document: $path is not built" ;;
+    *) [ -e "$path" ] || fail "$document: $path is not there" ;;
+    esac
+  done
+  # Every program, wherever it is said to lie.
+  for program in $(grep -oE '\bpromcb-[a-z]+' "$document" | sort -u); do
+    grep -qE "executable\('$program'" tools/meson.build tools/*/meson.build 2>/dev/null ||
+      ls lib/"$program".[1-9] >/dev/null 2>&1 || fail "$document: there is no $program"
+  done
+  # [text](target) and [text]: target, without anchors and what is elsewhere.
+  for target in $(grep -oE '\]\([^) ]+\)|^\[[^]]+\]: [^ ]+' "$document" |
+    sed -E 's/^\]\(//; s/\)$//; s/^\[[^]]+\]: //'); do
+    case $target in
+    http://* | https://* | mailto:*) ;;
+    '#'*) ;;
+    *) [ -e "${target%%#*}" ] || fail "$document: the link to $target leads nowhere" ;;
+    esac
+  done
+done
+exit $failed

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whether memory may grow, tried where the answer is known to the byte: each test sees a mount table of its own, in
+ * which a small tmpfs stands over /sys/fs/cgroup and a file of ours over /proc/self/cgroup. No control group of the
+ * machine is touched. Needs the right to mount; skipped elsewhere. (A user namespace would give it to everybody, but
+ * not to a process with two threads, of which Criterion has one.)
+ */
+#include "headroom.h"
+
+#include <criterion/criterion.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CGROUPS "/sys/fs/cgroup"
+
+enum { TMPFS_BYTES = 1 << 20, NO_FILE = -1 };
+
+/* -- A world of our own ------------------------------------------------------------------------------------------ */
+
+/* Writes a file below CGROUPS, and makes the directories on the way. */
+__attribute__((format(printf, 2, 3))) static void put(const char *file, const char *format, ...)
+{
+	char path[4096];
+	va_list arguments;
+	int length = snprintf(path, sizeof(path), CGROUPS "/%s", file);
+
+	cr_assert_lt(length, (int)sizeof(path));
+	for (char *slash = path + sizeof(CGROUPS); (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = 0;
+		cr_assert(mkdir(path, 0700) == 0 || errno == EEXIST, "%s: %m", path);
+	}
+	FILE *out = fopen(path, "w");
+
+	cr_assert_not_null(out, "%s: %m", path);
+	va_start(arguments, format);
+	cr_assert_geq(vfprintf(out, format, arguments), 0);
+	va_end(arguments);
+	cr_assert_eq(fclose(out), 0);
+}
+
+/* groups: what /proc/self/cgroup shall say. */
+static void begin(const char *groups)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("promcb-test", CGROUPS, "tmpfs", 0, "size=1m,mode=0700") < 0)
+		cr_skip_test("no mounts of our own: %s", strerror(errno));
+	put("groups", "%s", groups);
+	if (mount(CGROUPS "/groups", "/proc/self/cgroup", NULL, MS_BIND, NULL) < 0)
+		cr_skip_test("no mount over /proc/self/cgroup: %s", strerror(errno));
+}
+
+/* The most bytes for which there is room: up to bound, which is one more than there may be. */
+static uint64_t most(int fd, uint64_t bound)
+{
+	uint64_t low = 0, high = bound;
+
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (promcb_headroom(fd, middle))
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool is_unlimited(void)
+{
+	return promcb_headroom(NO_FILE, (uint64_t)1 << 40);
+}
+
+/* -- File systems ------------------------------------------------------------------------------------------------ */
+
+Test(headroom, keeps_a_twentieth_of_a_file_system)
+{
+	begin("0::/\n");
+	int fd = open(CGROUPS "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	/* The page that the list of groups takes. */
+	uint64_t used = 4096;
+
+	cr_assert_eq(most(fd, 2 * TMPFS_BYTES), TMPFS_BYTES - used - TMPFS_BYTES / 20);
+	cr_assert_eq(fallocate(fd, 0, 0, TMPFS_BYTES / 2), 0);
+	cr_assert_eq(most(fd, 2 * TMPFS_BYTES), TMPFS_BYTES / 2 - used - TMPFS_BYTES / 20);
+	/* What is left is the twentieth, and less than it. */
+	cr_assert_eq(fallocate(fd, 0, 0, TMPFS_BYTES * 15 / 16 - 4096), 0);
+	cr_assert_not(promcb_headroom(fd, 16384));
+	cr_assert_eq(fallocate(fd, 0, 0, TMPFS_BYTES - 4096), 0);
+	cr_assert_not(promcb_headroom(fd, 1));
+	cr_assert_not(promcb_headroom(fd, 0));
+	cr_assert_eq(ftruncate(fd, 0), 0);
+	cr_assert(promcb_headroom(fd, TMPFS_BYTES / 2));
+	close(fd);
+}
+
+Test(headroom, a_file_system_without_a_size_has_room)
+{
+	begin("0::/\n");
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(fd, 0);
+	cr_assert(promcb_headroom(fd, (uint64_t)1 << 40));
+	close(fd);
+	cr_assert(is_unlimited());
+}
+
+Test(headroom, no_file_system_has_two_exabytes)
+{
+	int fd = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		cr_skip_test("no /dev/shm");
+	cr_assert_not(promcb_headroom(fd, (uint64_t)1 << 61));
+	close(fd);
+}
+
+/* -- Control groups, version 2 ----------------------------------------------------------------------------------- */
+
+Test(headroom, version_2_keeps_four_times_the_bytes)
+{
+	begin("0::/system.slice/app.service\n");
+	put("system.slice/app.service/memory.max", "1000000\n");
+	put("system.slice/app.service/memory.current", "600000\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	put("system.slice/app.service/memory.current", "1000000\n");
+	cr_assert_not(promcb_headroom(NO_FILE, 0));
+	put("system.slice/app.service/memory.current", "1000001\n");
+	cr_assert_not(promcb_headroom(NO_FILE, 1));
+	put("system.slice/app.service/memory.max", "0\n");
+	cr_assert_not(promcb_headroom(NO_FILE, 1));
+}
+
+Test(headroom, version_2_page_cache_counts_as_free)
+{
+	begin("0::/app\n");
+	put("app/memory.max", "1000000\n");
+	put("app/memory.current", "1000000\n");
+	put("app/memory.stat", "anon 100000\nfile 900000\nshmem 500000\ninactive_anon 7\nactive_file_of_another 5\n"
+			       "inactive_file 300000\nactive_file 100000\nunevictable 0\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	/* More cache than use: the two are read one after the other. */
+	put("app/memory.stat", "active_file 2000000\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 250000);
+	put("app/memory.stat", "%s", "");
+	cr_assert_not(promcb_headroom(NO_FILE, 1));
+}
+
+Test(headroom, version_2_without_a_limit)
+{
+	begin("0::/app\n");
+	put("app/memory.max", "max\n");
+	put("app/memory.current", "600000\n");
+	cr_assert(is_unlimited());
+	/* No controller in the group, or no right to read it. */
+	cr_assert_eq(unlink(CGROUPS "/app/memory.max"), 0);
+	cr_assert(is_unlimited());
+	put("app/memory.max", "1000\n");
+	cr_assert_eq(unlink(CGROUPS "/app/memory.current"), 0);
+	cr_assert(is_unlimited());
+	put("app/memory.current", "%s", "");
+	cr_assert(is_unlimited());
+}
+
+/* The path is that of the host, the mount that of the container. */
+Test(headroom, version_2_in_a_container)
+{
+	begin("0::/../../docker/0123456789abcdef\n");
+	put("memory.max", "400000\n");
+	put("memory.current", "0\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+}
+
+/* -- Control groups, version 1 ----------------------------------------------------------------------------------- */
+
+Test(headroom, version_1_among_other_controllers)
+{
+	begin("9:name=systemd:/app\n5:devices:/app\n4:memory:/app\n1:cpu,cpuacct:/app\n0::/\n");
+	put("memory/app/memory.limit_in_bytes", "1000000\n");
+	put("memory/app/memory.usage_in_bytes", "600000\n");
+	/* Those that are none of ours. */
+	put("memory/memory.limit_in_bytes", "9223372036854771712\n");
+	put("memory/memory.usage_in_bytes", "123456789\n");
+	put("app/memory.max", "1\n");
+	put("app/memory.current", "1\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	put("memory/app/memory.stat",
+	    "cache 500000\nrss 1\ninactive_file 100000\nactive_file 100000\ntotal_active_file 9\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 150000);
+}
+
+Test(headroom, version_1_without_a_limit)
+{
+	begin("4:memory:/app\n0::/app\n");
+	put("memory/app/memory.limit_in_bytes", "9223372036854771712\n");
+	put("memory/app/memory.usage_in_bytes", "600000\n");
+	cr_assert(is_unlimited());
+	/* Nor is a number that does not fit. */
+	put("memory/app/memory.limit_in_bytes", "18446744073709551616\n");
+	cr_assert(is_unlimited());
+	put("memory/app/memory.limit_in_bytes", "99999999999999999999999999999999\n");
+	cr_assert(is_unlimited());
+}
+
+/* Where both versions are in use, the lower of two limits decides. */
+Test(headroom, both_versions)
+{
+	begin("4:memory:/old\n0::/new");
+	put("memory/old/memory.limit_in_bytes", "1000000\n");
+	put("memory/old/memory.usage_in_bytes", "0\n");
+	put("new/memory.max", "400000\n");
+	put("new/memory.current", "0\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	put("memory/old/memory.usage_in_bytes", "800000\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 50000);
+}
+
+/* -- What /proc/self/cgroup may look like ------------------------------------------------------------------------ */
+
+static void with_limits(const char *groups)
+{
+	begin(groups);
+	put("memory.max", "400000\n");
+	put("memory.current", "0\n");
+}
+
+Test(headroom, no_groups)
+{
+	with_limits("");
+	cr_assert(is_unlimited());
+}
+
+Test(headroom, lines_that_are_none)
+{
+	with_limits("\n:\nno colon\n4:memory\n0:\n");
+	cr_assert(is_unlimited());
+}
+
+Test(headroom, a_line_after_lines_that_are_none)
+{
+	with_limits("\n:\nno colon\n4:memory\n0::/app\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+}
+
+/* A path that is too long to be looked at is one that is not there. */
+Test(headroom, a_long_path)
+{
+	char groups[4096] = "0::/";
+
+	memset(groups + 4, 'g', 2000);
+	with_limits(groups);
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+}
+
+/* Longer than what is read at once: the rest is not looked at, and nothing breaks. */
+Test(headroom, a_long_list)
+{
+	char groups[20000];
+
+	memset(groups, 'g', sizeof(groups));
+	memcpy(groups, "0::/app\n", 8);
+	groups[sizeof(groups) - 1] = 0;
+	with_limits(groups);
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* What is recorded is read back: every call of promcb.h, at its edges. */
+#include "fixture.h"
+
+#include <promcb/inline.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <time.h>
+
+TestSuite(record, .init = fixture_begin, .fini = fixture_end);
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+Test(record, summary_has_every_field)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *component = fixture_component(p, "payment_api");
+	double before = (double)time(NULL) - 1;
+
+	for (uint64_t k = 1; k <= 100; k++)
+		promcb_record_at(component, k * 1000000, k % 4 != 0, now_ns());
+	struct promcb_summary s = fixture_summary("payment_api");
+
+	cr_assert_eq(s.total_calls, 100);
+	cr_assert_eq(s.successful_calls, 75);
+	cr_assert_eq(s.failed_calls, 25);
+	cr_assert_float_eq(s.success_rate, 75, 1e-9);
+	cr_assert_float_eq(s.failure_rate, 25, 1e-9);
+	cr_assert_float_eq(s.latency_sum, 5.05, 1e-9);
+	cr_assert_eq(s.recent_calls, 100);
+	cr_assert_float_eq(s.avg_latency, 0.0505, 1e-7);
+	cr_assert_float_eq(s.min_latency, 0.001, 1e-9);
+	cr_assert_float_eq(s.max_latency, 0.1, 1e-7);
+	/* Linear interpolation: position q * 99. */
+	cr_assert_float_eq(s.p50, 0.0505, 1e-7);
+	cr_assert_float_eq(s.p95, 0.09505, 1e-7);
+	cr_assert_float_eq(s.p99, 0.09901, 1e-7);
+	cr_assert_float_eq(s.recent_failure_rate, 25, 1e-9);
+	cr_assert_eq(s.state, PROMCB_CLOSED);
+	cr_assert_geq(s.last_failure_time, before);
+	cr_assert_leq(s.last_failure_time, (double)time(NULL) + 1);
+	cr_assert(isnan(s.last_state_change));
+}
+
+Test(record, nothing_recorded_is_listed_with_zeros_and_nan)
+{
+	fixture_component(fixture_open(NULL), "idle");
+	struct promcb_summary s = fixture_summary("idle");
+
+	cr_assert_eq(s.total_calls, 0);
+	cr_assert_eq(s.failure_rate, 0);
+	cr_assert(isnan(s.p99) && isnan(s.avg_latency) && isnan(s.min_latency) && isnan(s.last_failure_time));
+	cr_assert(!fixture_lists("_overflow"));
+}
+
+Test(record, latency_zero_and_beyond_the_maximum)
+{
+	struct promcb_component *component = fixture_component(fixture_open(NULL), "edges");
+
+	promcb_record(component, 0, true);
+	promcb_record(component, PROMCB_LATENCY_MAX_NS, true);
+	promcb_record(component, PROMCB_LATENCY_MAX_NS + 1, false);
+	promcb_record(component, UINT64_MAX, true);
+	struct promcb_summary s = fixture_summary("edges");
+
+	cr_assert_eq(s.total_calls, 4);
+	cr_assert_float_eq(s.latency_sum, 3 * (double)PROMCB_LATENCY_MAX_NS / 1e9, 1e-3);
+	cr_assert_float_eq(s.max_latency, (double)PROMCB_LATENCY_MAX_NS / 1e9, 1e-3);
+	cr_assert_eq(s.min_latency, 0);
+	cr_assert_eq(fixture_info().saturated_calls, 2);
+}
+
+Test(record, inline_and_called_twins_agree)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *called = fixture_component(p, "called"), *inlined = fixture_component(p, "inlined");
+
+	for (uint64_t k = 0; k < 5000; k++) {
+		uint64_t latency_ns = k * k * k, at_ns = now_ns();
+
+		promcb_record_at(called, latency_ns, k % 9 != 0, at_ns);
+		promcb_record_at_inline(inlined, latency_ns, k % 9 != 0, at_ns);
+	}
+	struct promcb_summary a = fixture_summary("called"), b = fixture_summary("inlined");
+
+	cr_assert_eq(a.total_calls, b.total_calls);
+	cr_assert_eq(a.failed_calls, b.failed_calls);
+	cr_assert_eq(a.latency_sum, b.latency_sum);
+	cr_assert_eq(a.p99, b.p99);
+	cr_assert_eq(a.recent_calls, 1000);
+}
+
+Test(record, other_schemas_count_the_same)
+{
+	for (uint32_t schema = 4; schema <= 5; schema++) {
+		const struct promcb_options options = {.schema = schema};
+
+		fixture_end();
+		struct promcb *p = fixture_open(&options);
+		struct promcb_component *component = fixture_component(p, "fine");
+
+		for (uint64_t k = 0; k < 3000; k++)
+			promcb_record(component, k * 100000, k % 3 != 0);
+		struct promcb_summary s = fixture_summary("fine");
+
+		cr_assert_eq(s.total_calls, 3000);
+		cr_assert_eq(s.failed_calls, 1000);
+		cr_assert_eq(s.recent_calls, 1000);
+		cr_assert_eq(fixture_info().schema, schema);
+		promcb_close(p);
+	}
+}
+
+Test(record, only_the_newest_samples_count)
+{
+	const struct promcb_options options = {.recent_samples = 50};
+	struct promcb_component *component = fixture_component(fixture_open(&options), "newest");
+
+	for (uint64_t k = 1; k <= 1000; k++)
+		promcb_record_at(component, k * 1000000, true, now_ns());
+	struct promcb_summary s = fixture_summary("newest");
+
+	cr_assert_eq(s.recent_calls, 50);
+	cr_assert_float_eq(s.min_latency, 0.951, 1e-6);
+	cr_assert_float_eq(s.max_latency, 1.0, 1e-6);
+}
+
+Test(record, samples_age)
+{
+	const struct promcb_options options = {.window_seconds = 10};
+	struct promcb_component *component = fixture_component(fixture_open(&options), "aged");
+
+	promcb_record_at(component, 1000000, true, now_ns() - 20000000000u);
+	promcb_record_at(component, 2000000, true, now_ns());
+	promcb_record_at(component, 3000000, true, now_ns() + 60000000000u);
+	struct promcb_summary s = fixture_summary("aged");
+
+	cr_assert_eq(s.total_calls, 3);
+	cr_assert_eq(s.recent_calls, 1);
+	cr_assert_float_eq(s.p50, 0.002, 1e-8);
+}
+
+Test(record, start_and_stop)
+{
+	struct promcb_component *component = fixture_component(fixture_open(NULL), "timed");
+	uint64_t begin = now_ns(), token = promcb_start();
+
+	while (now_ns() - begin < 5000000) {
+	}
+	promcb_stop(component, token, true);
+	double elapsed = (double)(now_ns() - begin) / 1e9;
+	struct promcb_summary s = fixture_summary("timed");
+
+	cr_assert_eq(s.total_calls, 1);
+	cr_assert_geq(s.latency_sum, 0.0049);
+	cr_assert_leq(s.latency_sum, elapsed);
+	/* A token from the future: counted, with a latency of 0. */
+	promcb_stop(component, now_ns() + 1000000000000u, true);
+	cr_assert_eq(fixture_summary("timed").total_calls, 2);
+	cr_assert_eq(fixture_info().backward_calls, 1);
+}
+
+Test(record, by_name)
+{
+	struct promcb *p = fixture_open(NULL);
+
+	cr_assert_eq(promcb_call(p, "GET_/index", 0.025, true), 0);
+	cr_assert_eq(promcb_call(p, "GET_/index", 0.5e-9, false), 0);
+	cr_assert_eq(promcb_call(p, "GET_/index", 1e300, true), 0);
+	cr_assert_eq(promcb_call(p, "GET_/index", -0.001, true), -EINVAL);
+	cr_assert_eq(promcb_call(p, "GET_/index", (double)NAN, true), -EINVAL);
+	cr_assert_eq(promcb_call(p, "GET_/index", (double)INFINITY, true), -EINVAL);
+	cr_assert_eq(promcb_call(p, "", 1, true), -EINVAL);
+	cr_assert_eq(promcb_call(NULL, "x", 1, true), -EINVAL);
+	struct promcb_summary s = fixture_summary("GET_/index");
+
+	cr_assert_eq(s.total_calls, 3);
+	cr_assert_eq(s.failed_calls, 1);
+	cr_assert_eq(fixture_info().rejected_calls, 3);
+	cr_assert_eq(fixture_info().saturated_calls, 1);
+}
+
+Test(record, log_entries)
+{
+	struct promcb_component *component = fixture_component(fixture_open(NULL), "logger");
+
+	for (int k = 0; k < 4; k++)
+		for (int n = 0; n <= k; n++)
+			promcb_count_log(component, (enum promcb_log_level)k);
+	promcb_count_log(component, (enum promcb_log_level)99);
+	struct promcb_summary s = fixture_summary("logger");
+
+	cr_assert_eq(s.log_entries[PROMCB_LOG_DEBUG], 1);
+	cr_assert_eq(s.log_entries[PROMCB_LOG_INFO], 2);
+	cr_assert_eq(s.log_entries[PROMCB_LOG_WARNING], 3);
+	cr_assert_eq(s.log_entries[PROMCB_LOG_ERROR], 5);
+}
+
+Test(record, states_and_transitions)
+{
+	struct promcb_component *component = fixture_component(fixture_open(NULL), "breaker");
+
+	cr_assert_eq(promcb_set_state(component, PROMCB_OPEN), 0);
+	cr_assert_eq(promcb_set_state(component, PROMCB_OPEN), 0);
+	cr_assert_eq(promcb_set_state(component, PROMCB_HALF_OPEN), 0);
+	cr_assert_eq(promcb_set_state(component, PROMCB_OPEN), 0);
+	cr_assert_eq(promcb_set_state(component, (enum promcb_state)3), -EINVAL);
+	struct promcb_summary s = fixture_summary("breaker");
+
+	cr_assert_eq(s.state, PROMCB_OPEN);
+	cr_assert_eq(s.transitions[PROMCB_CLOSED], 0);
+	cr_assert_eq(s.transitions[PROMCB_OPEN], 2);
+	cr_assert_eq(s.transitions[PROMCB_HALF_OPEN], 1);
+	cr_assert_geq(s.last_state_change, (double)time(NULL) - 2);
+}
+
+Test(record, reset_forgets_and_a_new_call_lists_again)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *a = fixture_component(p, "a"), *b = fixture_component(p, "b");
+
+	for (int k = 0; k < 100; k++) {
+		promcb_record(a, 1000, k % 2 == 0);
+		promcb_record(b, 1000, true);
+	}
+	promcb_count_log(a, PROMCB_LOG_INFO);
+	cr_assert_eq(promcb_reset(p, "nobody"), -ENOENT);
+	cr_assert_eq(promcb_reset(p, "a"), 0);
+	cr_assert(!fixture_lists("a"));
+	cr_assert_eq(fixture_summary("b").total_calls, 100);
+	/* A later tick than the reset's. */
+	struct timespec pause = {.tv_nsec = 12000000};
+
+	nanosleep(&pause, NULL);
+	promcb_record(a, 5000, false);
+	struct promcb_summary s = fixture_summary("a");
+
+	cr_assert_eq(s.total_calls, 1);
+	cr_assert_eq(s.failed_calls, 1);
+	cr_assert_eq(s.log_entries[PROMCB_LOG_INFO], 0);
+	cr_assert_eq(s.recent_calls, 1);
+	cr_assert_float_eq(s.latency_sum, 5e-6, 1e-12);
+	for (int k = 0; k < 5; k++) {
+		cr_assert_eq(promcb_reset_all(p), 0);
+		cr_assert(!fixture_lists("a") && !fixture_lists("b"));
+	}
+	promcb_record(b, 1, true);
+	cr_assert_eq(fixture_summary("b").total_calls, 1);
+}
+
+Test(record, reset_keeps_an_open_breaker_listed)
+{
+	struct promcb *p = fixture_open(NULL);
+
+	promcb_set_state(fixture_component(p, "open"), PROMCB_OPEN);
+	cr_assert_eq(promcb_reset_all(p), 0);
+	struct promcb_summary s = fixture_summary("open");
+
+	cr_assert_eq(s.state, PROMCB_OPEN);
+	cr_assert_eq(s.transitions[PROMCB_OPEN], 0);
+}
+
+Test(record, full_table_goes_to_overflow)
+{
+	const struct promcb_options options = {.components = 10};
+	struct promcb *p = fixture_open(&options);
+	struct promcb_component *component;
+	char name[32];
+
+	for (int k = 0; k < 15; k++) {
+		snprintf(name, sizeof(name), "component %d", k);
+		cr_assert_eq(promcb_component(p, name, &component), k < 10 ? 0 : -ENOSPC);
+		promcb_record(component, 1000, true);
+	}
+	cr_assert_eq(promcb_call(p, "one more", 0.001, true), -ENOSPC);
+	cr_assert_eq(fixture_summary("component 9").total_calls, 1);
+	cr_assert_eq(fixture_summary("_overflow").total_calls, 6);
+	cr_assert_eq(fixture_info().components_rejected, 6);
+	cr_assert_eq(fixture_info().components, 10);
+}
+
+Test(record, names_that_are_none)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *component;
+	char long_name[200];
+
+	memset(long_name, 'x', sizeof(long_name));
+	long_name[127] = 0;
+	cr_assert_eq(promcb_component(p, long_name, &component), 0);
+	long_name[127] = 'x';
+	long_name[128] = 0;
+	const char *bad[] = {"",         long_name,  "a\nb",         "a\x7f",
+			     "\xff",     "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+			     "\xe2\x82", "tab\there"};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_eq(promcb_component(p, bad[i], &component), -EINVAL, "%zu", i);
+		/* Whatever is returned, the handle can be recorded into. */
+		promcb_record(component, 1, false);
+		promcb_set_state(component, PROMCB_OPEN);
+		promcb_count_log(component, PROMCB_LOG_INFO);
+	}
+	cr_assert_eq(promcb_component(p, "\xe2\x82\xac \"q\\uoted\" \xf0\x9f\x90\xa2", &component), 0);
+	cr_assert_eq(promcb_component(NULL, "x", &component), -EINVAL);
+	promcb_record(component, 1, true);
+	cr_assert_eq(fixture_info().components, 2);
+}
+
+Test(record, components_are_found_again_by_others)
+{
+	struct promcb *p = fixture_open(NULL), *again = fixture_open(NULL);
+
+	cr_assert_eq(p, again);
+	cr_assert_eq(fixture_component(p, "same"), fixture_component(again, "same"));
+	promcb_close(again);
+	promcb_record(fixture_component(p, "same"), 1, true);
+	cr_assert_eq(fixture_summary("same").total_calls, 1);
+}
+
+Test(record, after_close_and_open_again)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *component = fixture_component(p, "kept");
+
+	for (int k = 1; k <= 20; k++) {
+		promcb_record(component, 1000, true);
+		promcb_close(p);
+		promcb_record(component, 1000, true);
+		promcb_count_log(component, PROMCB_LOG_INFO);
+		promcb_set_state(component, PROMCB_OPEN);
+		cr_assert_eq(fixture_info().lanes_live, 0);
+		cr_assert_eq(fixture_summary("kept").total_calls, (uint64_t)k);
+		cr_assert_eq(fixture_open(NULL), p);
+	}
+	cr_assert_eq(fixture_info().lanes_idle, 1);
+}
+
+Test(record, a_removed_segment_is_followed)
+{
+	struct promcb_component *component = fixture_component(fixture_open(NULL), "moved");
+	struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
+
+	promcb_record(component, 1000, true);
+	cr_assert_eq(promcb_remove(fixture_segment, false, NULL), -EBUSY);
+	cr_assert_eq(promcb_remove(fixture_segment, true, NULL), 0);
+	nanosleep(&pause, NULL);
+	for (int k = 0; k < 70000; k++)
+		promcb_record(component, 1000, true);
+	struct promcb_summary s = fixture_summary("moved");
+
+	cr_assert_gt(s.total_calls, 0);
+	cr_assert_lt(s.total_calls, 70000);
+	uint64_t before = s.total_calls;
+
+	promcb_record(component, 1000, false);
+	cr_assert_eq(fixture_summary("moved").total_calls, before + 1);
+}

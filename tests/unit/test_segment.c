@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT */
+/* Segments that are missing, foreign, corrupt, full or forbidden: each with its error and a message that helps. */
+#include "fixture.h"
+
+#include "../../lib/layout.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+TestSuite(segment, .init = fixture_begin, .fini = fixture_end);
+
+static struct promcb_message message;
+
+static int open_result(const struct promcb_options *options)
+{
+	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
+	struct promcb *p;
+	int result;
+
+	ours.message = &message;
+	message.text[0] = 0;
+	result = promcb_open(fixture_segment, &ours, &p);
+	if (result == 0)
+		promcb_close(p);
+	return result;
+}
+
+static int reader_result(void)
+{
+	struct promcb_reader *reader;
+	struct promcb_snapshot *snapshot;
+	int result;
+
+	message.text[0] = 0;
+	result = promcb_reader_open(fixture_segment, NULL, &reader, &message);
+	if (result < 0)
+		return result;
+	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
+	if (result == 0)
+		promcb_snapshot_free(snapshot);
+	promcb_reader_close(reader);
+	return result;
+}
+
+#define SAYS(part) cr_assert(strstr(message.text, part), "\"%s\" does not say \"%s\"", message.text, part)
+
+Test(segment, missing)
+{
+	cr_assert_eq(reader_result(), -ENOENT);
+	SAYS(fixture_segment);
+	SAYS("promcb-admin create");
+}
+
+Test(segment, names)
+{
+	struct promcb *p;
+	char text[1000];
+
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = 0;
+	cr_assert_eq(promcb_open(text, NULL, &p), -EINVAL);
+	cr_assert_eq(promcb_open("", NULL, &p), -EINVAL);
+	cr_assert_eq(promcb_open("/", NULL, &p), -EINVAL);
+	cr_assert_eq(promcb_open("/..", NULL, &p), -EINVAL);
+	cr_assert_null(p);
+	setenv("PROMCB_SEGMENT", fixture_segment, 1);
+	cr_assert_eq(promcb_open(NULL, NULL, &p), 0);
+	cr_assert_eq(access(fixture_segment, R_OK), 0);
+	cr_assert_neq(promcb_default(), NULL);
+}
+
+Test(segment, options_out_of_range)
+{
+	const struct promcb_options bad[] = {
+		{.max_bytes = 1},       {.max_bytes = (uint64_t)17 << 30},
+		{.components = 65001},  {.lanes = 1025},
+		{.recent_samples = 31}, {.recent_samples = 65537},
+		{.schema = 2},          {.schema = 6},
+		{.max_bytes = 1 << 20}, {.components = 60000, .lanes = 1024},
+	};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_eq(open_result(&bad[i]), -EINVAL, "%zu", i);
+		cr_assert_neq(message.text[0], 0);
+		cr_assert_eq(access(fixture_segment, F_OK), -1, "%zu left a file", i);
+	}
+}
+
+Test(segment, is_small_complete_and_0640)
+{
+	struct stat status;
+
+	umask(0777);
+	cr_assert_eq(open_result(NULL), 0);
+	cr_assert_eq(stat(fixture_segment, &status), 0);
+	cr_assert_eq(status.st_mode & 07777, 0640);
+	cr_assert_leq(status.st_blocks * 512, 256 * 1024);
+	cr_assert_eq(reader_result(), 0);
+}
+
+Test(segment, not_a_segment)
+{
+	const char text[] = "this is a text file that somebody left here";
+
+	int fd = open(fixture_segment, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+	cr_assert_eq(write(fd, text, sizeof(text)), sizeof(text));
+	cr_assert_eq(reader_result(), -EBADMSG);
+	SAYS("not a promcb segment");
+	cr_assert_eq(open_result(NULL), -EBADMSG);
+	cr_assert_eq(ftruncate(fd, 1 << 20), 0);
+	cr_assert_eq(reader_result(), -EBADMSG);
+	cr_assert_eq(open_result(NULL), -EBADMSG);
+	SAYS("not a promcb segment");
+	close(fd);
+	cr_assert_eq(promcb_remove(fixture_segment, true, &message), -EBADMSG);
+	SAYS("left alone");
+}
+
+Test(segment, directory_and_symbolic_link)
+{
+	char target[128];
+
+	cr_assert_eq(mkdir(fixture_segment, 0700), 0);
+	cr_assert_lt(reader_result(), 0);
+	cr_assert_lt(open_result(NULL), 0);
+	rmdir(fixture_segment);
+	snprintf(target, sizeof(target), "%s.target", fixture_segment);
+	cr_assert_eq(symlink(target, fixture_segment), 0);
+	cr_assert_eq(open_result(NULL), -ELOOP);
+	SAYS("symbolic link");
+	cr_assert_eq(access(target, F_OK), -1);
+}
+
+Test(segment, other_version_names_both)
+{
+	uint32_t version = 77;
+
+	cr_assert_eq(open_result(NULL), 0);
+	fixture_poke(offsetof(struct promcb_header, format_major), &version, sizeof(version));
+	cr_assert_eq(reader_result(), -EPROTO);
+	SAYS("77.0");
+	SAYS("1.0");
+	cr_assert_eq(open_result(NULL), -EPROTO);
+	SAYS("77.0");
+}
+
+Test(segment, newer_minor_is_read)
+{
+	uint32_t version = 9;
+
+	cr_assert_eq(open_result(NULL), 0);
+	fixture_poke(offsetof(struct promcb_header, format_minor), &version, sizeof(version));
+	cr_assert_eq(reader_result(), 0);
+	cr_assert_eq(open_result(NULL), 0);
+}
+
+Test(segment, other_machine)
+{
+	uint64_t abi = 1;
+
+	cr_assert_eq(open_result(NULL), 0);
+	fixture_poke(offsetof(struct promcb_header, abi), &abi, sizeof(abi));
+	cr_assert_eq(reader_result(), -EPROTO);
+	cr_assert_eq(open_result(NULL), -EPROTO);
+}
+
+/* Every word of the geometry, with values that lead astray: refused, by readers and producers. */
+Test(segment, corrupt_geometry)
+{
+	const uint64_t values[] = {0, 1, 0x7fffffff, 0xffffffff, UINT64_MAX, (uint64_t)1 << 40};
+	struct promcb_geometry good;
+
+	cr_assert_eq(open_result(NULL), 0);
+	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(pread(fd, &good, sizeof(good), offsetof(struct promcb_header, geometry)), sizeof(good));
+	close(fd);
+	for (size_t word = 0; word < sizeof(good) / 4; word++)
+		for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+			struct promcb_geometry bad = good;
+
+			memcpy((uint8_t *)&bad + 4 * word, &values[i], 4);
+			if (memcmp(&bad, &good, sizeof(good)) == 0 || word == 2 || word == 3)
+				continue; /* the window's length is free */
+			fixture_poke(offsetof(struct promcb_header, geometry), &bad, sizeof(bad));
+			cr_assert_eq(reader_result(), -EBADMSG, "word %zu value %zu", word, i);
+			cr_assert_eq(open_result(NULL), -EBADMSG, "word %zu value %zu", word, i);
+		}
+	fixture_poke(offsetof(struct promcb_header, geometry), &good, sizeof(good));
+	cr_assert_eq(reader_result(), 0);
+}
+
+Test(segment, truncated)
+{
+	struct promcb *p = fixture_open(NULL);
+
+	promcb_record(fixture_component(p, "x"), 1, true);
+	for (off_t size = 200000; size >= 0; size -= 10000) {
+		cr_assert_eq(truncate(fixture_segment, size), 0);
+		cr_assert_eq(reader_result(), -EBADMSG);
+		cr_assert_neq(message.text[0], 0);
+	}
+	_exit(0);
+}
+
+Test(segment, grown_by_a_stranger)
+{
+	cr_assert_eq(open_result(NULL), 0);
+	cr_assert_eq(truncate(fixture_segment, (off_t)1 << 33), 0);
+	cr_assert_eq(reader_result(), -EBADMSG);
+	cr_assert_eq(open_result(NULL), -EBADMSG);
+}
+
+/* Any single corrupt word: an error or a whole snapshot, never a crash, and no invariant broken. */
+Test(segment, corrupt_words, .timeout = 120)
+{
+	struct promcb *p = fixture_open(NULL);
+	uint64_t state = 88172645463325252u;
+	int refused = 0;
+
+	for (int i = 0; i < 5; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", i);
+		for (int k = 0; k < 100; k++)
+			promcb_record(fixture_component(p, name), 1000, k % 5 != 0);
+	}
+	promcb_reset(p, "c3");
+	int fd = open(fixture_segment, O_RDWR | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	for (int round = 0; round < 20000; round++) {
+		uint64_t good, bad;
+		off_t at;
+
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		/* Where there is something: half of the time in the first 100 KB. */
+		at = (off_t)(state >> 8 & (state & 1 ? 0x1ffff : 0x3fffff)) % (size - 8) / 4 * 4;
+		bad = state & 2 ? state : state >> 40;
+		cr_assert_eq(pread(fd, &good, 8, at), 8);
+		cr_assert_eq(pwrite(fd, &bad, 8, at), 8);
+		int result = reader_result();
+
+		cr_assert(result == 0 || result == -EBADMSG || result == -EPROTO, "at %lld: %d", (long long)at, result);
+		refused += result != 0;
+		cr_assert_eq(pwrite(fd, &good, 8, at), 8);
+	}
+	cr_assert_gt(refused, 10);
+	cr_assert_eq(reader_result(), 0);
+	close(fd);
+}
+
+Test(segment, no_permission)
+{
+	if (geteuid() != 0)
+		return;
+	cr_assert_eq(open_result(NULL), 0);
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(3);
+		if (reader_result() != -EACCES || !strstr(message.text, "permission"))
+			_exit(1);
+		_exit(open_result(NULL) == -EACCES && strstr(message.text, fixture_segment) ? 0 : 2);
+	}
+	int status;
+
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+}
+
+/* A file system of 1 MiB of our own; SKIP where mounting is not allowed. */
+static bool mount_small(const char *where, const char *size)
+{
+	char data[64];
+
+	snprintf(data, sizeof(data), "size=%s", size);
+	mkdir(where, 0700);
+	return mount("promcb-test", where, "tmpfs", 0, data) == 0;
+}
+
+static void fill_up(const char *where)
+{
+	char path[128], bytes[4096];
+
+	snprintf(path, sizeof(path), "%s/filler", where);
+	memset(bytes, 1, sizeof(bytes));
+	int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+
+	while (write(fd, bytes, sizeof(bytes)) > 0) {
+	}
+	close(fd);
+}
+
+Test(segment, full_file_system)
+{
+	char where[40], filler[80];
+	struct promcb_component *component;
+	struct promcb *p;
+
+	snprintf(where, sizeof(where), "/tmp/promcb-unit-mount-%d", (int)getpid());
+	snprintf(filler, sizeof(filler), "%s/filler", where);
+	snprintf(fixture_segment, sizeof(fixture_segment), "%s/segment", where);
+	if (!mount_small(where, "1m")) {
+		rmdir(where);
+		cr_log_warn("mounting is not allowed here: a full file system was not tried");
+		return;
+	}
+	/* At creation: a message with the arithmetic, and no file. */
+	fill_up(where);
+	cr_assert_eq(open_result(NULL), -ENOSPC);
+	SAYS("begins with");
+	SAYS("1024 components");
+	cr_assert_eq(access(fixture_segment, F_OK), -1);
+
+	/* In growth: nothing lost, no signal. */
+	unlink(filler);
+	p = fixture_open(NULL);
+	component = fixture_component(p, "kept");
+	promcb_record(component, 1000, true);
+	fill_up(where);
+	for (int k = 0; k < 50; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", k);
+		int result = promcb_component(p, name, &component);
+
+		cr_assert(result == 0 || result == -ENOSPC);
+		for (int i = 0; i < 100; i++)
+			promcb_record(component, 1000, true);
+	}
+	struct promcb_snapshot *snapshot = fixture_snapshot();
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
+		struct promcb_summary summary;
+
+		promcb_snapshot_summary(snapshot, i, &summary);
+		total += summary.total_calls;
+	}
+	promcb_snapshot_free(snapshot);
+	cr_assert_eq(total, 5001);
+	cr_assert_eq(fixture_info().dropped_calls, 0);
+
+	/* Room returns, and is used after a second. */
+	unlink(filler);
+	struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
+
+	nanosleep(&pause, NULL);
+	cr_assert_eq(promcb_component(p, "late", &component), 0);
+	promcb_record(component, 1, true);
+	cr_assert_eq(fixture_summary("late").total_calls, 1);
+	umount2(where, MNT_DETACH);
+	rmdir(where);
+}
+
+Test(segment, lanes_exhausted)
+{
+	const struct promcb_options options = {.lanes = 1};
+	struct promcb *p = fixture_open(&options);
+
+	promcb_record(fixture_component(p, "held"), 1, true);
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct promcb_component *component;
+
+		/* Also registering works without a lane. */
+		if (promcb_component(p, "other", &component) != 0)
+			_exit(1);
+		for (int k = 0; k < 1000; k++) {
+			promcb_record(component, k, k % 2 == 0);
+			promcb_count_log(component, PROMCB_LOG_INFO);
+		}
+		_exit(0);
+	}
+	int status;
+
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	struct promcb_summary s = fixture_summary("other");
+
+	cr_assert_eq(s.total_calls, 1000);
+	cr_assert_eq(s.failed_calls, 500);
+	cr_assert_eq(s.log_entries[PROMCB_LOG_INFO], 1000);
+	cr_assert_eq(s.recent_calls, 32);
+	cr_assert_eq(fixture_info().overflow_calls, 1000);
+	cr_assert_eq(fixture_info().lanes_live, 1);
+	cr_assert_eq(fixture_info().producers, 1);
+}
+
+static int count_found(void *context, const char *segment, bool usable)
+{
+	int *count = context;
+
+	if (strstr(fixture_segment, segment) && usable)
+		++*count;
+	return 0;
+}
+
+Test(segment, create_list_and_remove)
+{
+	int count = 0;
+
+	cr_assert_eq(promcb_create(fixture_segment, NULL, &message), 0);
+	cr_assert_eq(promcb_create(fixture_segment, NULL, &message), -EEXIST);
+	SAYS("exists");
+	cr_assert_eq(promcb_list(NULL, count_found, &count), 0);
+	cr_assert_eq(count, 1);
+	cr_assert_eq(promcb_list("/nonexistent", count_found, &count), -ENOENT);
+	cr_assert_eq(promcb_remove(fixture_segment, false, &message), 0);
+	cr_assert_eq(promcb_remove(fixture_segment, false, &message), -ENOENT);
+	SAYS("no segment");
+}
+
+Test(segment, refused_file_system)
+{
+	struct promcb *p;
+
+	/* /proc has no files of ours, and cannot hold a segment. */
+	snprintf(fixture_segment, sizeof(fixture_segment), "/proc/self/promcb-segment");
+	cr_assert_lt(promcb_open(fixture_segment, NULL, &p), 0);
+}
+
+/* A reader that is guarded survives truncation under its map. */
+Test(segment, guarded_map_survives_truncation)
+{
+	const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_snapshot *snapshot;
+	struct promcb_reader *reader;
+
+	for (int k = 0; k < 100; k++)
+		promcb_record(fixture_component(p, "x"), 1000, true);
+	cr_assert_eq(promcb_reader_guard(), 0);
+	cr_assert_eq(promcb_reader_open(fixture_segment, &mapped, &reader, NULL), 0);
+	cr_assert_eq(promcb_reader_snapshot(reader, NULL, &snapshot, NULL), 0);
+	promcb_snapshot_free(snapshot);
+	pid_t child = fork();
+
+	if (child == 0) {
+		for (int k = 0; k < 2000; k++) {
+			if (truncate(fixture_segment, 100000) < 0 || truncate(fixture_segment, 4000000) < 0)
+				_exit(1);
+		}
+		_exit(0);
+	}
+	int status, errors = 0;
+
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		int result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
+
+		if (result == 0)
+			promcb_snapshot_free(snapshot);
+		else
+			errors++;
+		cr_assert(result == 0 || result == -EBADMSG || result == -ESTALE || result == -EAGAIN, "%d %s", result,
+			  message.text);
+	}
+	cr_assert_eq(status, 0);
+	promcb_reader_close(reader);
+	_exit(0);
+}
