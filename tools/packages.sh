@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# packages.sh: the Debian packages that promcb needs, and the one place that names them.
+#
+#   tools/packages.sh GROUP...          installs what is missing of the groups, and says so; nothing to do takes no time
+#   tools/packages.sh --missing GROUP...   prints what is missing
+#   tools/packages.sh --list GROUP...      prints all of it
+#
+# Groups: run (to run an installed promcb), build (to build it), test (to test it, on top of build).
+set -eu
+
+packages_of() {
+  case $1 in
+  run) echo libc6 libck0 libjansson4 ;;
+  build)
+    echo gcc g++ libc6-dev meson ninja-build pkg-config python3 # the compilers and the build
+    echo libck-dev libjansson-dev                               # the libraries
+    ;;
+  test)
+    echo clang clang-format                     # the second compiler, the formatter
+    echo libcriterion-dev                       # unit tests
+    echo binutils curl nginx-light prometheus wrk # real input, a real scrape
+    ;;
+  *)
+    echo "packages.sh: no group \"$1\": run, build or test is expected" >&2
+    return 1
+    ;;
+  esac
+}
+
+action=install
+case ${1-} in
+--missing | --list)
+  action=${1#--}
+  shift
+  ;;
+esac
+[ $# -gt 0 ] || set -- build
+
+wanted=
+for group; do
+  wanted="$wanted $(packages_of "$group")"
+done
+if [ "$action" = list ]; then
+  printf '%s\n' $wanted
+  exit 0
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "packages.sh: this is no Debian: see to the equivalents of these yourself:" $wanted >&2
+  exit 0
+fi
+# The status of those that dpkg never heard of is missing from its answer.
+have=" $(dpkg-query -W -f='${Status} ${Package} ' $wanted 2>/dev/null |
+  sed 's/install ok installed \([^ ]*\)/+\1/g' | tr ' ' '\n' | sed -n 's/^+//p' | tr '\n' ' ') "
+missing=
+for package in $wanted; do
+  case $have in
+  *" $package "*) ;;
+  *) missing="$missing $package" ;;
+  esac
+done
+if [ "$action" = missing ]; then
+  [ -z "$missing" ] || printf '%s\n' $missing
+  exit 0
+fi
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null; then
+    echo "packages.sh: not root and no sudo. Have somebody run: apt-get install$missing" >&2
+    exit 1
+  fi
+  as_root=sudo
+fi
+echo "packages.sh: installing$missing"
+
+# The tests start their own nginx and Prometheus, on ports of their own: the packages' services shall not start.
+policy=/usr/sbin/policy-rc.d
+made_policy=
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' | $as_root sh -c "cat > $policy && chmod 755 $policy"
+  made_policy=yes
+fi
+log=$(mktemp)
+finish() {
+  status=$?
+  [ -z "$made_policy" ] || $as_root rm -f $policy
+  rm -f "$log"
+  exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+apt() {
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null
+}
+# Package lists that are not there, or too old to be of use, are fetched; good ones are left alone.
+apt install --no-install-recommends $missing && exit 0
+echo "packages.sh: fetching the package lists first"
+if ! apt update || ! apt install --no-install-recommends $missing; then
+  cat "$log" >&2
+  echo "packages.sh: apt-get failed, as shown above" >&2
+  exit 1
+fi
