@@ -9,6 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Within this, the difference of two 32-bit ticks is an age. */
+#define TICKS_MEAN_AGE_NS ((uint64_t)INT32_MAX << PROMCB_HEAD_POSITION_BITS)
+
 enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */ };
 
 /* Where a component's recent samples lie. */
@@ -269,7 +272,8 @@ static int digest_all(struct collection *c, struct promcb_recent_scratch *scratc
 			*ring = (struct promcb_ring_copy){.samples = copy, .position = c->places[i].position};
 			count += copy_ring(c, &c->places[i], copy, &ring->slots);
 		}
-		window.after_reset = c->baselines[index] != NULL;
+		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */
+		window.after_reset = c->baselines[index] && c->now_ns - c->baselines[index]->head < TICKS_MEAN_AGE_NS;
 		if (window.after_reset)
 			window.reset_tick = (uint32_t)(c->baselines[index]->head >> PROMCB_HEAD_POSITION_BITS);
 		result = promcb_recent_digest(rings, count, &window, scratch, &c->snapshot->components[index].recent);

@@ -309,7 +309,7 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 {
 	struct promcb_component *found;
 	struct promcb_seat *seat;
-	sigset_t saved;
+	struct promcb_way_out way;
 	int result;
 
 	*out = (struct promcb_component *)(void *)promcb_home.handles;
@@ -322,7 +322,7 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 		*out = found;
 		return 0;
 	}
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	found = promcb_names_find(&p->names, name, length);
 	if (found) {
 		*out = found;
@@ -338,6 +338,6 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 		if (result < 0)
 			promcb_add_relaxed(&promcb_segment_header(p->segment)->components_rejected, 1);
 	}
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	return result;
 }

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "hash.h"
+#include "headroom.h"
 #include "layout.h"
 #include "name.h"
 #include "validate.h"
@@ -126,15 +127,6 @@ static int no_room(const struct promcb_geometry *g, const char *path, int error,
 		promcb_geometry_fixed_bytes(g) + g->page_bytes, g->chunk_bytes, g->max_bytes, promcb_strerror(error));
 }
 
-/* Gives [off, off + bytes) memory. */
-static int reserve(int fd, uint64_t off, uint64_t bytes)
-{
-	while (fallocate(fd, 0, (off_t)off, (off_t)bytes) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 static int make(int fd, const char *path, const struct promcb_options *options, struct promcb_message *message)
 {
 	struct promcb_geometry g;
@@ -149,11 +141,11 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	result = promcb_geometry_make(options, page_bytes, &g, message);
 	if (result < 0)
 		return result;
-	result = reserve(fd, 0, promcb_geometry_fixed_bytes(&g));
+	result = promcb_reserve(fd, 0, promcb_geometry_fixed_bytes(&g));
 	if (result == 0)
-		result = reserve(fd, g.descriptors_off, g.page_bytes);
+		result = promcb_reserve(fd, g.descriptors_off, g.page_bytes);
 	if (result == 0)
-		result = reserve(fd, g.chunks_off, g.chunk_bytes);
+		result = promcb_reserve(fd, g.chunks_off, g.chunk_bytes);
 	if (result == -EOPNOTSUPP)
 		return promcb_message_error(message, result, "the file system of %s has no fallocate", path);
 	if (result < 0)

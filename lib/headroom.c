@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "headroom.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -138,4 +140,16 @@ bool promcb_headroom(int fd, uint64_t bytes)
 			return false;
 	}
 	return cgroup_has_room(4 * bytes);
+}
+
+int promcb_reserve(int fd, uint64_t off, uint64_t bytes)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && off + bytes > limit.rlim_cur)
+		return -EFBIG;
+	while (fallocate(fd, 0, (off_t)off, (off_t)bytes) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * headroom.h: whether memory may grow. A leaf.
+ * headroom.h: whether memory may grow, and growing it. A leaf.
  *
  * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
  * test), so growth asks first. Async-signal-safe: system calls and the stack only.
@@ -16,5 +16,12 @@
  * be read, four times bytes, page cache that the kernel can drop counted as free.
  */
 bool promcb_headroom(int fd, uint64_t bytes);
+
+/*
+ * Gives memory to [off, off + bytes) of fd. fallocate(2), not posix_fallocate(3), which falls back to writing zeros
+ * over what others have written; and not beyond RLIMIT_FSIZE, where the kernel would raise SIGXFSZ. Returns 0, or
+ * -errno.
+ */
+int promcb_reserve(int fd, uint64_t off, uint64_t bytes);
 
 #endif

@@ -91,7 +91,7 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	struct promcb_segment attached;
 	char path[PROMCB_PATH_MAX];
 	struct promcb *fresh;
-	sigset_t saved;
+	struct promcb_way_out way;
 	int result;
 
 	*out = NULL;
@@ -111,9 +111,9 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	}
 	fresh->options = ours;
 	fresh->options.message = NULL;
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	result = open_owner(fresh, &attached, out);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	if (result < 0) {
 		promcb_segment_unmap(&attached);
 		promcb_message_error(ours.message, result, "cannot open %s: %s", path, promcb_strerror(result));
@@ -125,11 +125,11 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 
 void promcb_close(struct promcb *p)
 {
-	sigset_t saved;
+	struct promcb_way_out way;
 
 	if (!p)
 		return;
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	if (p->opens && --p->opens == 0 && p->segment) {
 		struct promcb_segment *segment = p->segment;
 
@@ -143,7 +143,7 @@ void promcb_close(struct promcb *p)
 			promcb_recorder_leave(promcb_recorder_current(false), segment->slot);
 		promcb_owner_release(segment);
 	}
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 }
 
 struct promcb *promcb_default(void)

@@ -21,7 +21,7 @@ struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
 static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
 static bool wiped_by_kernel;
-static sigset_t fork_saved; /* written and read by the thread that forks, under the mutex */
+static struct promcb_way_out fork_saved; /* written and read by the thread that forks, under the mutex */
 
 void *promcb_process_map_wiped(size_t bytes)
 {
@@ -82,47 +82,50 @@ static void unlock_mutex(uint32_t *mutex)
 	syscall(SYS_futex, mutex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void promcb_process_enter(sigset_t *saved)
+void promcb_process_enter(struct promcb_way_out *way)
 {
 	sigset_t all;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, saved);
+	pthread_sigmask(SIG_SETMASK, &all, &way->signals);
+	/* A thread that is cancelled in open(2) would take the mutex with it. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &way->cancel_state);
 	lock_mutex(&promcb_process->mutex);
 	if (!promcb_process->renewed)
 		renew();
 }
 
-void promcb_process_leave(const sigset_t *saved)
+void promcb_process_leave(const struct promcb_way_out *way)
 {
 	unlock_mutex(&promcb_process->mutex);
-	pthread_sigmask(SIG_SETMASK, saved, NULL);
+	pthread_setcancelstate(way->cancel_state, NULL);
+	pthread_sigmask(SIG_SETMASK, &way->signals, NULL);
 }
 
 static void before_fork(void)
 {
-	sigset_t saved;
+	struct promcb_way_out way;
 
-	promcb_process_enter(&saved);
-	fork_saved = saved;
+	promcb_process_enter(&way);
+	fork_saved = way;
 }
 
 static void after_fork_in_parent(void)
 {
-	sigset_t saved = fork_saved;
+	struct promcb_way_out way = fork_saved;
 
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 }
 
 static void after_fork_in_child(void)
 {
-	sigset_t saved;
+	struct promcb_way_out way;
 
 	if (!wiped_by_kernel) {
 		memset(promcb_process, 0, sizeof(*promcb_process));
 		promcb_recorder_wipe_current();
 	}
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	promcb_process_leave(&fork_saved);
 }
 

@@ -9,8 +9,8 @@
  *   - struct promcb_process lies in memory that the kernel wipes in any child (MADV_WIPEONFORK), raw clone included:
  *     a child finds no locks, no recorders, a free mutex, and renewed = 0. What a child needs of its parent
  *     (mappings, descriptors' numbers, handles) lies elsewhere and does not change while a segment is attached.
- *   - The mutex is held with all signals blocked, and nothing is called under it but system calls and code of this
- *     library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
+ *   - The mutex is held with all signals blocked and cancellation off, and nothing is called under it but system
+ *     calls and code of this library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
  *
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
@@ -58,8 +58,14 @@ int promcb_process_start(void);
 /* Memory that any child finds zeroed. NULL if there is none. */
 void *promcb_process_map_wiped(size_t bytes);
 
-/* Into the slow path, with the signal mask of before for the way out. */
-void promcb_process_enter(sigset_t *saved);
-void promcb_process_leave(const sigset_t *saved);
+/* What the slow path took from the thread, and gives back. */
+struct promcb_way_out {
+	sigset_t signals;
+	int cancel_state;
+};
+
+/* Into the slow path: signals blocked, cancellation off, the mutex held; and out. */
+void promcb_process_enter(struct promcb_way_out *way);
+void promcb_process_leave(const struct promcb_way_out *way);
 
 #endif

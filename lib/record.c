@@ -62,13 +62,13 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 					uint64_t position)
 {
 	bool first_ring = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring;
-	sigset_t saved;
+	struct promcb_way_out way;
 
 	if (first_ring ? position < PROMCB_FIRST_RING_SLOTS || !may_grow(component) : position % LOOK_INTERVAL != 0)
 		return *at;
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	promcb_entry_grow_ring(component, at);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	return promcb_entry_load(component);
 }
 
@@ -127,7 +127,7 @@ static void with_entry(struct promcb_component *component, void (*use)(const str
 {
 	bool nested = promcb_thread_is_busy();
 	struct promcb_entry at;
-	sigset_t saved;
+	struct promcb_way_out way;
 
 	for (;;) {
 		at = promcb_entry_load(component);
@@ -139,16 +139,16 @@ static void with_entry(struct promcb_component *component, void (*use)(const str
 		}
 		if (!promcb_process)
 			return;
-		promcb_process_enter(&saved);
+		promcb_process_enter(&way);
 		at = nested ? promcb_entry_find_overflow(component) : promcb_entry_find(component);
 		if (!at.block)
 			break;
 		/* An own block is used without the mutex, which its use may want. */
-		promcb_process_leave(&saved);
+		promcb_process_leave(&way);
 	}
 	if (at.ring)
 		use(&at, context);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 }
 
 struct call {

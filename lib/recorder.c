@@ -72,14 +72,14 @@ static void put_idle(struct promcb_recorder *recorder)
 static void at_thread_exit(void *value)
 {
 	struct promcb_recorder *recorder = value;
-	sigset_t saved;
+	struct promcb_way_out way;
 
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	if (led_to() == recorder && recorder->alive) {
 		lead_to(NULL);
 		put_idle(recorder);
 	}
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 }
 
 void promcb_recorder_start(void)

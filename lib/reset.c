@@ -77,19 +77,19 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 	return 0;
 }
 
-static int take_resetter(struct promcb *p, struct promcb_seat *seat, sigset_t *saved)
+static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
 {
 	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
 	int result;
 
 	/* A stopped resetter delays other resets, and nothing else; so give up after a tenth of a second. */
 	for (int round = 0;; round++) {
-		promcb_process_enter(saved);
+		promcb_process_enter(way);
 		promcb_owner_follow(p);
 		result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
 		if (result == 0)
 			return 0;
-		promcb_process_leave(saved);
+		promcb_process_leave(way);
 		if (result != -EBUSY || round == BUSY_RETRIES)
 			return result == -ENOLCK ? -EBUSY : result;
 		nanosleep(&pause, NULL);
@@ -117,35 +117,35 @@ static int reset_all(struct promcb_seat *seat)
 int promcb_reset(struct promcb *p, const char *name)
 {
 	struct promcb_seat seat = {.segment = NULL};
-	sigset_t saved;
+	struct promcb_way_out way;
 	int result;
 
 	if (!p || !name || promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1)))
 		return -EINVAL;
-	result = take_resetter(p, &seat, &saved);
+	result = take_resetter(p, &seat, &way);
 	if (result < 0)
 		return result;
 	result = promcb_component_find(seat.segment, name, strlen(name));
 	if (result >= 0)
 		result = reset_component(&seat, (uint32_t)result);
 	promcb_lane_give(&seat);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	return result;
 }
 
 int promcb_reset_all(struct promcb *p)
 {
 	struct promcb_seat seat = {.segment = NULL};
-	sigset_t saved;
+	struct promcb_way_out way;
 	int result;
 
 	if (!p)
 		return -EINVAL;
-	result = take_resetter(p, &seat, &saved);
+	result = take_resetter(p, &seat, &way);
 	if (result < 0)
 		return result;
 	result = reset_all(&seat);
 	promcb_lane_give(&seat);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	return result;
 }

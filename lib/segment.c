@@ -219,11 +219,7 @@ int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_
 			return fd;
 		segment->data_fd = fd;
 	}
-	/* fallocate(2), not posix_fallocate(3), which falls back to writing zeros over what others have written. */
-	while (fallocate(segment->data_fd, 0, (off_t)begin, (off_t)(end - begin)) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
+	return promcb_reserve(segment->data_fd, begin, end - begin);
 }
 
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)

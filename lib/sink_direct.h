@@ -67,6 +67,11 @@ static inline void promcb_digits_store(char *at, uint64_t digits)
 /* value < 10^8, without leading zeros. Returns the end, as all of these. */
 static inline char *promcb_digits_short(char *at, uint32_t value)
 {
+	/* Half of what is printed of a quiet component: zeros, and the ones of states. */
+	if (value < 10) {
+		*at = (char)('0' + value);
+		return at + 1;
+	}
 	uint64_t digits = promcb_digits_eight(value);
 	/* The guard bit keeps the last digit of 0. */
 	unsigned skip = (unsigned)__builtin_ctzll(digits | (uint64_t)1 << 56) & ~7u;

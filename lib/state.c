@@ -7,12 +7,12 @@
 
 void promcb_count_rejected(struct promcb *p)
 {
-	sigset_t saved;
+	struct promcb_way_out way;
 
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	if (p->segment)
 		promcb_add_relaxed(&promcb_segment_header(p->segment)->rejected_calls, 1);
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 }
 
 static void change_state(struct promcb_descriptor *descriptor, enum promcb_state state)
@@ -38,14 +38,14 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 {
 	struct promcb *p = component ? promcb_component_handle(component)->owner : NULL;
 	struct promcb_descriptor *descriptor;
-	sigset_t saved;
+	struct promcb_way_out way;
 
 	if ((unsigned)state > PROMCB_HALF_OPEN)
 		return -EINVAL;
 	if (!p)
 		return 0;
 	/* The mutex, because the segment may be left by another thread that finds it removed. */
-	promcb_process_enter(&saved);
+	promcb_process_enter(&way);
 	if (p->segment) {
 		promcb_owner_follow(p);
 		struct promcb_seat *seat = promcb_owner_seat(p, promcb_recorder_current(true));
@@ -54,6 +54,6 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 		if (descriptor)
 			change_state(descriptor, state);
 	}
-	promcb_process_leave(&saved);
+	promcb_process_leave(&way);
 	return 0;
 }

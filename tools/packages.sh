@@ -18,9 +18,10 @@ packages_of() {
     echo libck-dev libjansson-dev                               # the libraries
     ;;
   test)
-    echo clang clang-format                     # the second compiler, the formatter
-    echo libcriterion-dev                       # unit tests
-    echo binutils curl nginx-light prometheus wrk # real input, a real scrape
+    echo clang clang-format              # the second compiler, the formatter
+    echo libcriterion-dev                # unit tests
+    echo binutils groff-base             # exported names, man pages
+    echo curl nginx-light prometheus wrk # real input, a real scrape
     ;;
   *)
     echo "packages.sh: no group \"$1\": run, build or test is expected" >&2

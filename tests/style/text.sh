@@ -39,7 +39,7 @@ complain 'no SPDX-License-Identifier in the first three lines' "$(
 complain 'over 120 columns' "$(
   for file in "${files[@]}"; do
     case $file in
-    *.c | *.h | *.py | *.sh | *meson.build)
+    *.c | *.h | *.sh | *meson.build)
       # In bytes, which is never less; a line of more bytes is counted again in characters.
       expand "$file" | awk -v file="$file" 'length($0) > 120 { print NR ":" $0 }' |
         while IFS= read -r line; do

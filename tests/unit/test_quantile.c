@@ -343,3 +343,19 @@ Test(quantile, within_one_tick_rings_are_mixed_by_position)
 	cr_assert_float_eq(recent.average_ns, 2, 0);
 	promcb_recent_scratch_free(&scratch);
 }
+
+Test(quantile, an_empty_slot_is_no_sample_of_tick_zero)
+{
+	/* Just after the clock wrapped, empty slots look like samples of now. Real ones of tick 0 are cut singly. */
+	static uint64_t memory[32];
+	struct promcb_recent_window window = {.now_tick = 1, .window_ticks = UINT32_MAX, .newest = 4};
+	struct promcb_ring_copy ring = {memory, 32, 0};
+
+	memory[31] = sample(1, false, 10);
+	memory[29] = sample(0, false, 20);
+	memory[28] = sample(1, false, 30);
+	memory[25] = sample(0, true, 40);
+	memory[22] = sample(0, true, 50);
+	for (window.newest = 0; window.newest < 8; window.newest++)
+		check(&ring, 1, &window);
+}

@@ -19,6 +19,28 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Memory that lives as long as a test. */
+static void *kept[4096];
+static json_t *documents[64];
+static unsigned kept_count, document_count;
+
+static void *keep(void *memory)
+{
+	cr_assert_not_null(memory);
+	cr_assert_lt(kept_count, 4096);
+	return kept[kept_count++] = memory;
+}
+
+static void drop_all(void)
+{
+	while (kept_count)
+		free(kept[--kept_count]);
+	while (document_count)
+		json_decref(documents[--document_count]);
+}
+
+TestSuite(render, .fini = drop_all);
+
 /* A rendering. */
 struct collected {
 	char *bytes;
@@ -46,9 +68,8 @@ static char *render(const struct promcb_snapshot *snapshot, enum promcb_format f
 	struct collected to = {0};
 
 	cr_assert_eq(promcb_render(snapshot, format, options, collect, &to), 0);
-	cr_assert_not_null(to.bytes);
 	cr_assert_eq(strlen(to.bytes), to.length);
-	return to.bytes;
+	return keep(to.bytes);
 }
 
 static char *render_text(const struct promcb_snapshot *snapshot)
@@ -56,7 +77,7 @@ static char *render_text(const struct promcb_snapshot *snapshot)
 	return render(snapshot, PROMCB_FORMAT_TEXT, NULL);
 }
 
-/* Snapshots made by hand. Memory is left to the end of the test's process. */
+/* Snapshots made by hand. */
 static struct promcb_snapshot make_snapshot(size_t count)
 {
 	struct promcb_snapshot snapshot = {
@@ -88,8 +109,8 @@ static struct promcb_snapshot make_snapshot(size_t count)
 		.count = count,
 	};
 
-	snapshot.components = calloc(count + 1, sizeof(*snapshot.components));
-	snapshot.cell_memory = calloc(count + 1, 2 * snapshot.cells * sizeof(uint64_t));
+	snapshot.components = keep(calloc(count + 1, sizeof(*snapshot.components)));
+	snapshot.cell_memory = keep(calloc(count + 1, 2 * snapshot.cells * sizeof(uint64_t)));
 	for (size_t i = 0; i < count; i++) {
 		struct promcb_recent *recent = &snapshot.components[i].recent;
 
@@ -169,10 +190,9 @@ static char *without_version(char *text)
 	if (from) {
 		char *end = strchr(from, '\n');
 		static const char neutral[] = "promcb_build_info{version=\"VERSION\",revision=\"REVISION\"} 1";
-		char *replaced = malloc(strlen(text) + sizeof(neutral));
+		char *replaced = keep(malloc(strlen(text) + sizeof(neutral)));
 
 		sprintf(replaced, "%.*s%s%s", (int)(from - text), text, neutral, end);
-		free(text);
 		text = replaced;
 	}
 	return text;
@@ -197,7 +217,7 @@ static void check_golden(const char *file, char *text)
 	}
 	stream = fopen(path, "r");
 	cr_assert_not_null(stream, "%s", path);
-	char *expected = calloc(1, 1 << 20);
+	char *expected = keep(calloc(1, 1 << 20));
 
 	cr_assert_lt(fread(expected, 1, (1 << 20) - 1, stream), (1 << 20) - 1);
 	fclose(stream);
@@ -323,7 +343,7 @@ static void check_families(char *text)
 			cr_assert_eq(line[strlen(line) - 1], '.', "%s", line);
 			for (unsigned i = 0; i < family_count; i++)
 				cr_assert_str_neq(families[i], family);
-			families[family_count++] = strdup(family);
+			families[family_count++] = keep(strdup(family));
 			typed = false;
 			continue;
 		}
@@ -426,7 +446,7 @@ Test(render, classic_buckets_are_exact)
 
 			name(&snapshot, i, letter);
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-				snapshot.components[i].cells[outcome] = calloc(snapshot.cells, sizeof(uint64_t));
+				snapshot.components[i].cells[outcome] = keep(calloc(snapshot.cells, sizeof(uint64_t)));
 		}
 		for (int i = 0; i < 20000; i++) {
 			random = random * 6364136223846793005u + 1442695040888963407u;
@@ -459,7 +479,6 @@ Test(render, classic_buckets_are_exact)
 			total);
 		cr_assert_str_eq(value_of(text, "circuit_breaker_call_duration_seconds_count{component=\"b\"}"), total);
 		cr_assert_str_eq(value_of(text, "circuit_breaker_latency_seconds_count{component=\"b\"}"), total);
-		free(text);
 	}
 }
 
@@ -586,6 +605,8 @@ static json_t *parse(const char *text)
 	size_t length = strlen(text);
 
 	cr_assert_not_null(document, "%s", error.text);
+	cr_assert_lt(document_count, 64);
+	documents[document_count++] = document;
 	cr_assert_eq(text[length - 1], '\n');
 	cr_assert_eq(text[length - 2], '}');
 	return document;

@@ -4,9 +4,11 @@
 
 #include "../../lib/layout.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 TestSuite(segment, .init = fixture_begin, .fini = fixture_end);
@@ -466,4 +468,73 @@ Test(segment, guarded_map_survives_truncation)
 	cr_assert_eq(status, 0);
 	promcb_reader_close(reader);
 	_exit(0);
+}
+
+/* A limit on the size of files makes the kernel raise SIGXFSZ in whoever would exceed it: promcb does not try. */
+Test(segment, file_size_limit_raises_no_signal)
+{
+	struct rlimit limit;
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *component;
+	uint64_t total = 0;
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 2 << 20;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (int k = 0; k < 100; k++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%d", k);
+		promcb_component(p, name, &component);
+		for (int i = 0; i < 100; i++)
+			promcb_record(component, 1000, true);
+	}
+	struct promcb_snapshot *snapshot = fixture_snapshot();
+
+	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
+		struct promcb_summary summary;
+
+		promcb_snapshot_summary(snapshot, i, &summary);
+		total += summary.total_calls;
+	}
+	promcb_snapshot_free(snapshot);
+	cr_assert_eq(total, 10000);
+	/* And a segment that cannot even begin says so. */
+	limit.rlim_cur = 4096;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	fixture_end();
+	promcb_close(p);
+	cr_assert_eq(open_result(NULL), -EFBIG);
+}
+
+static void *record_new_components(void *argument)
+{
+	struct promcb *p = argument;
+	struct promcb_component *component;
+	char name[32];
+
+	for (unsigned k = 0;; k++) {
+		snprintf(name, sizeof(name), "cancelled %u", k % 900);
+		promcb_component(p, name, &component);
+		promcb_record(component, 1000, true);
+		pthread_testcancel();
+	}
+	return NULL;
+}
+
+/* Threads that are cancelled in the slow path do not take the mutex with them. */
+Test(segment, cancelled_threads_leave_the_mutex, .timeout = 30)
+{
+	struct promcb *p = fixture_open(NULL);
+	pthread_t thread;
+
+	for (int round = 0; round < 200; round++) {
+		cr_assert_eq(pthread_create(&thread, NULL, record_new_components, p), 0);
+		for (int spin = 0; spin < round * 100; spin++)
+			getppid();
+		pthread_cancel(thread);
+		pthread_join(thread, NULL);
+		promcb_record(fixture_component(p, "after"), 1, true);
+	}
+	cr_assert_eq(fixture_summary("after").total_calls, 200);
 }

@@ -2,6 +2,7 @@
 /*
  * Geometries, made and judged. The properties that validate.h promises are computed here from the geometry alone, in
  * another way than there; they hold for what options make, and for whatever a stranger's header is believed to say.
+ * (Over 500 lines, since what is made and what is believed are held against the same second arithmetic.)
  */
 #include "validate.h"
 
