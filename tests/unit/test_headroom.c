@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whether memory may grow, tried where the answer is known to the byte: each test sees a mount table of its own, in
- * which a small tmpfs stands over /sys/fs/cgroup and a file of ours over /proc/self/cgroup. No control group of the
- * machine is touched. Needs the right to mount; skipped elsewhere. (A user namespace would give it to everybody, but
- * not to a process with two threads, of which Criterion has one.)
+ * Whether memory may grow, and growing it, tried where the answer is known to the byte: each test sees a mount table of
+ * its own, in which a small tmpfs stands over /sys/fs/cgroup and a file of ours over /proc/self/cgroup. No control
+ * group of the machine is touched. Needs the right to mount; skipped elsewhere. (A user namespace would give it to
+ * everybody, but not to a process with two threads, of which Criterion has one.)
  */
 #include "headroom.h"
 
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,63 @@ Test(headroom, no_file_system_has_two_exabytes)
 	if (fd < 0)
 		cr_skip_test("no /dev/shm");
 	cr_assert_not(promcb_headroom(fd, (uint64_t)1 << 61));
+	close(fd);
+}
+
+/* -- Growing ----------------------------------------------------------------------------------------------------- */
+
+/* The bytes in use, and the bytes that a tmpfs has given. */
+static void assert_file(int fd, uint64_t bytes, uint64_t given)
+{
+	struct stat status;
+
+	cr_assert_eq(fstat(fd, &status), 0);
+	cr_assert_eq((uint64_t)status.st_size, bytes);
+	cr_assert_eq((uint64_t)status.st_blocks * 512, given);
+}
+
+Test(headroom, reserving_gives_memory_and_leaves_what_is_there)
+{
+	char byte = 0;
+
+	begin("0::/\n");
+	int fd = open(CGROUPS "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	cr_assert_eq(promcb_reserve(fd, 0, 8192), 0);
+	assert_file(fd, 8192, 8192);
+	cr_assert_eq(pwrite(fd, "x", 1, 8000), 1);
+	/* Over what is there; then behind a hole. */
+	cr_assert_eq(promcb_reserve(fd, 4096, 8192), 0);
+	cr_assert_eq(promcb_reserve(fd, 65536, 4096), 0);
+	assert_file(fd, 65536 + 4096, 12288 + 4096);
+	cr_assert_eq(pread(fd, &byte, 1, 8000), 1);
+	cr_assert_eq(byte, 'x');
+	/* Where there is no room nothing changes. */
+	cr_assert_eq(promcb_reserve(fd, 0, 2 * TMPFS_BYTES), -ENOSPC);
+	assert_file(fd, 65536 + 4096, 12288 + 4096);
+	cr_assert_eq(pread(fd, &byte, 1, 8000), 1);
+	cr_assert_eq(byte, 'x');
+	close(fd);
+	cr_assert_eq(promcb_reserve(NO_FILE, 0, 4096), -EBADF);
+}
+
+/* Beyond the limit the kernel would raise SIGXFSZ, and end the producer. */
+Test(headroom, reserving_stops_at_the_file_size_limit)
+{
+	struct rlimit limit;
+
+	begin("0::/\n");
+	int fd = open(CGROUPS "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 65536;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	cr_assert_eq(promcb_reserve(fd, 0, 65536), 0);
+	cr_assert_eq(promcb_reserve(fd, 0, 65537), -EFBIG);
+	cr_assert_eq(promcb_reserve(fd, 65536, 1), -EFBIG);
+	cr_assert_eq(promcb_reserve(fd, (uint64_t)1 << 40, 4096), -EFBIG);
+	cr_assert_eq(promcb_reserve(fd, 61440, 4096), 0);
+	assert_file(fd, 65536, 65536);
 	close(fd);
 }
 
