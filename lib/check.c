@@ -58,7 +58,7 @@ static void check_chunks(struct findings *findings, const struct promcb_image *i
 	}
 }
 
-static void check_blocks(struct findings *findings, const struct promcb_image *image, struct promcb_source *source)
+static void check_blocks(struct findings *findings, struct promcb_image *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *seen = calloc((size_t)g->chunks * promcb_rings_per_chunk(g) + 1, sizeof(*seen));
@@ -88,7 +88,8 @@ static void check_blocks(struct findings *findings, const struct promcb_image *i
 			find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
 		else if (seen[ring]++)
 			find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
-		else if (!promcb_chunk_is_of(image->chunk_words[(ring - 1) / promcb_rings_per_chunk(g)],
+		else if (!promcb_chunk_is_of(promcb_image_chunk_word(image, source,
+								     (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
 					     (uint32_t)promcb_load_relaxed(&block->component_lane)))
 			find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number, ring - 1);
 	}

@@ -199,6 +199,7 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *se
 	for (; segment->claims_from < components; segment->claims_from++)
 		/* [PUB] the claim before the descriptor, which its next owner may find filled in part. */
 		if (promcb_cas32_acq_rel(promcb_segment_claim(segment, segment->claims_from), 0, mine)) {
+			PROMCB_INJECT("component: claimed");
 			seat->spare = segment->claims_from + 1;
 			if (reserve_descriptor(segment, seat->spare - 1) < 0)
 				return -ENOSPC;
@@ -224,15 +225,18 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_OVERFLOW ||
 	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | (seat->lane - 1)))
 		overflow = 0;
+	PROMCB_INJECT("component: reserved");
 	memset(descriptor->name, 0, sizeof(descriptor->name));
 	memcpy(descriptor->name, name, length);
 	descriptor->hash = hash;
 	descriptor->created_realtime_ns = promcb_clock_realtime_ns();
+	PROMCB_INJECT("component: named");
 	if (!overflow) {
 		overflow = promcb_lane_carve(seat, PROMCB_BLOCK_OVERFLOW, component);
 		promcb_store32_relaxed(&descriptor->overflow, overflow);
 		if (!overflow)
 			return -ENOSPC;
+		PROMCB_INJECT("component: overflow stored");
 		promcb_lane_carved(seat, overflow);
 	}
 	return 0;
@@ -254,9 +258,11 @@ static int register_in(struct promcb_segment *segment, struct promcb_seat *seat,
 		found = probe(segment, hash, name, length, &slot);
 		if (found != -ENOENT)
 			return found;
+		PROMCB_INJECT("component: filled");
 		/* [PUB] release: the descriptor and its overflow block before the word that leads to them. */
 		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0,
 				       hash << 16 | ((uint64_t)component + 1))) {
+			PROMCB_INJECT("component: published");
 			seat->spare = 0;
 			return component;
 		}

@@ -113,6 +113,7 @@ static void fill(uint8_t *base, const struct promcb_geometry *g)
 	descriptor->created_realtime_ns = header->created_realtime_ns;
 	*claim = g->lanes + 1;
 	table[descriptor->hash & (g->table_slots - 1)] = descriptor->hash << 16 | (PROMCB_OVERFLOW_COMPONENT + 1);
+	PROMCB_INJECT("create: without magic");
 	/* [MAGIC] last: what has the magic is whole, even if it was copied while it was being made. */
 	promcb_store_release(&header->magic, PROMCB_MAGIC);
 }
@@ -154,7 +155,9 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 	if (base == MAP_FAILED)
 		return promcb_message_error(message, -errno, "cannot map %" PRIu64 " bytes of %s", bytes, path);
+	PROMCB_INJECT("create: reserved");
 	fill(base, &g);
+	PROMCB_INJECT("create: filled");
 	munmap(base, bytes);
 	if ((options->owner || options->group) &&
 	    fchown(fd, options->owner ? options->owner : (uid_t)-1, options->group ? options->group : (gid_t)-1) < 0)
@@ -228,6 +231,7 @@ int promcb_segment_create(const char *path, const struct promcb_options *options
 		return promcb_message_error(message, -errno, "cannot create segment %s in %s: %s", path, directory,
 					    promcb_strerror(-errno));
 	result = make(fd, path, options, message);
+	PROMCB_INJECT("create: nameless");
 	if (result == 0)
 		result = link_nameless(fd, path);
 	close(fd);

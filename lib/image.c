@@ -199,6 +199,18 @@ void promcb_image_free(struct promcb_image *image)
 	*image = (struct promcb_image){.count = 0};
 }
 
+uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_source *source, uint32_t chunk)
+{
+	uint32_t copy;
+	const uint32_t *word;
+
+	if (image->chunk_words[chunk])
+		return image->chunk_words[chunk];
+	word = promcb_source_view(source, image->geometry->chunk_table_off + chunk * sizeof(copy), sizeof(copy), &copy);
+	/* [CHUNK] after the number that leads there. */
+	return word ? promcb_load32_acquire(word) : 0;
+}
+
 bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;

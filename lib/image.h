@@ -48,6 +48,12 @@ struct promcb_image {
 int promcb_image_make(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message);
 void promcb_image_free(struct promcb_image *image);
 
+/*
+ * The chunk's word: as the image has it, or, where that says nothing, as it is now. For numbers that were read after
+ * the image was made, since the chunks that they lead to may be younger.
+ */
+uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_source *source, uint32_t chunk);
+
 /* Whether no component was reset since the image was made. */
 bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_source *source);
 

@@ -85,6 +85,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	if (promcb_load_relaxed(&entry->used) && (promcb_load_relaxed(&entry->boot) != here.boot ||
 						  promcb_load_relaxed(&entry->time_namespace) != here.time_namespace))
 		forget_samples(segment, lane);
+	PROMCB_INJECT("lane: reserved");
 	promcb_store_relaxed(&entry->owner_cookie, promcb_process->cookie);
 	promcb_store_relaxed(&entry->pid, (uint64_t)getpid());
 	promcb_store_relaxed(&entry->boot, here.boot);
@@ -102,8 +103,10 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 		promcb_store_relaxed(&entry->comm[0], comm[0]);
 		promcb_store_relaxed(&entry->comm[1], comm[1]);
 	}
+	PROMCB_INJECT("lane: signed");
 	/* [LANE] release: the directory's memory before used; a reader that sees used may read it. */
 	promcb_store_release(&entry->used, 1);
+	PROMCB_INJECT("lane: used");
 	*seat = (struct promcb_seat){.segment = segment, .lane = lane + 1, .retry_ns = seat->retry_ns};
 	return 0;
 }
@@ -114,6 +117,7 @@ static int take(struct promcb_segment *segment, uint32_t lane, struct promcb_sea
 
 	if (result < 0)
 		return result;
+	PROMCB_INJECT("lane: locked");
 	result = move_in(segment, lane, seat);
 	if (result < 0)
 		promcb_lock_drop(segment, lane);
@@ -139,6 +143,7 @@ int promcb_lane_take_special(struct promcb_segment *segment, uint32_t which, str
 
 bool promcb_lane_give(struct promcb_seat *seat)
 {
+	PROMCB_INJECT("lane: before giving");
 	if (seat->lane && !promcb_lock_drop(seat->segment, seat->lane - 1))
 		return false;
 	seat->lane = 0;
@@ -235,6 +240,7 @@ uint32_t promcb_lane_carve(struct promcb_seat *seat, uint32_t kind, uint32_t com
 		return 0;
 	/* A dead owner may have begun here. Nobody else knows of the block before it is published. */
 	memset(block, 0, seat->segment->geometry.block_bytes);
+	PROMCB_INJECT("block: zeroed");
 	block->kind = kind;
 	block->component_lane = (uint64_t)component << 32 | (seat->lane - 1);
 	return number;
@@ -258,8 +264,10 @@ struct promcb_block *promcb_lane_block(struct promcb_seat *seat, uint32_t compon
 	number = promcb_lane_carve(seat, PROMCB_BLOCK_PLAIN, component);
 	if (!number)
 		return NULL;
+	PROMCB_INJECT("block: carved");
 	/* [DIR] release: the zeroed block and its header before its number. */
 	promcb_store32_release(directory + component, number);
+	PROMCB_INJECT("block: published");
 	promcb_lane_carved(seat, number);
 	return promcb_segment_block(seat->segment, number);
 }
@@ -299,9 +307,12 @@ bool promcb_lane_grow_ring(struct promcb_seat *seat, struct promcb_block *block)
 		promcb_store_relaxed(
 			&ring[(position - age) & (slots - 1)],
 			promcb_load_relaxed(&block->first_ring[(head - age) & (PROMCB_FIRST_RING_SLOTS - 1)]));
+	PROMCB_INJECT("ring: filled");
 	/* [RING] release: the samples before the number that leads to them. */
 	promcb_store_release(&block->ring, number);
+	PROMCB_INJECT("ring: published");
 	carved(seat, PROMCB_CHUNK_RINGS, number);
+	PROMCB_INJECT("ring: counted");
 	promcb_store_relaxed(&block->head, promcb_head(head, position));
 	return true;
 }

@@ -33,6 +33,7 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 	uint64_t position = promcb_add_relaxed(&block->position, 1);
 
 	promcb_add_relaxed(promcb_block_cells(block) + (success ? 0 : geometry->cells) + cell, 1);
+	PROMCB_INJECT("overflow: counted");
 	promcb_add_relaxed(&block->latency_sum_ns[!success], latency_ns);
 	promcb_store_relaxed(&block->first_ring[position % PROMCB_FIRST_RING_SLOTS],
 			     promcb_sample(latency_ns, success, now_ns));
@@ -97,7 +98,9 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 		cells = promcb_entry_geometry(at.block)->cells;
 	}
 	promcb_add_owned(promcb_block_cells(block) + (success ? 0 : cells) + promcb_bucket_cell(schema, latency_ns), 1);
+	PROMCB_INJECT("aside: counted");
 	promcb_add_owned(&block->latency_sum_ns[!success], latency_ns);
+	PROMCB_INJECT("aside: summed");
 	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot,
 			     promcb_sample(latency_ns, success, now_ns));
 	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));

@@ -68,12 +68,16 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 		if (!number)
 			return -ENOSPC;
 		promcb_store32_relaxed(&descriptor->baseline[which], number);
+		PROMCB_INJECT("reset: baseline stored");
 		promcb_lane_carved(seat, number);
 		block = promcb_segment_block(segment, number);
 	}
+	PROMCB_INJECT("reset: carved");
 	fill_baseline(segment, component, block);
+	PROMCB_INJECT("reset: filled");
 	/* [RST] release: the baseline before the word that makes it count. */
 	promcb_store_release(&descriptor->reset, ((reset >> 1) + 1) << 1 | which);
+	PROMCB_INJECT("reset: published");
 	return 0;
 }
 

@@ -241,8 +241,10 @@ int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uin
 			/* [CHUNK] the word is ours before anything in the chunk is published. */
 			if (promcb_load32_relaxed(word) != 0 || !promcb_cas32_acq_rel(word, 0, mine))
 				continue;
+			PROMCB_INJECT("chunk: taken");
 			if (promcb_segment_reserve(segment, promcb_chunk_off(g, i), g->chunk_bytes) == 0) {
 				madvise(segment->base + promcb_chunk_off(g, i), g->chunk_bytes, MADV_POPULATE_WRITE);
+				PROMCB_INJECT("chunk: reserved");
 				*chunk = i;
 				return 0;
 			}

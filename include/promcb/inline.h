@@ -16,13 +16,14 @@
  * entry. Threads that have no entries yet are led to an array of zeros that nobody writes; the child of a fork finds
  * its own wiped. Both mean: take the slow path.
  *
- * May include: atomic.h, bucket3.h, promcb.h. Compiles as C11 and C++17.
+ * May include: atomic.h, bucket3.h, inject.h, promcb.h. Compiles as C11 and C++17.
  */
 #ifndef PROMCB_INLINE_H
 #define PROMCB_INLINE_H
 
 #include <promcb/atomic.h>
 #include <promcb/bucket3.h>
+#include <promcb/inject.h>
 #include <promcb/promcb.h>
 
 #include <string.h>
@@ -147,8 +148,11 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
 
 			promcb_add_owned(promcb_block_cells(block) + promcb_bucket3(latency_ns), 1);
+			PROMCB_INJECT("record: counted");
 			promcb_add_owned(&block->latency_sum_ns[0], latency_ns);
+			PROMCB_INJECT("record: summed");
 			promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
+			PROMCB_INJECT("record: sampled");
 			promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
 			promcb_thread_set_busy(0);
 			return;

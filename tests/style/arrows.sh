@@ -40,13 +40,13 @@ never() {
   done
 }
 
-public='promcb.h reader.h atomic.h bucket3.h inline.h admin.h'
+public='promcb.h reader.h atomic.h bucket3.h inline.h inject.h admin.h'
 
 # Leaves.
 only include/promcb/atomic.h 'atomic.h'
 only include/promcb/bucket3.h 'bucket3.h'
 only include/promcb/promcb.h 'promcb.h'
-only include/promcb/inline.h 'inline.h atomic.h bucket3.h promcb.h'
+only include/promcb/inline.h 'inline.h atomic.h bucket3.h inject.h promcb.h'
 only include/promcb/reader.h 'reader.h promcb.h'
 only include/promcb/admin.h 'admin.h promcb.h'
 only lib/bucket.c 'bucket.h bucket3.h'

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kill_points: a process dies by SIGKILL, or is stopped, at each named point of the library's protocols in turn
+ * (inject.h).
+ *
+ * Invariants, for each point, at its first and at a later passage:
+ *   - A reader answers in bounded time, and the segment keeps its invariants; or there is no segment, if it died in
+ *     creation.
+ *   - done <= recorded <= begun, as the victim counted them in memory that survives it: only the call in flight may
+ *     miss.
+ *   - Another process then does all that the victim did, while it is dead or stopped, and its every call is there: it
+ *     repairs or steps over what was left. Memory stays bounded.
+ */
+#include "../stress/stress.h"
+
+#include <promcb/atomic.h>
+#include <promcb/inject.h>
+
+enum { POINTS_MAX = 64, POINT_BYTES = 48, COMPONENTS = 14, CALLS = 40, PATIENCE_SECONDS = 20 };
+
+static struct shared {
+	uint64_t begun, done;
+	uint64_t points;
+	char names[POINTS_MAX][POINT_BYTES];
+	uint64_t passages[POINTS_MAX];
+} * shared;
+
+/* What the victim does where. */
+static const char *victim_point;
+static uint64_t victim_passage, passed;
+static int victim_signal;
+static bool collecting;
+
+void promcb_inject(const char *point)
+{
+	if (collecting) {
+		uint64_t i = 0;
+
+		while (i < shared->points && strcmp(shared->names[i], point) != 0)
+			i++;
+		if (i == shared->points && i < POINTS_MAX) {
+			snprintf(shared->names[i], POINT_BYTES, "%s", point);
+			shared->points++;
+		}
+		shared->passages[i]++;
+	}
+	if (victim_point && strcmp(victim_point, point) == 0 && ++passed == victim_passage)
+		kill(getpid(), victim_signal);
+}
+
+static void record(struct promcb_component *component, uint64_t latency_ns, bool success)
+{
+	promcb_add_relaxed(&shared->begun, 1);
+	promcb_record(component, latency_ns, success);
+	promcb_add_relaxed(&shared->done, 1);
+}
+
+static void *record_in_thread(void *argument)
+{
+	for (unsigned k = 0; k < CALLS; k++)
+		record(argument, 1000, true);
+	return NULL;
+}
+
+/*
+ * Everything that a producer does: more components than a chunk holds, more calls than a first ring, a thread more
+ * than lanes.
+ */
+static void produce(void)
+{
+	struct promcb_component *components[COMPONENTS];
+	const struct promcb_options options = {.lanes = 3};
+	struct promcb *p;
+	pthread_t threads[4];
+	char name[32];
+
+	if (promcb_open(stress_segment, &options, &p) < 0)
+		_exit(2);
+	for (unsigned c = 0; c < COMPONENTS; c++) {
+		snprintf(name, sizeof(name), "component %u", c);
+		if (promcb_component(p, name, &components[c]) < 0)
+			_exit(3);
+		for (unsigned k = 0; k < CALLS; k++)
+			record(components[c], k == 7 ? 0 : 1000 + k, k % 5 != 0);
+	}
+	for (unsigned t = 0; t < 4; t++)
+		if (pthread_create(&threads[t], NULL, record_in_thread, components[t]) != 0)
+			_exit(4);
+	for (unsigned t = 0; t < 4; t++)
+		pthread_join(threads[t], NULL);
+	promcb_set_state(components[0], PROMCB_OPEN);
+	promcb_set_state(components[0], PROMCB_CLOSED);
+	promcb_count_log(components[1], PROMCB_LOG_ERROR);
+	/* Of a component that counts nothing, so that the totals stay. */
+	promcb_component(p, "reset", &components[0]);
+	if (promcb_reset(p, "reset") == -EBUSY)
+		promcb_count_log(components[1], PROMCB_LOG_WARNING);
+	promcb_close(p);
+}
+
+static pid_t start(const char *point, uint64_t passage, int signal_number)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0, "fork");
+	if (child == 0) {
+		victim_point = point;
+		victim_passage = passage;
+		victim_signal = signal_number;
+		/* Whoever waits for another process for ever dies of this. */
+		alarm(PATIENCE_SECONDS);
+		produce();
+		_exit(0);
+	}
+	return child;
+}
+
+/* Calls in the segment, or -1 if there is none. */
+static int64_t recorded(void)
+{
+	struct promcb_reader *reader;
+	struct promcb_snapshot *snapshot;
+	struct promcb_message message = {.text = ""};
+	uint64_t begin = stress_now_ns();
+	int64_t calls = 0;
+	int result = promcb_reader_open(stress_segment, NULL, &reader, &message);
+
+	if (result == -ENOENT)
+		return -1;
+	CHECK(result == 0, "%s: %s", victim_point, message.text);
+	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
+	CHECK(result == 0, "%s: %s", victim_point, message.text);
+	for (size_t i = 0; i < snapshot->count; i++)
+		calls += (int64_t)(snapshot->components[i].calls[0] + snapshot->components[i].calls[1]);
+	CHECK(snapshot->info.used_bytes <= (3 << 20), "%llu bytes are used",
+	      (unsigned long long)snapshot->info.used_bytes);
+	CHECK(snapshot->info.dropped_calls == 0, "calls were dropped");
+	promcb_snapshot_free(snapshot);
+	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "after \"%s\" the segment breaks its invariants",
+	      victim_point);
+	promcb_reader_close(reader);
+	CHECK(stress_now_ns() - begin < (uint64_t)PATIENCE_SECONDS * 1000000000u, "a reader waited");
+	return calls;
+}
+
+/* Returns whether the victim came by there. */
+static bool try_point(const char *point, uint64_t passage, int signal_number)
+{
+	int64_t calls, more;
+	int status;
+	pid_t victim;
+
+	promcb_remove(stress_segment, true, NULL);
+	shared->begun = shared->done = 0;
+	victim_point = NULL;
+	victim = start(point, passage, signal_number);
+	CHECK(waitpid(victim, &status, WUNTRACED) == victim, "wait");
+	victim_point = point;
+	if (WIFEXITED(status)) {
+		/* The point lies on no way of this run: threads raced past it. */
+		CHECK(WEXITSTATUS(status) == 0, "\"%s\": the victim failed with %d", point, WEXITSTATUS(status));
+		return false;
+	}
+	CHECK(signal_number == SIGSTOP ? WIFSTOPPED(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	      "\"%s\": the victim ended with %#x", point, (unsigned)status);
+	calls = recorded();
+	CHECK(calls <= (int64_t)shared->begun && (calls >= (int64_t)shared->done || (calls < 0 && shared->done == 0)),
+	      "\"%s\" passage %llu: done %llu, recorded %lld, begun %llu", point, (unsigned long long)passage,
+	      (unsigned long long)shared->done, (long long)calls, (unsigned long long)shared->begun);
+	for (unsigned round = 0; round < 3; round++) {
+		uint64_t before = shared->done;
+		pid_t other;
+
+		victim_point = NULL;
+		other = start(NULL, 0, 0);
+		status = stress_wait(other);
+		victim_point = point;
+		CHECK(status == 0, "\"%s\" passage %llu: the next process failed with %d", point,
+		      (unsigned long long)passage, status);
+		more = recorded();
+		CHECK(more == (calls < 0 ? 0 : calls) + (int64_t)(shared->done - before),
+		      "\"%s\" passage %llu: %lld calls and %llu more are %lld", point, (unsigned long long)passage,
+		      (long long)calls, (unsigned long long)(shared->done - before), (long long)more);
+		calls = more;
+	}
+	if (signal_number == SIGSTOP) {
+		/* It goes on as if nothing had been. */
+		uint64_t before = shared->done;
+
+		kill(victim, SIGCONT);
+		CHECK(stress_wait(victim) == 0, "\"%s\": the stopped process failed", point);
+		more = recorded();
+		CHECK(more >= calls + (int64_t)(shared->done - before) - 5 && more <= (int64_t)shared->begun,
+		      "\"%s\": %lld calls after going on", point, (long long)more);
+		CHECK(more == (int64_t)shared->done, "\"%s\": %lld of %llu calls", point, (long long)more,
+		      (unsigned long long)shared->done);
+	}
+	victim_point = NULL;
+	return true;
+}
+
+int main(void)
+{
+	unsigned tried = 0;
+
+	stress_begin("kill-points");
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED, "mmap");
+	collecting = true;
+	CHECK(stress_wait(start(NULL, 0, 0)) == 0, "nobody was killed, and it failed");
+	collecting = false;
+	CHECK(shared->points > 25, "only %llu points were passed", (unsigned long long)shared->points);
+	for (uint64_t i = 0; i < shared->points; i++) {
+		uint64_t passages[3] = {1, shared->passages[i] / 2, shared->passages[i]};
+
+		for (unsigned k = 0; k < 3; k++)
+			if (passages[k] && (k == 0 || passages[k] > passages[k - 1])) {
+				tried += try_point(shared->names[i], passages[k], SIGKILL);
+				tried += try_point(shared->names[i], passages[k], SIGSTOP);
+			}
+	}
+	CHECK(tried >= 2 * shared->points, "only %u victims came by", tried);
+	printf("%llu points, %u deaths and stops: every call but those in flight is there\n",
+	       (unsigned long long)shared->points, tried);
+	stress_remove();
+	return 0;
+}
