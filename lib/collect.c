@@ -69,7 +69,8 @@ static int read_baseline(struct collection *c, const struct promcb_image_compone
 	if (!view)
 		return corrupt(c, "a baseline lies past the end", listed->component);
 	for (uint32_t i = 0; i < g->block_bytes / sizeof(uint64_t); i++)
-		((uint64_t *)copy)[i] = promcb_load_relaxed(&view[i]);
+		/* [RST] acquire: each word of the baseline before the reset word is looked at again. */
+		((uint64_t *)copy)[i] = promcb_load_acquire(&view[i]);
 	if (copy->kind != PROMCB_BLOCK_BASELINE || copy->component_lane >> 32 != listed->component)
 		return corrupt(c, "a baseline is none, or another component's", listed->component);
 	return 0;

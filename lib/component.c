@@ -179,6 +179,21 @@ static int reserve_descriptor(struct promcb_segment *segment, uint32_t component
 				      g->descriptor_bytes);
 }
 
+/* A sparse copy of a segment has holes where zeros were: gives memory to what is stored into of others' components. */
+static int reserve_component(struct promcb_segment *segment, uint32_t component)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	uint32_t number;
+
+	if (reserve_descriptor(segment, component) < 0)
+		return -ENOSPC;
+	number = promcb_load32_relaxed(&promcb_segment_descriptor(segment, component)->overflow);
+	if (!number || (number - 1) / promcb_blocks_per_chunk(g) >= g->chunks)
+		return 0;
+	return promcb_segment_reserve(segment, promcb_chunk_off(g, (number - 1) / promcb_blocks_per_chunk(g)),
+				      g->chunk_bytes);
+}
+
 /*
  * A descriptor of the lane's own that is not published: one that a dead owner left, or a free one. Returns it, or
  * -ENOSPC.
@@ -276,10 +291,8 @@ int promcb_component_register(struct promcb_segment *segment, struct promcb_seat
 	uint32_t slot;
 	int result = probe(segment, hash, name, length, &slot);
 
-	if (result >= 0) {
-		/* A sparse copy of a segment may have a hole here, and states are stored here. */
-		return reserve_descriptor(segment, (uint32_t)result) < 0 ? -ENOSPC : result;
-	}
+	if (result >= 0)
+		return reserve_component(segment, (uint32_t)result) < 0 ? -ENOSPC : result;
 	if (result != -ENOENT)
 		return result;
 	if (seat && seat->lane)

@@ -152,8 +152,8 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	if (result < 0)
 		return no_room(&g, path, result, message);
 	bytes = g.chunks_off + g.chunk_bytes;
-	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (base == MAP_FAILED)
+	base = promcb_map_sparse(bytes, MAP_SHARED | MAP_NORESERVE, fd);
+	if (!base)
 		return promcb_message_error(message, -errno, "cannot map %" PRIu64 " bytes of %s", bytes, path);
 	PROMCB_INJECT("create: reserved");
 	fill(base, &g);

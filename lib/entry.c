@@ -2,6 +2,9 @@
 #include "entry.h"
 
 #include "bucket.h"
+#include "clock.h"
+
+#define GROW_RETRY_NS ((uint64_t)1000000000)
 
 _Static_assert(PROMCB_SEGMENTS_MAX == 64, "a slot fits above an address, below the mark of another schema");
 
@@ -33,7 +36,7 @@ static uintptr_t slot_bits(const struct promcb_segment *segment)
 	return (uintptr_t)segment->slot << 56;
 }
 
-static struct promcb_entry overflow_place(const struct promcb_segment *segment, uint32_t number)
+static struct promcb_entry overflow_place(struct promcb_segment *segment, uint32_t number)
 {
 	const struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, number);
 	struct promcb_block *block =
@@ -49,7 +52,7 @@ static struct promcb_entry overflow_place(const struct promcb_segment *segment, 
 /* The seat's own block of the component, else its overflow block, else nothing. */
 static struct promcb_entry best_place(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat)
 {
-	const struct promcb_segment *segment = p->segment;
+	struct promcb_segment *segment = p->segment;
 	uint32_t number = promcb_component_resolve(p, component, seat);
 	struct promcb_block *block = seat && seat->lane ? promcb_lane_block(seat, number) : NULL;
 	uintptr_t mark =
@@ -93,9 +96,14 @@ static void move_entries(struct promcb *p, struct promcb_recorder *recorder, str
 		else
 			all = false;
 	}
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX && all; slot++)
-		if (recorder->seats[slot].segment && recorder->seats[slot].segment->owner == p)
-			recorder->seats[slot].moved = recorder->seats[slot].segment->closing;
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX && all; slot++) {
+		struct promcb_segment *left = recorder->seats[slot].segment;
+
+		if (left && left->owner == p && left->closing) {
+			recorder->seats[slot].moved = true;
+			promcb_owner_park(left);
+		}
+	}
 }
 
 struct promcb_entry promcb_entry_find(struct promcb_component *component)
@@ -149,7 +157,11 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 	seat = promcb_owner_seat(p, recorder);
 	move_entries(p, recorder, seat);
 	entry = promcb_recorder_entry(recorder, component);
-	if (entry->block == at->block && entry->ring == at->ring && seat->lane &&
-	    promcb_lane_grow_ring(seat, promcb_entry_block(at)))
+	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
+	    entry->block != at->block || entry->ring != at->ring || !seat->lane)
+		return;
+	if (promcb_lane_grow_ring(seat, promcb_entry_block(at)))
 		entry->ring = promcb_lane_ring(seat->segment, promcb_entry_block(at));
+	else
+		promcb_store_relaxed(&p->grow_retry_ns, promcb_clock_monotonic_coarse_ns() + GROW_RETRY_NS);
 }

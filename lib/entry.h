@@ -2,8 +2,8 @@
 /*
  * entry.h: leads a thread to where it records a component: the slow path of recording.
  *
- * May include: open.h, inline.h, bucket.h. Async-signal-safe; but for promcb_entry_load(), called with the process's
- * mutex held.
+ * May include: open.h, inline.h, bucket.h, clock.h. Async-signal-safe; but for promcb_entry_load(), called with the
+ * process's mutex held.
  *
  * Invariants
  *   - An entry changes only in its own thread, or a handler of it, or while its recorder is idle. A handler may come

@@ -5,16 +5,24 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 enum { READ_MAX = 8192, CGROUP_PATH_MAX = 1024 };
 
+/*
+ * Not on the stack: the slow path may be on a signal handler's, of which three such buffers took more than all. One
+ * caller at a time, by contract.
+ */
+static char groups[READ_MAX], text[READ_MAX], path[CGROUP_PATH_MAX];
+
 /* The file's beginning, zero-terminated. Returns its length, or -1. */
-static ssize_t read_file(const char *path, char buffer[READ_MAX])
+static ssize_t read_file(const char *name, char buffer[READ_MAX])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
 	ssize_t length = -1;
 
 	if (fd < 0)
@@ -26,33 +34,33 @@ static ssize_t read_file(const char *path, char buffer[READ_MAX])
 	return length;
 }
 
-static uint64_t parse_number(const char *text)
+static uint64_t parse_number(const char *digits)
 {
 	uint64_t value = 0;
 
 	/* "max" and what does not fit are no limit. */
-	if (*text < '0' || *text > '9')
+	if (*digits < '0' || *digits > '9')
 		return UINT64_MAX;
-	for (; *text >= '0' && *text <= '9'; text++) {
+	for (; *digits >= '0' && *digits <= '9'; digits++) {
 		if (value > UINT64_MAX / 10 - 1)
 			return UINT64_MAX;
-		value = value * 10 + (uint64_t)(*text - '0');
+		value = value * 10 + (uint64_t)(*digits - '0');
 	}
 	return value;
 }
 
 /* The value of a line "key value" in a memory.stat, 0 if there is none. */
-static uint64_t stat_value(const char *text, const char *key)
+static uint64_t stat_value(const char *lines, const char *key)
 {
 	size_t length = strlen(key);
 
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
+	for (const char *line = lines; line && *line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (strncmp(line, key, length) == 0 && line[length] == ' ')
 			return parse_number(line + length + 1);
 	return 0;
 }
 
-static bool join(char path[CGROUP_PATH_MAX], const char *root, const char *group, size_t group_length, const char *file)
+static bool join(const char *root, const char *group, size_t group_length, const char *file)
 {
 	size_t root_length = strlen(root), file_length = strlen(file);
 
@@ -66,9 +74,7 @@ static bool join(char path[CGROUP_PATH_MAX], const char *root, const char *group
 
 static uint64_t read_number(const char *root, const char *group, size_t group_length, const char *file)
 {
-	char path[CGROUP_PATH_MAX], text[READ_MAX];
-
-	if (!join(path, root, group, group_length, file) || read_file(path, text) <= 0)
+	if (!join(root, group, group_length, file) || read_file(path, text) <= 0)
 		return UINT64_MAX;
 	return parse_number(text);
 }
@@ -80,8 +86,6 @@ static bool group_has_room(const char *controllers, const char *group, size_t gr
 	const char *root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 	const char *limit_file = unified ? "/memory.max" : "/memory.limit_in_bytes";
 	const char *usage_file = unified ? "/memory.current" : "/memory.usage_in_bytes";
-	char path[CGROUP_PATH_MAX], text[READ_MAX];
-
 	if (!unified && strcmp(controllers, "memory") != 0)
 		return true;
 	uint64_t limit = read_number(root, group, group_length, limit_file);
@@ -95,7 +99,7 @@ static bool group_has_room(const char *controllers, const char *group, size_t gr
 
 	if (limit == UINT64_MAX || usage == UINT64_MAX || (limit > usage && limit - usage >= bytes))
 		return true;
-	if (!join(path, root, group, group_length, "/memory.stat") || read_file(path, text) <= 0)
+	if (!join(root, group, group_length, "/memory.stat") || read_file(path, text) <= 0)
 		return false;
 	uint64_t cache = stat_value(text, "inactive_file") + stat_value(text, "active_file");
 
@@ -105,8 +109,6 @@ static bool group_has_room(const char *controllers, const char *group, size_t gr
 
 static bool cgroup_has_room(uint64_t bytes)
 {
-	char groups[READ_MAX];
-
 	if (read_file("/proc/self/cgroup", groups) <= 0)
 		return true;
 	for (char *line = groups; line && *line;) {
@@ -145,11 +147,34 @@ bool promcb_headroom(int fd, uint64_t bytes)
 int promcb_reserve(int fd, uint64_t off, uint64_t bytes)
 {
 	struct rlimit limit;
+	struct stat status;
 
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && off + bytes > limit.rlim_cur)
+	/* The limit is on growing the file, not on filling what it has. */
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (off + bytes > (uint64_t)status.st_size && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+	    limit.rlim_cur != RLIM_INFINITY && off + bytes > limit.rlim_cur)
 		return -EFBIG;
 	while (fallocate(fd, 0, (off_t)off, (off_t)bytes) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
+}
+
+void *promcb_map_sparse(uint64_t bytes, int flags, int fd)
+{
+	void *memory = mmap(NULL, bytes, PROT_NONE, flags, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	/*
+	 * Under mlockall(MCL_FUTURE) a writable map would be filled at once, holes and all: 1 MiB for each thread's
+	 * entries.
+	 */
+	munlock(memory, bytes);
+	if (mprotect(memory, bytes, PROT_READ | PROT_WRITE) < 0) {
+		munmap(memory, bytes);
+		return NULL;
+	}
+	return memory;
 }

@@ -3,7 +3,8 @@
  * headroom.h: whether memory may grow, and growing it. A leaf.
  *
  * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
- * test), so growth asks first. Async-signal-safe: system calls and the stack only.
+ * test), so growth asks first. Async-signal-safe, one caller at a time:
+ * under the process's mutex.
  */
 #ifndef PROMCB_HEADROOM_H
 #define PROMCB_HEADROOM_H
@@ -23,5 +24,11 @@ bool promcb_headroom(int fd, uint64_t bytes);
  * -errno.
  */
 int promcb_reserve(int fd, uint64_t off, uint64_t bytes);
+
+/*
+ * Maps bytes of fd, or anonymous memory, for writing, without filling them, locked memory or not. NULL if there is no
+ * room.
+ */
+void *promcb_map_sparse(uint64_t bytes, int flags, int fd);
 
 #endif

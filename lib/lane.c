@@ -25,8 +25,7 @@ static uint32_t usable_chunks(const struct promcb_segment *segment)
 }
 
 /* The lane's own block of the component, as the directory has it: checked. NULL: none, or not believable. */
-static struct promcb_block *listed_block(const struct promcb_segment *segment, uint32_t lane, uint32_t component,
-					 bool *empty)
+static struct promcb_block *listed_block(struct promcb_segment *segment, uint32_t lane, uint32_t component, bool *empty)
 {
 	uint32_t number = promcb_load32_relaxed(promcb_segment_directory(segment, lane) + component);
 	struct promcb_block *block = promcb_segment_block(segment, number);
@@ -42,8 +41,22 @@ static struct promcb_block *listed_block(const struct promcb_segment *segment, u
 	return block;
 }
 
+/* The block's full ring, if it has one that is its lane's own. */
+static uint64_t *own_ring(struct promcb_segment *segment, const struct promcb_block *block)
+{
+	uint64_t number = promcb_load_relaxed(&block->ring);
+	uint32_t lane = (uint32_t)promcb_load_relaxed(&block->component_lane);
+	uint64_t *ring = number <= UINT32_MAX ? promcb_segment_ring(segment, (uint32_t)number) : NULL;
+
+	if (!ring)
+		return NULL;
+	uint32_t chunk = ((uint32_t)number - 1) / promcb_rings_per_chunk(&segment->geometry);
+
+	return promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) ? ring : NULL;
+}
+
 /* Stamps of another boot or time namespace mean nothing here: empty the rings that the lane came with. */
-static void forget_samples(const struct promcb_segment *segment, uint32_t lane)
+static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	bool empty;
@@ -53,7 +66,7 @@ static void forget_samples(const struct promcb_segment *segment, uint32_t lane)
 
 		if (!block)
 			continue;
-		uint64_t *ring = promcb_segment_ring(segment, (uint32_t)promcb_load_relaxed(&block->ring));
+		uint64_t *ring = own_ring(segment, block);
 
 		for (uint32_t slot = 0; slot < PROMCB_FIRST_RING_SLOTS; slot++)
 			promcb_store_relaxed(&block->first_ring[slot], 0);
@@ -107,7 +120,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	/* [LANE] release: the directory's memory before used; a reader that sees used may read it. */
 	promcb_store_release(&entry->used, 1);
 	PROMCB_INJECT("lane: used");
-	*seat = (struct promcb_seat){.segment = segment, .lane = lane + 1, .retry_ns = seat->retry_ns};
+	*seat = (struct promcb_seat){.segment = segment, .lane = lane + 1};
 	return 0;
 }
 
@@ -126,18 +139,29 @@ static int take(struct promcb_segment *segment, uint32_t lane, struct promcb_sea
 
 int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
 {
-	int result = -EAGAIN;
+	int result = promcb_locks_ready(segment), worst = -EAGAIN;
 
-	/* In order: the lanes of the dead, which have memory already, come before fresh ones. */
-	for (uint32_t lane = 0; lane < segment->geometry.lanes && result == -EAGAIN; lane++)
+	if (result < 0)
+		return result;
+	/*
+	 * In order: the lanes of the dead, which have memory already, come before fresh ones. One that cannot be
+	 * given memory, since its owner died before it had any, is passed over.
+	 */
+	for (uint32_t lane = 0; lane < segment->geometry.lanes; lane++) {
 		result = take(segment, lane, seat);
-	return result;
+		if (result == 0 || result == -ENOLCK)
+			return result;
+		worst = result == -ENOSPC ? result : worst;
+	}
+	return worst;
 }
 
 int promcb_lane_take_special(struct promcb_segment *segment, uint32_t which, struct promcb_seat *seat)
 {
-	int result = take(segment, segment->geometry.lanes + which, seat);
+	int result = promcb_locks_ready(segment);
 
+	if (result == 0)
+		result = take(segment, segment->geometry.lanes + which, seat);
 	return result == -EAGAIN ? -EBUSY : result;
 }
 
@@ -153,7 +177,7 @@ bool promcb_lane_give(struct promcb_seat *seat)
 /* Whether a number (+ 1) is published: by a block's directory entry, by a descriptor, or by a block's ring word. */
 static bool is_published(const struct promcb_seat *seat, uint32_t kind, uint32_t number)
 {
-	const struct promcb_segment *segment = seat->segment;
+	struct promcb_segment *segment = seat->segment;
 	uint32_t lane = seat->lane - 1;
 	bool empty;
 
@@ -272,10 +296,9 @@ struct promcb_block *promcb_lane_block(struct promcb_seat *seat, uint32_t compon
 	return promcb_segment_block(seat->segment, number);
 }
 
-uintptr_t promcb_lane_ring(const struct promcb_segment *segment, struct promcb_block *block)
+uintptr_t promcb_lane_ring(struct promcb_segment *segment, struct promcb_block *block)
 {
-	uint64_t number = promcb_load_relaxed(&block->ring);
-	uint64_t *ring = number <= UINT32_MAX ? promcb_segment_ring(segment, (uint32_t)number) : NULL;
+	uint64_t *ring = own_ring(segment, block);
 
 	if (ring)
 		return (uintptr_t)ring | segment->geometry.ring_log2;

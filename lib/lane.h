@@ -25,7 +25,6 @@ struct promcb_seat {
 	uint32_t spare;                 /* a claimed, unpublished descriptor + 1; 0: none */
 	bool moved;                     /* the segment was left, and all entries lead to the next */
 	bool searched;                  /* whether spares of dead owners were looked for */
-	uint64_t retry_ns;              /* CLOCK_MONOTONIC: no lane is asked for before */
 };
 
 /* Takes the lowest free lane. Returns 0, -EAGAIN (all are held), -ENOLCK or -ENOSPC. */
@@ -50,7 +49,7 @@ uint32_t promcb_lane_carve(struct promcb_seat *seat, uint32_t kind, uint32_t com
 void promcb_lane_carved(struct promcb_seat *seat, uint32_t number);
 
 /* What an entry needs to know of the ring that the block uses. */
-uintptr_t promcb_lane_ring(const struct promcb_segment *segment, struct promcb_block *block);
+uintptr_t promcb_lane_ring(struct promcb_segment *segment, struct promcb_block *block);
 
 /* Gives the block its full ring. Returns false if there is no room. */
 bool promcb_lane_grow_ring(struct promcb_seat *seat, struct promcb_block *block);

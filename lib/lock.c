@@ -89,6 +89,18 @@ void promcb_locks_forget_inherited(struct promcb_segment *segment)
 	segment->lock_page = NULL;
 }
 
+int promcb_locks_ready(struct promcb_segment *segment)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+
+	if (locks->open && is_description(segment, locks->fd, locks->marker))
+		return 0;
+	/* An old description stays mapped, for the lanes that it holds. */
+	if (!locks->open && promcb_clock_monotonic_coarse_ns() < locks->retry_ns)
+		return -ENOLCK;
+	return promcb_locks_open(segment) < 0 ? -ENOLCK : 0;
+}
+
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
@@ -96,13 +108,6 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 
 	if (get(locks->held, lane))
 		return -EAGAIN;
-	if (!locks->open || !is_description(segment, locks->fd, locks->marker)) {
-		/* The old description stays mapped, for the lanes it holds. */
-		if (!locks->open && promcb_clock_monotonic_coarse_ns() < locks->retry_ns)
-			return -ENOLCK;
-		if (promcb_locks_open(segment) < 0)
-			return -ENOLCK;
-	}
 	result = set_lock(locks->fd, F_WRLCK, lane_byte(lane));
 	if (result == 0) {
 		set(locks->held, lane, true);

@@ -25,7 +25,13 @@ int promcb_locks_open(struct promcb_segment *segment);
 /* In a child: closes the parent's descriptor. */
 void promcb_locks_forget_inherited(struct promcb_segment *segment);
 
-/* Takes a lane's lock. Returns 0, -EAGAIN (held by somebody), or -ENOLCK (no locks to be had here). */
+/* Before lanes are asked for: makes sure of the description, or opens another. Returns 0, or -ENOLCK. */
+int promcb_locks_ready(struct promcb_segment *segment);
+
+/*
+ * Takes a lane's lock, right after the above. Returns 0, -EAGAIN (held by somebody), or -ENOLCK (no locks to be had
+ * here).
+ */
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane);
 
 /* Drops a lane's lock. Returns false if that cannot be done any more: the lane stays this process's. */

@@ -5,31 +5,51 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define LOOK_INTERVAL_NS ((uint64_t)1000000000)
+#define LANE_RETRY_NS ((uint64_t)100000000)
 
 static struct promcb *owners;
 
-/* Puts an attached segment into the process's table. Returns it there, or NULL. */
-static struct promcb_segment *adopt(const struct promcb_segment *attached, struct promcb *p)
+/*
+ * A place in the process's table for one more segment, or NULL. Round and round, so that a place that was just left
+ * is not taken at once: a frame that a handler interrupted may still look at its geometry.
+ */
+static struct promcb_segment *free_place(void)
 {
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		struct promcb_segment *segment = &promcb_process_segments[slot];
+	static uint32_t next;
 
-		if (segment->base)
-			continue;
-		*segment = *attached;
-		segment->slot = slot;
-		segment->owner = p;
-		p->device = segment->device;
-		p->inode = segment->inode;
-		memcpy(p->identity, segment->identity, sizeof(p->identity));
-		/* If it cannot be had now, promcb_lock_take() tries again. */
-		promcb_locks_open(segment);
-		return segment;
+	for (uint32_t tried = 0; tried < PROMCB_SEGMENTS_MAX; tried++) {
+		struct promcb_segment *segment = &promcb_process_segments[next];
+
+		next = (next + 1) % PROMCB_SEGMENTS_MAX;
+		if (!segment->base)
+			return segment;
 	}
 	return NULL;
+}
+
+/* Moves an attached segment into the place, as the owner's. */
+static struct promcb_segment *adopt(struct promcb_segment *place, const struct promcb_segment *attached,
+				    struct promcb *p)
+{
+	*place = *attached;
+	place->slot = (uint32_t)(place - promcb_process_segments);
+	place->owner = p;
+	p->device = place->device;
+	p->inode = place->inode;
+	memcpy(p->identity, place->identity, sizeof(p->identity));
+	/* If it cannot be had now, promcb_locks_ready() tries again. */
+	promcb_locks_open(place);
+	return place;
+}
+
+static void set_segment(struct promcb *p, struct promcb_segment *segment)
+{
+	p->segment = segment;
+	promcb_store_relaxed(&p->is_open, segment != NULL);
 }
 
 void promcb_owner_release(struct promcb_segment *segment)
@@ -38,7 +58,25 @@ void promcb_owner_release(struct promcb_segment *segment)
 		return;
 	promcb_locks_close(segment);
 	promcb_segment_unmap(segment);
-	*segment = (struct promcb_segment){.base = NULL, .data_fd = -1, .lock_fd = -1};
+}
+
+void promcb_owner_park(struct promcb_segment *segment)
+{
+	if (!segment->closing || !promcb_recorder_have_moved(segment))
+		return;
+	/*
+	 * A frame that a handler interrupted may still store there: give it other memory to store into, at the same
+	 * place. What that costs is addresses, once per segment that was removed under living threads.
+	 */
+	if (mmap(segment->base, segment->mapped_bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return;
+	promcb_recorder_vacate(segment);
+	promcb_locks_close(segment);
+	if (promcb_segment_owns_fd(segment, segment->data_fd))
+		close(segment->data_fd);
+	segment->data_fd = -1;
+	segment->base = NULL;
 }
 
 /* An owner of the same file, whether open or closed. */
@@ -51,34 +89,47 @@ static struct promcb *find_owner(const struct promcb_segment *segment)
 	return NULL;
 }
 
+/* The owner's closed segment, if threads still have seats there: the same file may be opened again before they end. */
+static struct promcb_segment *find_closing(const struct promcb *p)
+{
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_segment *segment = &promcb_process_segments[slot];
+
+		if (segment->base && segment->owner == p && segment->inode == p->inode && segment->device == p->device)
+			return segment;
+	}
+	return NULL;
+}
+
+/* attached: taken over, or left to the caller with its base. */
 static int open_owner(struct promcb *fresh, struct promcb_segment *attached, struct promcb **out)
 {
 	struct promcb *p = find_owner(attached);
+	struct promcb_segment *place;
+	int result;
 
-	if (p && p->segment) {
-		promcb_segment_unmap(attached);
-	} else {
-		bool revived = p != NULL;
-
-		p = revived ? p : fresh;
-		if (promcb_names_start(&p->names) < 0)
-			return -ENOMEM;
-		p->segment = adopt(attached, p);
-		if (!p->segment)
+	if (!p) {
+		p = fresh;
+		place = free_place();
+		if (!place || promcb_names_start(&p->names) < 0)
+			return place ? -ENOMEM : -EMFILE;
+		result = promcb_names_add(p, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
+					  PROMCB_OVERFLOW_COMPONENT, &p->overflow);
+		if (result < 0)
+			return result;
+		set_segment(p, adopt(place, attached, p));
+		attached->base = NULL;
+		p->next = owners;
+		owners = p;
+	} else if (!p->segment && find_closing(p)) {
+		set_segment(p, find_closing(p));
+		p->segment->closing = false;
+	} else if (!p->segment) {
+		place = free_place();
+		if (!place)
 			return -EMFILE;
-		if (!revived) {
-			int result = promcb_names_add(p, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
-						      PROMCB_OVERFLOW_COMPONENT, &p->overflow);
-
-			if (result < 0) {
-				p->segment->closing = true;
-				promcb_owner_release(p->segment);
-				p->segment = NULL;
-				return result;
-			}
-			p->next = owners;
-			owners = p;
-		}
+		set_segment(p, adopt(place, attached, p));
+		attached->base = NULL;
 	}
 	p->opens++;
 	*out = p;
@@ -114,10 +165,10 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	promcb_process_enter(&way);
 	result = open_owner(fresh, &attached, out);
 	promcb_process_leave(&way);
-	if (result < 0) {
+	if (attached.base)
 		promcb_segment_unmap(&attached);
+	if (result < 0)
 		promcb_message_error(ours.message, result, "cannot open %s: %s", path, promcb_strerror(result));
-	}
 	if (*out != fresh)
 		free(fresh);
 	return result;
@@ -133,7 +184,7 @@ void promcb_close(struct promcb *p)
 	if (p->opens && --p->opens == 0 && p->segment) {
 		struct promcb_segment *segment = p->segment;
 
-		p->segment = NULL;
+		set_segment(p, NULL);
 		segment->closing = true;
 		/*
 		 * Not in a handler: this thread holds no address of the segment. Others keep their seats until they
@@ -166,10 +217,14 @@ struct promcb *promcb_default(void)
 	return p;
 }
 
+bool promcb_owner_is_due(const struct promcb *p)
+{
+	return promcb_clock_monotonic_coarse_ns() - promcb_load_relaxed(&p->checked_ns) >= LOOK_INTERVAL_NS;
+}
+
 void promcb_owner_follow(struct promcb *p)
 {
-	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
-	struct promcb_segment *old = p->segment, attached;
+	struct promcb_segment *old = p->segment, *place, attached;
 	bool retired;
 
 	if (!old)
@@ -179,23 +234,21 @@ void promcb_owner_follow(struct promcb *p)
 	 * second.
 	 */
 	retired = promcb_load_relaxed(&promcb_segment_header(old)->retired) != 0;
-	if (now_ns - p->checked_ns < LOOK_INTERVAL_NS && (!retired || p->stuck))
+	if (!promcb_owner_is_due(p) && (!retired || p->stuck))
 		return;
-	p->checked_ns = now_ns;
+	promcb_store_relaxed(&p->checked_ns, promcb_clock_monotonic_coarse_ns());
 	p->stuck = retired;
-	if (promcb_segment_is_current(old) ||
+	place = free_place();
+	if (!promcb_segment_is_gone(old) || !promcb_segment_is_at_home(old) || !place ||
 	    promcb_segment_attach(&attached, old->path, &p->options, true, false, NULL) < 0)
 		return;
-	/* Retired, and not unlinked yet: the name still leads here. */
-	bool same = attached.device == old->device && attached.inode == old->inode;
-	struct promcb_segment *fresh = same ? NULL : adopt(&attached, p);
-
-	if (!fresh) {
+	if (attached.device == old->device && attached.inode == old->inode) {
+		/* Retired, and not unlinked yet: the name still leads here. */
 		promcb_segment_unmap(&attached);
 		return;
 	}
 	p->stuck = false;
-	p->segment = fresh;
+	set_segment(p, adopt(place, &attached, p));
 	p->generation++;
 	promcb_component_handle(p->overflow)->generation = p->generation;
 	old->closing = true;
@@ -212,7 +265,9 @@ struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *
 	seat = &recorder->seats[segment->slot];
 	if (!seat->segment)
 		*seat = (struct promcb_seat){.segment = segment};
-	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= seat->retry_ns && promcb_lane_take(segment, seat) < 0)
-		seat->retry_ns = promcb_clock_monotonic_coarse_ns() + 100000000u;
+	/* For all threads of the process: each search asks for every lane. */
+	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&segment->lane_retry_ns) &&
+	    promcb_lane_take(segment, seat) < 0)
+		promcb_store_relaxed(&segment->lane_retry_ns, promcb_clock_monotonic_coarse_ns() + LANE_RETRY_NS);
 	return seat;
 }

@@ -24,6 +24,8 @@ struct promcb {
 	uint32_t opens;
 	uint32_t generation;
 	struct promcb_segment *segment;         /* NULL: closed */
+	uint64_t is_open;                       /* whether there is one, for a look without the mutex. Relaxed */
+	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;
 	struct promcb_options options;          /* for a segment that must be made anew */
@@ -31,7 +33,7 @@ struct promcb {
 	ino_t inode;
 	uint64_t identity[2];
 	bool stuck;                             /* the segment is retired, and there is no other yet */
-	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name */
+	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
 };
 
 /* How many handles exist; the first, which does nothing, included. Under the mutex. */
@@ -48,6 +50,15 @@ void promcb_owner_follow(struct promcb *p);
  * recorder, or closed.
  */
 struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder);
+
+/* Whether it is time to look where the name leads. Without the mutex. */
+bool promcb_owner_is_due(const struct promcb *p);
+
+/*
+ * With the mutex held: gives up a segment that the owner has left, once all threads with a seat there have moved
+ * their entries.
+ */
+void promcb_owner_park(struct promcb_segment *segment);
 
 /* With the mutex held: unmaps a closing segment that nobody has a seat in. */
 void promcb_owner_release(struct promcb_segment *segment);

@@ -2,6 +2,7 @@
 #include "process.h"
 
 #include "clock.h"
+#include "headroom.h"
 #include "lock.h"
 #include "recorder.h"
 
@@ -25,9 +26,9 @@ static struct promcb_way_out fork_saved; /* written and read by the thread that 
 
 void *promcb_process_map_wiped(size_t bytes)
 {
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = promcb_map_sparse(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
 
-	if (memory == MAP_FAILED)
+	if (!memory)
 		return NULL;
 	/*
 	 * Before Linux 4.14 there is none; then only the handlers below stand between a forked child and its parent's
@@ -45,6 +46,7 @@ void *promcb_process_map_wiped(size_t bytes)
 static void renew(void)
 {
 	promcb_process->renewed = 1;
+	promcb_process->pid = getpid();
 	if (getrandom(&promcb_process->cookie, sizeof(promcb_process->cookie), GRND_NONBLOCK) !=
 	    sizeof(promcb_process->cookie)) {
 		promcb_process->cookie = (uint64_t)getpid() << 32 ^ promcb_clock_monotonic_ns();
@@ -85,6 +87,7 @@ static void unlock_mutex(uint32_t *mutex)
 void promcb_process_enter(struct promcb_way_out *way)
 {
 	sigset_t all;
+	int error = errno;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &way->signals);
@@ -93,6 +96,8 @@ void promcb_process_enter(struct promcb_way_out *way)
 	lock_mutex(&promcb_process->mutex);
 	if (!promcb_process->renewed)
 		renew();
+	/* Records interrupt code that may be about to look at it. */
+	way->error = error;
 }
 
 void promcb_process_leave(const struct promcb_way_out *way)
@@ -100,6 +105,7 @@ void promcb_process_leave(const struct promcb_way_out *way)
 	unlock_mutex(&promcb_process->mutex);
 	pthread_setcancelstate(way->cancel_state, NULL);
 	pthread_sigmask(SIG_SETMASK, &way->signals, NULL);
+	errno = way->error;
 }
 
 static void before_fork(void)

@@ -3,7 +3,7 @@
  * process.h: what one process knows of itself: its slow-path mutex, its segments, its locks, its recorders. Survives
  * nothing that it must not survive.
  *
- * May include: segment.h, clock.h; process.c also lock.h and recorder.h, whose memory a child must renew.
+ * May include: segment.h, clock.h, headroom.h; process.c also lock.h and recorder.h, whose memory a child must renew.
  *
  * Invariants
  *   - struct promcb_process lies in memory that the kernel wipes in any child (MADV_WIPEONFORK), raw clone included:
@@ -40,6 +40,7 @@ struct promcb_recorder;
 struct promcb_process {
 	uint64_t renewed;                   /* 0 in a child that has not been here yet */
 	uint32_t mutex;                     /* 0 free, 1 held, 2 held and waited for: a futex of this process alone */
+	int32_t pid;                        /* of the process that this is; a vfork child shares it, and has another */
 	uint64_t cookie;                    /* random: tells this process's lanes from others' */
 	struct promcb_recorder *recorders;  /* all, idle ones too */
 	uint32_t idle_recorders;
@@ -62,6 +63,7 @@ void *promcb_process_map_wiped(size_t bytes);
 struct promcb_way_out {
 	sigset_t signals;
 	int cancel_state;
+	int error; /* errno */
 };
 
 /* Into the slow path: signals blocked, cancellation off, the mutex held; and out. */

@@ -151,7 +151,8 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 	}
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
-	if (result == 0 && !promcb_image_is_stable(&image, &reader->source))
+	/* Resets in between explain whatever was found. */
+	if (image.count && result != -ENOMEM && !promcb_image_is_stable(&image, &reader->source))
 		result = -EAGAIN;
 	/* Whatever a truncated file seemed to say, that it was truncated comes first. */
 	if (result != -ENOMEM) {

@@ -20,9 +20,6 @@
 _Static_assert(PROMCB_LATENCY_MAX_NS == PROMCB_BUCKET_LATENCY_MAX_NS, "one maximum");
 _Static_assert(PROMCB_CLOSED == 0 && PROMCB_LOG_ERROR == 3, "states and levels index words of the segment");
 
-/* How many records a thread makes on a component between two looks at where its segment's name leads. */
-enum { LOOK_INTERVAL = 65536 };
-
 /* -- Ways to record ----------------------------------------------------------------------------------------------- */
 
 static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, bool success, uint64_t now_ns)
@@ -42,19 +39,6 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
 }
 
-/* Whether growth is worth a try: the last one may have found no room, a moment ago. */
-static bool may_grow(const struct promcb_component *component)
-{
-	const struct promcb *owner = ((const struct promcb_handle *)(const void *)component)->owner;
-	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
-
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		if (promcb_process_segments[slot].owner == owner &&
-		    now_ns < promcb_load_relaxed(&promcb_process_segments[slot].no_space_until_ns))
-			return false;
-	return true;
-}
-
 /*
  * A ring is full: before its oldest sample is overwritten it is time for a larger one, and now and then for a look at
  * where the segment has gone. Returns where the thread records now.
@@ -62,10 +46,13 @@ static bool may_grow(const struct promcb_component *component)
 static struct promcb_entry before_round(struct promcb_component *component, const struct promcb_entry *at,
 					uint64_t position)
 {
-	bool first_ring = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring;
+	const struct promcb *owner = promcb_component_handle(component)->owner;
+	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
+		    position >= PROMCB_FIRST_RING_SLOTS &&
+		    promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&owner->grow_retry_ns);
 	struct promcb_way_out way;
 
-	if (first_ring ? position < PROMCB_FIRST_RING_SLOTS || !may_grow(component) : position % LOOK_INTERVAL != 0)
+	if (!grow && !promcb_owner_is_due(owner))
 		return *at;
 	promcb_process_enter(&way);
 	promcb_entry_grow_ring(component, at);
@@ -118,8 +105,9 @@ static bool look_again(const struct promcb_entry *at)
 						 offsetof(struct promcb_recorder, entries));
 	uint32_t slot = promcb_entry_slot(at->ring);
 	const struct promcb_seat *seat = &recorder->seats[slot];
-	uint64_t not_before =
-		seat->lane ? promcb_load_relaxed(&promcb_process_segments[slot].no_space_until_ns) : seat->retry_ns;
+	const struct promcb_segment *segment = &promcb_process_segments[slot];
+	uint64_t not_before = seat->lane ? promcb_load_relaxed(&segment->no_space_until_ns)
+					 : promcb_load_relaxed(&segment->lane_retry_ns);
 
 	return promcb_clock_monotonic_coarse_ns() >= not_before;
 }
@@ -128,6 +116,7 @@ static bool look_again(const struct promcb_entry *at)
 static void with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
 		       void *context)
 {
+	const struct promcb *owner = promcb_component_handle(component)->owner;
 	bool nested = promcb_thread_is_busy();
 	struct promcb_entry at;
 	struct promcb_way_out way;
@@ -140,7 +129,8 @@ static void with_entry(struct promcb_component *component, void (*use)(const str
 			promcb_thread_set_busy(0);
 			return;
 		}
-		if (!promcb_process)
+		/* Metrics that are off cost no more than this. */
+		if (!owner || !promcb_load_relaxed(&owner->is_open))
 			return;
 		promcb_process_enter(&way);
 		at = nested ? promcb_entry_find_overflow(component) : promcb_entry_find(component);

@@ -123,6 +123,12 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 		return recorder;
 	if (!make)
 		return NULL;
+	/*
+	 * The child of vfork(2) has all this in common with its parent, but not its threads: it would find them gone,
+	 * and give their lanes away. It records into overflow blocks.
+	 */
+	if (getpid() != promcb_process->pid)
+		return NULL;
 	if (!recorder) {
 		if (!find_idle())
 			reap();
@@ -177,4 +183,18 @@ bool promcb_recorder_leave_idle(const struct promcb_segment *segment)
 		left |= recorder->seats[segment->slot].segment != NULL;
 	}
 	return left;
+}
+
+bool promcb_recorder_have_moved(const struct promcb_segment *segment)
+{
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
+		if (recorder->seats[segment->slot].segment && !recorder->seats[segment->slot].moved)
+			return false;
+	return true;
+}
+
+void promcb_recorder_vacate(const struct promcb_segment *segment)
+{
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
+		recorder->seats[segment->slot] = (struct promcb_seat){.segment = NULL};
 }

@@ -66,6 +66,12 @@ struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, con
  */
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
 
+/* Whether all seats in the segment are of recorders whose entries have moved on. */
+bool promcb_recorder_have_moved(const struct promcb_segment *segment);
+
+/* Clears the segment's seats in all recorders, whose entries have moved on. */
+void promcb_recorder_vacate(const struct promcb_segment *segment);
+
 /* Gives up the segment's seats of idle recorders. Returns whether threads still have some. */
 bool promcb_recorder_leave_idle(const struct promcb_segment *segment);
 

@@ -25,7 +25,7 @@ static void add_block(struct promcb_block *sum, struct promcb_block *block, uint
 }
 
 /* Fills a baseline that no reader looks at. */
-static void fill_baseline(const struct promcb_segment *segment, uint32_t component, struct promcb_block *sum)
+static void fill_baseline(struct promcb_segment *segment, uint32_t component, struct promcb_block *sum)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
@@ -36,8 +36,8 @@ static void fill_baseline(const struct promcb_segment *segment, uint32_t compone
 	sum->kind = PROMCB_BLOCK_BASELINE;
 	sum->component_lane = (uint64_t)component << 32 | (g->lanes + 1);
 	/* Before the cells: a sample that is newer than this was made after the reset. */
-	sum->head = promcb_clock_monotonic_ns();
-	sum->last_failure_ns = promcb_clock_realtime_ns();
+	sum->head = promcb_clock_monotonic_coarse_ns();
+	sum->last_failure_ns = promcb_clock_realtime_coarse_ns();
 	sum->position = promcb_load_relaxed(&descriptor->state);
 	if (block)
 		add_block(sum, block, g->cells);
@@ -81,6 +81,23 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 	return 0;
 }
 
+/* Gives memory to all that a reset reads: a hole of a sparse copy would be filled by reading it, or be SIGBUS. */
+static int reserve_all(struct promcb_segment *segment)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	uint64_t bytes = g->directory_words * sizeof(uint32_t);
+	int result = 0;
+
+	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
+		if (promcb_load_relaxed(&promcb_segment_lane(segment, lane)->used))
+			result = promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes);
+	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++)
+		if (promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)) &&
+		    promcb_chunk_off(g, chunk) < segment->file_bytes)
+			result = promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes);
+	return result;
+}
+
 static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
 {
 	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
@@ -91,6 +108,10 @@ static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct prom
 		promcb_process_enter(way);
 		promcb_owner_follow(p);
 		result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
+		if (result == 0 && reserve_all(p->segment) < 0) {
+			promcb_lane_give(seat);
+			result = -ENOSPC;
+		}
 		if (result == 0)
 			return 0;
 		promcb_process_leave(way);

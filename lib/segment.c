@@ -25,6 +25,17 @@ enum {
 
 /* -- Attach ------------------------------------------------------------------------------------------------------- */
 
+/* The directory that a path's name lies in. */
+static int directory_status(const char *path, struct stat *status)
+{
+	char directory[PROMCB_PATH_MAX];
+	size_t length = (size_t)(strrchr(path, '/') - path);
+
+	memcpy(directory, path, length);
+	directory[length] = 0;
+	return stat(length ? directory : "/", status);
+}
+
 static int map(struct promcb_segment *segment, uint64_t file_bytes, struct promcb_message *message)
 {
 	uint64_t page = segment->geometry.page_bytes;
@@ -35,9 +46,9 @@ static int map(struct promcb_segment *segment, uint64_t file_bytes, struct promc
 	 * short, less.
 	 */
 	for (int round = 0; round < MAP_ROUNDS && bytes >= file_bytes; round++) {
-		void *base = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, segment->data_fd, 0);
+		void *base = promcb_map_sparse(bytes, MAP_SHARED | MAP_NORESERVE, segment->data_fd);
 
-		if (base != MAP_FAILED) {
+		if (base) {
 			madvise(base, bytes, MADV_DONTDUMP);
 			segment->base = base;
 			segment->mapped_bytes = bytes;
@@ -57,6 +68,7 @@ static int map(struct promcb_segment *segment, uint64_t file_bytes, struct promc
 static int check_file(struct promcb_segment *segment, const struct stat *status, struct promcb_message *message)
 {
 	struct promcb_header header;
+	struct stat home;
 	/*
 	 * [MAGIC] a file with a name is whole; one that was copied while it was made may lack the magic, and is
 	 * refused.
@@ -81,6 +93,11 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 	memcpy(segment->identity, header.identity, sizeof(segment->identity));
 	segment->device = status->st_dev;
 	segment->inode = status->st_ino;
+	segment->file_bytes = (uint64_t)status->st_size;
+	if (directory_status(segment->path, &home) == 0) {
+		segment->home_device = home.st_dev;
+		segment->home_inode = home.st_ino;
+	}
 	return 0;
 }
 
@@ -154,8 +171,9 @@ bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd)
 {
 	struct stat status;
 
+	/* For writing, too: a descriptor that can only read the file is the application's. */
 	return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == segment->device &&
-	       status.st_ino == segment->inode;
+	       status.st_ino == segment->inode && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
 /* "/proc/self/fd/" and the number. */
@@ -193,17 +211,45 @@ int promcb_segment_reopen(const struct promcb_segment *segment)
 	return fd;
 }
 
-bool promcb_segment_is_current(const struct promcb_segment *segment)
+bool promcb_segment_is_gone(const struct promcb_segment *segment)
 {
 	struct stat status;
 
-	return promcb_load_relaxed(&promcb_segment_header(segment)->retired) == 0 &&
-	       (lstat(segment->path, &status) < 0
-			? errno != ENOENT
-			: status.st_dev == segment->device && status.st_ino == segment->inode);
+	/*
+	 * A name that does not lead here says nothing: a process may have changed its root, or its mounts. That the
+	 * file has no name left says all.
+	 */
+	return promcb_load_relaxed(&promcb_segment_header(segment)->retired) != 0 ||
+	       (promcb_segment_owns_fd(segment, segment->data_fd) && fstat(segment->data_fd, &status) == 0 &&
+		status.st_nlink == 0);
+}
+
+bool promcb_segment_is_at_home(const struct promcb_segment *segment)
+{
+	struct stat status;
+
+	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->home_device &&
+	       status.st_ino == segment->home_inode;
 }
 
 /* -- Growth ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Makes sure that data_fd is ours: a descriptor that was closed behind our back is opened again. Returns 0, or
+ * -errno.
+ */
+static int find_fd(struct promcb_segment *segment)
+{
+	int fd;
+
+	if (promcb_segment_owns_fd(segment, segment->data_fd))
+		return 0;
+	fd = promcb_segment_reopen(segment);
+	if (fd < 0)
+		return fd;
+	segment->data_fd = fd;
+	return 0;
+}
 
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes)
 {
@@ -212,13 +258,10 @@ int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_
 
 	if (end > segment->mapped_bytes)
 		return -ENOSPC;
-	if (!promcb_segment_owns_fd(segment, segment->data_fd)) {
-		int fd = promcb_segment_reopen(segment);
+	int result = find_fd(segment);
 
-		if (fd < 0)
-			return fd;
-		segment->data_fd = fd;
-	}
+	if (result < 0)
+		return result;
 	return promcb_reserve(segment->data_fd, begin, end - begin);
 }
 
@@ -234,7 +277,7 @@ int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uin
 
 	if (now_ns < promcb_load_relaxed(&segment->no_space_until_ns))
 		return -ENOSPC;
-	if (promcb_segment_owns_fd(segment, segment->data_fd) && promcb_headroom(segment->data_fd, g->chunk_bytes)) {
+	if (find_fd(segment) == 0 && promcb_headroom(segment->data_fd, g->chunk_bytes)) {
 		for (uint32_t i = 0; i < chunks; i++) {
 			uint32_t *word = promcb_segment_chunk_word(segment, i);
 
@@ -306,24 +349,35 @@ uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_
 	return off + bytes > segment->mapped_bytes ? NULL : at(segment, off);
 }
 
-struct promcb_block *promcb_segment_block(const struct promcb_segment *segment, uint32_t number)
+/* Whether the chunk is of the kind, in the mapping, and in the file as it is: only then may it be touched. */
+static bool has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t kind)
 {
 	const struct promcb_geometry *g = &segment->geometry;
+	uint64_t end = promcb_chunk_off(g, chunk) + g->chunk_bytes;
+	struct stat status;
 
-	if (number == 0 || (number - 1) / promcb_blocks_per_chunk(g) >= g->chunks)
-		return NULL;
-	uint64_t off = promcb_block_off(g, number - 1);
-
-	return off + g->block_bytes > segment->mapped_bytes ? NULL : at(segment, off);
+	if (chunk >= g->chunks || end > segment->mapped_bytes ||
+	    promcb_chunk_kind(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk))) != kind)
+		return false;
+	if (end > segment->file_bytes && find_fd(segment) == 0 && fstat(segment->data_fd, &status) == 0)
+		segment->file_bytes = (uint64_t)status.st_size;
+	return end <= segment->file_bytes;
 }
 
-uint64_t *promcb_segment_ring(const struct promcb_segment *segment, uint32_t number)
+struct promcb_block *promcb_segment_block(struct promcb_segment *segment, uint32_t number)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 
-	if (number == 0 || (number - 1) / promcb_rings_per_chunk(g) >= g->chunks)
+	if (number == 0 || !has_chunk(segment, (number - 1) / promcb_blocks_per_chunk(g), PROMCB_CHUNK_BLOCKS))
 		return NULL;
-	uint64_t off = promcb_ring_off(g, number - 1);
+	return at(segment, promcb_block_off(g, number - 1));
+}
 
-	return off + (sizeof(uint64_t) << g->ring_log2) > segment->mapped_bytes ? NULL : at(segment, off);
+uint64_t *promcb_segment_ring(struct promcb_segment *segment, uint32_t number)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+
+	if (number == 0 || !has_chunk(segment, (number - 1) / promcb_rings_per_chunk(g), PROMCB_CHUNK_RINGS))
+		return NULL;
+	return at(segment, promcb_ring_off(g, number - 1));
 }

@@ -25,6 +25,10 @@ struct promcb_segment {
 	uint64_t mapped_bytes;          /* at most max_bytes; less where address space is short */
 	struct promcb_geometry geometry; /* the private copy */
 	uint64_t identity[2];
+	uint64_t file_bytes;            /* how long the file was at the last look; it only grows */
+	dev_t home_device;              /* the directory of the path, at attach */
+	ino_t home_inode;
+	uint64_t lane_retry_ns;         /* CLOCK_MONOTONIC: all lanes were held; none is asked for before. Relaxed */
 	dev_t device;
 	ino_t inode;
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
@@ -59,8 +63,14 @@ bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd);
 /* A fresh descriptor of the segment's file, by the path or through our own. Returns it, or -errno. */
 int promcb_segment_reopen(const struct promcb_segment *segment);
 
-/* Whether the name still leads to this file and no operator has retired it. */
-bool promcb_segment_is_current(const struct promcb_segment *segment);
+/* Whether the file has lost its name, or an operator has retired it. */
+bool promcb_segment_is_gone(const struct promcb_segment *segment);
+
+/*
+ * Whether the directory that the name lay in at attach is still found by its path: not after chroot(2), nor among
+ * other mounts. Only then may a segment be made anew.
+ */
+bool promcb_segment_is_at_home(const struct promcb_segment *segment);
 
 /* Gives memory to [off, off + bytes). Returns 0, or -errno. */
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes);
@@ -79,7 +89,7 @@ uint32_t *promcb_segment_claim(const struct promcb_segment *segment, uint32_t co
 uint64_t *promcb_segment_table(const struct promcb_segment *segment);
 struct promcb_descriptor *promcb_segment_descriptor(const struct promcb_segment *segment, uint32_t component);
 uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_t lane);
-struct promcb_block *promcb_segment_block(const struct promcb_segment *segment, uint32_t number);
-uint64_t *promcb_segment_ring(const struct promcb_segment *segment, uint32_t number);
+struct promcb_block *promcb_segment_block(struct promcb_segment *segment, uint32_t number);
+uint64_t *promcb_segment_ring(struct promcb_segment *segment, uint32_t number);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -100,6 +101,8 @@ void promcb_source_close(struct promcb_source *source)
 	}
 	if (source->fd >= 0)
 		close(source->fd);
+	free(source->extents);
+	source->extents = NULL;
 	source->base = NULL;
 	source->fd = -1;
 }
@@ -107,6 +110,52 @@ void promcb_source_close(struct promcb_source *source)
 static int hurt(struct promcb_source *source, struct promcb_message *message)
 {
 	return promcb_message_error(message, -ESTALE, "segment %s was truncated while it was being read", source->path);
+}
+
+enum { EXTENTS_MAX = 65536 };
+
+/* What does not fit, or cannot be asked, is left out, and read by pread. */
+static void find_extents(struct promcb_source *source)
+{
+	size_t room = 0;
+	off_t at = 0;
+
+	source->extent_count = 0;
+	free(source->extents);
+	source->extents = NULL;
+	while (source->extent_count < EXTENTS_MAX && (uint64_t)at < source->file_bytes) {
+		off_t begin = lseek(source->fd, at, SEEK_DATA);
+		off_t end = begin < 0 ? -1 : lseek(source->fd, begin, SEEK_HOLE);
+
+		if (end <= begin)
+			return;
+		if (source->extent_count == room) {
+			struct promcb_extent *more = realloc(source->extents, (room + 256) * sizeof(*more));
+
+			if (!more)
+				return;
+			source->extents = more;
+			room += 256;
+		}
+		source->extents[source->extent_count++] = (struct promcb_extent){(uint64_t)begin, (uint64_t)end};
+		at = end;
+	}
+}
+
+static bool has_data(const struct promcb_source *source, uint64_t off, uint64_t bytes)
+{
+	size_t low = 0, high = source->extent_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (source->extents[middle].end <= off)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < source->extent_count && source->extents[low].begin <= off &&
+	       off + bytes <= source->extents[low].end;
 }
 
 int promcb_source_begin(struct promcb_source *source, struct promcb_message *message)
@@ -120,6 +169,8 @@ int promcb_source_begin(struct promcb_source *source, struct promcb_message *mes
 			return hurt(source, message);
 		promcb_guard_heal(&source->guard);
 	}
+	if (result == 0 && source->base)
+		find_extents(source);
 	return result;
 }
 
@@ -155,7 +206,7 @@ const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint6
 
 	if (!is_inside(source, off, bytes))
 		return NULL;
-	if (source->base)
+	if (source->base && has_data(source, off, bytes))
 		return source->base + off;
 	while (done < bytes) {
 		ssize_t length = pread(source->fd, (uint8_t *)buffer + done, bytes - done, (off_t)(off + done));

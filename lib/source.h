@@ -7,6 +7,8 @@
  *
  * Invariants
  *   - A view lies inside the file as it was when promcb_source_begin() looked at it or later, or there is none.
+ *   - A map is read only where the file has data: to read a hole of a mapped tmpfs file takes memory, even read-only
+ *     (a sparse stranger grew from 2.6 to 244 MiB), and is SIGBUS when there is none. The rest is read by pread.
  *   - The geometry is a private copy that promcb_header_validate() accepted.
  */
 #ifndef PROMCB_SOURCE_H
@@ -19,6 +21,10 @@
 
 #include <sys/stat.h>
 
+struct promcb_extent {
+	uint64_t begin, end;
+};
+
 struct promcb_source {
 	int fd;
 	bool mapped;
@@ -26,6 +32,8 @@ struct promcb_source {
 	struct promcb_header header;    /* private; counters refreshed by begin */
 	const uint8_t *base;            /* mapped: max_bytes of addresses */
 	uint64_t file_bytes;            /* how much of it may be read */
+	struct promcb_extent *extents;  /* mapped: where the file had data when the pass began, in order */
+	size_t extent_count;
 	struct promcb_guard guard;
 	char path[PROMCB_PATH_MAX];
 };

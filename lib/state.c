@@ -31,7 +31,8 @@ static void change_state(struct promcb_descriptor *descriptor, enum promcb_state
 		/* [STATE] the change before its time; a reader takes them the other way round. */
 	} while (!promcb_cas_acq_rel(&descriptor->state, before, after));
 	PROMCB_INJECT("state: changed");
-	promcb_store_relaxed(&descriptor->state_time,
+	/* [STATE] release: after the change. */
+	promcb_store_release(&descriptor->state_time,
 			     promcb_clock_realtime_coarse_ns() / 1000000 << 16 | promcb_state_tag(after));
 }
 

@@ -122,6 +122,43 @@ static void dropping_rights(void)
 	promcb_snapshot_free(snapshot);
 }
 
+static void *record_beside_vfork(void *argument)
+{
+	(void)argument;
+	for (unsigned round = 0; round < 4; round++)
+		record_some();
+	return NULL;
+}
+
+/* A child of vfork shares its parent's memory, not its threads: it must not take those for dead, and their lanes. */
+static void vfork_children(void)
+{
+	uint64_t before = total();
+	struct promcb_component *fresh;
+	pthread_t threads[4];
+	char name[32];
+
+	for (unsigned t = 0; t < 2; t++)
+		CHECK(pthread_create(&threads[t], NULL, record_beside_vfork, NULL) == 0, "thread");
+	for (unsigned k = 0; k < 20; k++) {
+		snprintf(name, sizeof(name), "in vfork %u", k);
+		fresh = stress_component(metrics, name);
+		pid_t child = vfork();
+
+		if (child == 0) {
+			promcb_record(fresh, 1000, true);
+			_exit(0);
+		}
+		CHECK(child > 0 && stress_wait(child) == 0, "vfork");
+	}
+	for (unsigned t = 2; t < 4; t++)
+		CHECK(pthread_create(&threads[t], NULL, record_beside_vfork, NULL) == 0, "thread");
+	for (unsigned t = 0; t < 4; t++)
+		pthread_join(threads[t], NULL);
+	CHECK(total() - before == 16 * calls, "vfork: %llu calls", (unsigned long long)(total() - before));
+	printf("vfork: exact\n");
+}
+
 /* A daemoniser closes every descriptor of a live producer, while another process looks for lanes. */
 static void closing_descriptors(void)
 {
@@ -236,6 +273,8 @@ int main(void)
 		many_children("raw clone", raw_clone);
 	dropping_rights();
 	closing_descriptors();
+	if (!__SANITIZE_THREAD__)
+		vfork_children();
 	short_threads();
 	signals();
 	many_children("fork again", plain_fork);

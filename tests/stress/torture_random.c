@@ -210,7 +210,7 @@ int main(void)
 		sched_yield();
 	after = check(before, PROMCB_ACCESS_COPY);
 	stress_check_segment();
-	printf("%llu lives, %llu of them ended by SIGKILL, %llu snapshots; %llu calls begun, %llu done: in between are those in flight\n",
+	printf("%llu lives, %llu of them killed, %llu snapshots; %llu calls begun, %llu done\n",
 	       (unsigned long long)lives, (unsigned long long)killed, (unsigned long long)snapshots,
 	       (unsigned long long)sum_of(shared->begun), (unsigned long long)sum_of(shared->done));
 	CHECK(sum_of(shared->begun) - sum_of(shared->done) <= killed * (THREADS_MAX + 1),

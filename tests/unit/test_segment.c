@@ -205,6 +205,7 @@ Test(segment, truncated)
 		cr_assert_eq(reader_result(), -EBADMSG);
 		cr_assert_neq(message.text[0], 0);
 	}
+	fixture_end();
 	_exit(0);
 }
 
@@ -467,6 +468,7 @@ Test(segment, guarded_map_survives_truncation)
 	}
 	cr_assert_eq(status, 0);
 	promcb_reader_close(reader);
+	fixture_end();
 	_exit(0);
 }
 
@@ -537,4 +539,127 @@ Test(segment, cancelled_threads_leave_the_mutex, .timeout = 30)
 		promcb_record(fixture_component(p, "after"), 1, true);
 	}
 	cr_assert_eq(fixture_summary("after").total_calls, 200);
+}
+
+/* A process that changes its directory, or its root, cannot see the name any more. That is no removal. */
+Test(segment, directory_and_root_may_change)
+{
+	char directory[] = "/dev/shm/promcb-unit-dir-XXXXXX", path[64];
+	struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
+	struct promcb_component *component;
+	struct promcb *p;
+	int status;
+
+	cr_assert_neq(mkdtemp(directory), NULL);
+	cr_assert_eq(chdir(directory), 0);
+	cr_assert_eq(promcb_open("./segment", NULL, &p), 0);
+	component = fixture_component(p, "kept");
+	snprintf(fixture_segment, sizeof(fixture_segment), "%s/segment", directory);
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (chdir("/") < 0 || mkdir("/dev/shm/promcb-unit-dir-root", 0700) < 0 ||
+		    (geteuid() == 0 && (chroot("/dev/shm/promcb-unit-dir-root") < 0 || chdir("/") < 0)))
+			_exit(1);
+		for (int round = 0; round < 2; round++) {
+			for (int k = 0; k < 100000; k++)
+				promcb_record(component, 1000, true);
+			nanosleep(&pause, NULL);
+		}
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	cr_assert_eq(fixture_summary("kept").total_calls, 200000);
+	snprintf(path, sizeof(path), "%s/segment", directory);
+	unlink(path);
+	rmdir(directory);
+	rmdir("/dev/shm/promcb-unit-dir-root");
+}
+
+static struct promcb_component *handled;
+
+static void record_in_handler(int number)
+{
+	(void)number;
+	promcb_record(handled, 1000, true);
+}
+
+/* First use, with all the memory that it needs, in a handler on a small stack. */
+Test(segment, slow_path_fits_a_small_signal_stack)
+{
+	const stack_t stack = {.ss_sp = malloc(16384), .ss_size = 16384};
+	struct sigaction action = {.sa_handler = record_in_handler, .sa_flags = SA_ONSTACK};
+
+	handled = fixture_component(fixture_open(NULL), "handled");
+	cr_assert_eq(sigaltstack(&stack, NULL), 0);
+	cr_assert_eq(sigaction(SIGUSR1, &action, NULL), 0);
+	for (int k = 0; k < 100; k++)
+		raise(SIGUSR1);
+	cr_assert_eq(fixture_summary("handled").total_calls, 100);
+	free(stack.ss_sp);
+}
+
+static pthread_barrier_t step;
+
+static void *record_each_time(void *argument)
+{
+	struct promcb_component **component = argument;
+
+	for (int round = 0; round < 100; round++) {
+		pthread_barrier_wait(&step);
+		promcb_record(*component, 1000, true);
+		pthread_barrier_wait(&step);
+	}
+	return NULL;
+}
+
+/* Opened and closed again and again under a thread that goes on: no place, lane or descriptor is used up. */
+Test(segment, opened_and_closed_under_a_living_thread)
+{
+	struct promcb_component *component;
+	pthread_t thread;
+
+	pthread_barrier_init(&step, NULL, 2);
+	cr_assert_eq(pthread_create(&thread, NULL, record_each_time, &component), 0);
+	for (int round = 0; round < 100; round++) {
+		struct promcb *p = fixture_open(NULL);
+
+		component = fixture_component(p, "again");
+		pthread_barrier_wait(&step);
+		pthread_barrier_wait(&step);
+		promcb_close(p);
+	}
+	pthread_join(thread, NULL);
+	cr_assert_eq(fixture_summary("again").total_calls, 100);
+	cr_assert_leq(fixture_info().lanes_idle, 2);
+}
+
+/* A block's ring word that leads into blocks, or nowhere: the next owner of the lane stores no sample there. */
+Test(segment, corrupt_ring_word_spoils_no_counts)
+{
+	const uint64_t words[] = {1, 2, 100, 3000, UINT32_MAX, UINT64_MAX};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		struct promcb *p = fixture_open(NULL);
+		struct promcb_component *component = fixture_component(p, "ring");
+		struct promcb_header header;
+		uint32_t number;
+		int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
+
+		for (int k = 0; k < 1000; k++)
+			promcb_record(component, 1000, true);
+		promcb_close(p);
+		cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+		cr_assert_eq(pread(fd, &number, 4, (off_t)header.geometry.directories_off + 4), 4);
+		close(fd);
+		fixture_poke(promcb_block_off(&header.geometry, number - 1) + offsetof(struct promcb_block, ring),
+			     &words[i], 8);
+		p = fixture_open(NULL);
+		for (int k = 0; k < 5000; k++)
+			promcb_record(component, 1000, true);
+		cr_assert_eq(fixture_summary("ring").total_calls, 6000, "%zu", i);
+		promcb_close(p);
+		fixture_end();
+	}
 }
