@@ -89,12 +89,16 @@ int promcb_names_add(struct promcb *p, const char *name, size_t length, uint32_t
 	key = keep_name(&p->names, name, length);
 	if (!key)
 		return -ENOMEM;
-	*handle = (struct promcb_handle){.owner = p, .component = component, .generation = p->generation};
+	handle->component = component;
+	handle->generation = p->generation;
+	/* [HANDLE] release: the rest before the owner. */
+	promcb_store_pointer_release(&handle->owner, p);
 	handle_names[promcb_handles_used] = key;
 	ck_ht_hash(&hash, &p->names.table, key, (uint16_t)length);
 	ck_ht_entry_set(&entry, hash, key, (uint16_t)length, handle);
 	if (!ck_ht_put_spmc(&p->names.table, hash, &entry)) {
-		handle->owner = NULL;
+		/* [HANDLE] release: nobody was given it. */
+		promcb_store_pointer_release(&handle->owner, NULL);
 		return -ENOMEM;
 	}
 	promcb_handles_used++;

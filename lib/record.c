@@ -46,7 +46,8 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 static struct promcb_entry before_round(struct promcb_component *component, const struct promcb_entry *at,
 					uint64_t position)
 {
-	const struct promcb *owner = promcb_component_handle(component)->owner;
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
 	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
 		    position >= PROMCB_FIRST_RING_SLOTS &&
 		    promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&owner->grow_retry_ns);
@@ -116,7 +117,8 @@ static bool look_again(const struct promcb_entry *at)
 static void with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
 		       void *context)
 {
-	const struct promcb *owner = promcb_component_handle(component)->owner;
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
 	bool nested = promcb_thread_is_busy();
 	struct promcb_entry at;
 	struct promcb_way_out way;

@@ -13,6 +13,10 @@
  *   - Threads that end give their recorder back, table filled, and the next thread starts with it; a few are kept
  *     idle, others give their lanes to everybody. A thread that ends without telling (no room for its destructor) is
  *     noticed by its thread id.
+ *
+ * Pairs, in one process
+ *   [HANDLE] component.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
+ *            thread that finds a handle by its name could see it half made.
  */
 #ifndef PROMCB_RECORDER_H
 #define PROMCB_RECORDER_H
@@ -25,7 +29,7 @@ struct promcb_component;
 
 /* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
 struct promcb_handle {
-	struct promcb *owner;           /* NULL: the handle does nothing */
+	void *owner;                    /* struct promcb; NULL: the handle does nothing. [HANDLE] */
 	uint32_t component;             /* in the owner's present segment, if generation is the owner's */
 	uint32_t generation;
 };
