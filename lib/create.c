@@ -2,7 +2,8 @@
 /*
  * create.c: a segment appears complete or not at all. The file is made without a name (O_TMPFILE), given its size and
  * its memory, filled, given its owner and mode, and then linked; of two creators one gets EEXIST and attaches to the
- * other's. Nobody initialises a file that has a name, so a creator may die at any step and leaves nothing.
+ * other's. Nobody initialises a file that has a name, so a creator may die at any step and leaves nothing; where the
+ * file system has no O_TMPFILE, at most a file of another name, to which nobody attaches.
  */
 #include "create.h"
 

@@ -43,6 +43,8 @@
  *            before the descriptor. A scrape would list a component with an empty name.
  *   [RST]    reset.c fills the inactive baseline, then stores descriptor->reset; image.c loads reset before any cell of
  *            that component, and again after. A scrape would subtract half a baseline, and a count would jump.
+ *            Between two resets of one component lie an unlock and a lock of the resetter's lane; without, the zeroing
+ *            of the other baseline could be seen before the word that gave it up.
  *   [STATE]  state.c changes the state, then stores its time; image.c loads the state, then the time, then the state.
  *            The tag in the time tells them apart; without, the time of a change could be unknown for longer.
  *   [CHUNK]  segment.c takes a chunk by a CAS of its table word before anything in it is published; image.c loads the

@@ -19,6 +19,7 @@ packages_of() {
     ;;
   test)
     echo clang clang-format              # the second compiler, the formatter
+    echo spin                            # the models' checker
     echo libcriterion-dev                # unit tests
     echo binutils groff-base             # exported names, man pages
     echo curl nginx-light prometheus wrk # real input, a real scrape

@@ -19,7 +19,7 @@ unset PROMCB_SEGMENT MESON_TESTTHREADS
 # Build directory, compilers, meson options | suites. Criterion does not start under ThreadSanitizer, so unit tests have
 # the other sanitizers, and the stress programs have both.
 matrix=(
-  "gcc|gcc|g++||unit stress style e2e"
+  "gcc|gcc|g++||unit stress style model e2e"
   "clang|clang|clang++||unit stress e2e"
   "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress e2e"
   "tsan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=thread|stress"
