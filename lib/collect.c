@@ -271,7 +271,10 @@ static int digest_all(struct collection *c, struct promcb_recent_scratch *scratc
 			uint64_t *copy = samples + count * ring_words;
 
 			*ring = (struct promcb_ring_copy){.samples = copy, .position = c->places[i].position};
-			count += copy_ring(c, &c->places[i], copy, &ring->slots);
+			if (!copy_ring(c, &c->places[i], copy, &ring->slots))
+				continue;
+			ring->position = promcb_recent_position(copy, ring->slots, ring->position);
+			count++;
 		}
 		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */
 		window.after_reset = c->baselines[index] && c->now_ns - c->baselines[index]->head < TICKS_MEAN_AGE_NS;

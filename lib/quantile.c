@@ -140,6 +140,19 @@ static uint32_t first_below(const struct view *view, uint32_t from, uint32_t end
 	return from;
 }
 
+uint32_t promcb_recent_position(const uint64_t *samples, uint32_t slots, uint32_t position)
+{
+	uint32_t mask = slots - 1;
+
+	for (uint32_t i = 0; i < slots; i++) {
+		uint64_t next = samples[(position + i) & mask], last = samples[(position + i - 1) & mask];
+
+		if (next == 0 || (int32_t)((uint32_t)(next >> 32) - (uint32_t)(last >> 32)) < 0)
+			return position + i;
+	}
+	return position;
+}
+
 /* Looks at a ring. What comes back is sorted and knows its valid samples, or is not sorted. */
 static struct view survey(const struct promcb_ring_copy *ring, const struct bounds *bounds)
 {

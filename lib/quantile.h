@@ -38,6 +38,13 @@ struct promcb_recent_scratch {
 };
 
 /*
+ * Where a ring's newest samples end, if a producer went on while the ring was copied: position is what stood in its
+ * head before, and whatever follows there and is no older was written since. A ring all of one tick stays as it is.
+ * Without this a busy ring seems to be out of order, and takes three times as long to digest.
+ */
+uint32_t promcb_recent_position(const uint64_t *samples, uint32_t slots, uint32_t position);
+
+/*
  * Digests the newest samples of the rings. Quantiles interpolate linearly between order statistics: rank q over n
  * sorted values is position q * (n - 1), as numpy's default (method 7 of Hyndman and Fan, 1996). Within one tick,
  * rings are mixed by distance from their newest sample. Returns 0, or -ENOMEM.

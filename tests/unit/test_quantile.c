@@ -359,3 +359,36 @@ Test(quantile, an_empty_slot_is_no_sample_of_tick_zero)
 	for (window.newest = 0; window.newest < 8; window.newest++)
 		check(&ring, 1, &window);
 }
+
+/* A producer that goes on while its ring is copied leaves newer samples past the position that was read before. */
+Test(quantile, ring_written_while_copied_is_in_order)
+{
+	enum { SLOTS = 1024 };
+	static uint64_t samples[SLOTS];
+
+	for (uint32_t written = 0; written < SLOTS; written++) {
+		uint32_t position = below(SLOTS), tick = (uint32_t)random64();
+
+		/* From the oldest to the newest; ticks rise by 0 to 2, and by 1 at least once in the ring. */
+		for (uint32_t i = 0; i < SLOTS; i++) {
+			tick += below(3) + (i == 1);
+			samples[(position + i) % SLOTS] = sample(tick, false, 1 + (float)below(1000));
+		}
+		cr_assert_eq(promcb_recent_position(samples, SLOTS, position - written) % SLOTS, position,
+			     "%u written since", written);
+	}
+}
+
+Test(quantile, position_of_other_rings_stays)
+{
+	uint64_t samples[64] = {0};
+
+	cr_assert_eq(promcb_recent_position(samples, 64, 0), 0, "an empty ring");
+	for (uint32_t i = 0; i < 10; i++)
+		samples[i] = sample(i, false, 1);
+	cr_assert_eq(promcb_recent_position(samples, 64, 10), 10, "a ring that was never full");
+	cr_assert_eq(promcb_recent_position(samples, 64, 7), 10, "and was written since");
+	for (uint32_t i = 0; i < 64; i++)
+		samples[i] = sample(5, false, 1);
+	cr_assert_eq(promcb_recent_position(samples, 64, 17), 17, "all of one tick");
+}
