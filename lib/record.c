@@ -208,6 +208,12 @@ void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, b
 	promcb_record_at_inline(component, latency_ns, success, now_ns);
 }
 
+void promcb_record_many(struct promcb_component *component, const uint64_t *latencies_ns, size_t count, bool success,
+			uint64_t now_ns)
+{
+	promcb_record_many_inline(component, latencies_ns, count, success, now_ns);
+}
+
 void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success)
 {
 	promcb_record_inline(component, latency_ns, success);

@@ -163,6 +163,54 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 	promcb_record_aside(component, latency_ns, success, now_ns);
 }
 
+/*
+ * Records count calls of one outcome and one stamp. What a record looks up and stores once per call is looked up and
+ * stored once per run here: the entry, the sum, the head. A signal handler's records in between are counted; its
+ * samples may be overwritten by those of the run.
+ */
+static inline void promcb_record_many_inline(struct promcb_component *component, const uint64_t *latencies_ns,
+					     size_t count, bool success, uint64_t now_ns)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		const struct promcb_entry *entry =
+			(const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+		uintptr_t ring = entry->ring;
+
+		promcb_signal_fence();
+		struct promcb_block *block = (struct promcb_block *)entry->block;
+
+		if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || promcb_thread_is_busy() || !success)) {
+			promcb_thread_set_busy(1);
+			uint64_t *cells = promcb_block_cells(block);
+			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
+			uint64_t position = promcb_load_relaxed(&block->head), sum_ns = 0;
+			uint32_t mask = ~(UINT32_MAX << (ring & 31));
+			size_t begun = done;
+
+			for (; done < count; done++, position++) {
+				uint32_t slot = (uint32_t)position & mask;
+				uint64_t latency_ns = latencies_ns[done];
+
+				if (PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || slot == 0))
+					break;
+				promcb_add_owned(cells + promcb_bucket3(latency_ns), 1);
+				promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
+				sum_ns += latency_ns;
+			}
+			if (done > begun) {
+				promcb_add_owned(&block->latency_sum_ns[0], sum_ns);
+				promcb_store_relaxed(&block->head, promcb_head(now_ns, position));
+			}
+			promcb_thread_set_busy(0);
+			if (done == count)
+				return;
+		}
+		promcb_record_aside(component, latencies_ns[done++], success, now_ns);
+	}
+}
+
 static inline void promcb_record_inline(struct promcb_component *component, uint64_t latency_ns, bool success)
 {
 	struct timespec now;

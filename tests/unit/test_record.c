@@ -97,6 +97,42 @@ Test(record, inline_and_called_twins_agree)
 	cr_assert_eq(a.recent_calls, 1000);
 }
 
+/* Runs of any length, over first and full rings, with latencies of 0 and beyond the maximum, equal single records. */
+Test(record, many_at_once_equal_one_by_one)
+{
+	for (uint32_t schema = 3; schema <= 4; schema++) {
+		const struct promcb_options options = {.schema = schema};
+		static uint64_t latencies_ns[3000];
+
+		fixture_end();
+		struct promcb *p = fixture_open(&options);
+		struct promcb_component *single = fixture_component(p, "single"), *many = fixture_component(p, "many");
+
+		for (uint64_t run = 0, k = 0; run < 200; run++) {
+			size_t count = run < 100 ? run : run * 37 % 3000;
+			bool success = run % 7 != 0;
+			uint64_t at_ns = now_ns();
+
+			for (size_t i = 0; i < count; i++, k++) {
+				latencies_ns[i] = k % 501 == 0 ? 0 : k % 1001 == 1 ? UINT64_MAX : k * k % 1000000007;
+				promcb_record_at(single, latencies_ns[i], success, at_ns);
+			}
+			promcb_record_many(many, latencies_ns, count, success, at_ns);
+		}
+		struct promcb_summary a = fixture_summary("single"), b = fixture_summary("many");
+
+		cr_assert_gt(a.total_calls, 100000);
+		cr_assert_eq(a.total_calls, b.total_calls);
+		cr_assert_eq(a.failed_calls, b.failed_calls);
+		cr_assert_eq(a.latency_sum, b.latency_sum);
+		cr_assert_eq(a.recent_calls, b.recent_calls);
+		cr_assert_eq(a.avg_latency, b.avg_latency);
+		cr_assert_eq(a.p50, b.p50);
+		cr_assert_eq(a.p999, b.p999);
+		promcb_close(p);
+	}
+}
+
 Test(record, other_schemas_count_the_same)
 {
 	for (uint32_t schema = 4; schema <= 5; schema++) {
