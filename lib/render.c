@@ -14,6 +14,12 @@ static const struct promcb_renderer renderers[] = {
 	[PROMCB_FORMAT_TEXT] = {"text", "text/plain; version=0.0.4; charset=utf-8", promcb_render_text},
 	[PROMCB_FORMAT_JSON] = {"json", "application/json", promcb_render_json},
 	[PROMCB_FORMAT_HEALTH] = {"health", "application/json", promcb_render_health},
+	[PROMCB_FORMAT_OPENMETRICS] = {"openmetrics", "application/openmetrics-text; version=1.0.0; charset=utf-8",
+				       promcb_render_openmetrics},
+	[PROMCB_FORMAT_PROTOBUF] = {"protobuf",
+				    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+				    "encoding=delimited",
+				    promcb_render_protobuf},
 };
 
 enum { RENDERERS = sizeof(renderers) / sizeof(renderers[0]) };
@@ -23,18 +29,34 @@ static const struct promcb_renderer *find(enum promcb_format format)
 	return (unsigned)format < RENDERERS ? &renderers[format] : NULL;
 }
 
-int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
-		  const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
+			const struct promcb_render_options *options, promcb_write_fn *write, void *context)
 {
 	const struct promcb_render_options defaults = {0};
 	const struct promcb_renderer *renderer = find(format);
 	struct promcb_sink sink;
+	const struct promcb_rendering rendering = {parts, count, options ? options : &defaults, &sink};
 
 	if (!renderer)
 		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].segment && strlen(parts[i].segment) > PROMCB_SEGMENT_LABEL_MAX)
+			return -EINVAL;
+	}
 	promcb_sink_start(&sink, write, context);
-	renderer->render(snapshot, options ? options : &defaults, &sink);
+	renderer->render(&rendering);
 	return promcb_sink_finish(&sink);
+}
+
+int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
+		  const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+{
+	const struct promcb_render_part part = {
+		.snapshot = snapshot,
+		.scrape_seconds = options ? options->scrape_seconds : 0,
+	};
+
+	return promcb_render_parts(&part, 1, format, options, write, context);
 }
 
 int promcb_format_parse(const char *name, enum promcb_format *out)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render.h: renderers are pure functions from a snapshot to a sink; this is their table.
+ * render.h: renderers are pure functions from snapshots to a sink; this is their table.
  *
  * Arrow: render_* <- tools. May include snapshot.h, sink.h, bucket.h; never layout.h.
  */
@@ -10,18 +10,24 @@
 #include "sink.h"
 #include "snapshot.h"
 
+/* What is to be rendered. A part without a snapshot has no components, and a promcb_up of 0. */
+struct promcb_rendering {
+	const struct promcb_render_part *parts;
+	size_t count;
+	const struct promcb_render_options *options;
+	struct promcb_sink *sink;
+};
+
 struct promcb_renderer {
 	const char *name;
 	const char *content_type;
-	void (*render)(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-		       struct promcb_sink *sink);
+	void (*render)(const struct promcb_rendering *rendering);
 };
 
-void promcb_render_text(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			struct promcb_sink *sink);
-void promcb_render_json(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			struct promcb_sink *sink);
-void promcb_render_health(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			  struct promcb_sink *sink);
+void promcb_render_text(const struct promcb_rendering *rendering);
+void promcb_render_openmetrics(const struct promcb_rendering *rendering);
+void promcb_render_protobuf(const struct promcb_rendering *rendering);
+void promcb_render_json(const struct promcb_rendering *rendering);
+void promcb_render_health(const struct promcb_rendering *rendering);
 
 #endif

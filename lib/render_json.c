@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 /* A name alone is printed too, which is no document: hence "any". */
 #define DUMP_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
@@ -148,50 +149,80 @@ static json_t *health_summary(const struct promcb_summary *summary)
 	return NULL;
 }
 
+static bool is_in(const struct promcb_snapshot *snapshot, const char *name)
+{
+	struct promcb_summary summary;
+
+	return snapshot && promcb_snapshot_find(snapshot, name, &summary) == 0;
+}
+
+/* A component's key: its name, with its segment before it where another segment has the same. */
+static json_t *key_of(const struct promcb_rendering *rendering, size_t part, const char *name)
+{
+	const char *segment = rendering->parts[part].segment;
+
+	for (size_t i = 0; segment && i < rendering->count; i++) {
+		if (i != part && is_in(rendering->parts[i].snapshot, name))
+			return json_sprintf("%s %s", segment, name);
+	}
+	return json_string(name);
+}
+
 /* An object from names to what make() makes of their summaries, one component to a line. */
-static void print_components(const struct promcb_snapshot *snapshot, const char *matching, struct promcb_sink *sink,
+static void print_components(const struct promcb_rendering *rendering, const char *matching,
 			     json_t *(*make)(const struct promcb_summary *summary))
 {
+	struct promcb_sink *sink = rendering->sink;
 	const char *before = "\n";
 
 	promcb_sink_text(sink, "{");
-	for (size_t i = 0; i < snapshot->count && !sink->error; i++) {
-		struct promcb_summary summary;
+	for (size_t part = 0; part < rendering->count; part++) {
+		const struct promcb_snapshot *snapshot = rendering->parts[part].snapshot;
 
-		if (matching && !strstr(snapshot->components[i].name, matching))
-			continue;
-		if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
-			continue;
-		promcb_sink_text(sink, before);
-		print(sink, json_string(summary.name));
-		promcb_sink_text(sink, ": ");
-		print(sink, make(&summary));
-		before = ",\n";
+		for (size_t i = 0; snapshot && i < snapshot->count && !sink->error; i++) {
+			struct promcb_summary summary;
+
+			if (matching && !strstr(snapshot->components[i].name, matching))
+				continue;
+			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
+				continue;
+			promcb_sink_text(sink, before);
+			print(sink, key_of(rendering, part, summary.name));
+			promcb_sink_text(sink, ": ");
+			print(sink, make(&summary));
+			before = ",\n";
+		}
 	}
 	promcb_sink_text(sink, *before == ',' ? "\n}" : "}");
 }
 
-void promcb_render_json(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			struct promcb_sink *sink)
+void promcb_render_json(const struct promcb_rendering *rendering)
 {
-	print_components(snapshot, options->matching, sink, whole_summary);
-	promcb_sink_text(sink, "\n");
+	print_components(rendering, rendering->options->matching, whole_summary);
+	promcb_sink_text(rendering->sink, "\n");
 }
 
-void promcb_render_health(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			  struct promcb_sink *sink)
+void promcb_render_health(const struct promcb_rendering *rendering)
 {
+	struct promcb_sink *sink = rendering->sink;
+	uint64_t taken_ns = 0;
 	bool healthy = true;
 
-	(void)options;
-	/* A failure rate over 50 percent is more failures than successes, without the rounding. */
-	for (size_t i = 0; i < snapshot->count; i++)
-		if (snapshot->components[i].calls[1] > snapshot->components[i].calls[0])
-			healthy = false;
+	for (size_t part = 0; part < rendering->count; part++) {
+		const struct promcb_snapshot *snapshot = rendering->parts[part].snapshot;
+
+		if (snapshot && snapshot->taken_ns > taken_ns)
+			taken_ns = snapshot->taken_ns;
+		/* A failure rate over 50 percent is more failures than successes, without the rounding. */
+		for (size_t i = 0; snapshot && i < snapshot->count; i++)
+			if (snapshot->components[i].calls[1] > snapshot->components[i].calls[0])
+				healthy = false;
+	}
 	promcb_sink_text(sink,
 			 healthy ? "{\"healthy\": true, \"components\": " : "{\"healthy\": false, \"components\": ");
-	print_components(snapshot, NULL, sink, health_summary);
+	print_components(rendering, NULL, health_summary);
 	promcb_sink_text(sink, ", \"timestamp\": ");
-	print(sink, json_real((double)snapshot->taken_ns / 1e9));
+	/* Without a segment there is still a time to tell. */
+	print(sink, taken_ns ? json_real((double)taken_ns / 1e9) : json_integer((json_int_t)time(NULL)));
 	promcb_sink_text(sink, "}\n");
 }

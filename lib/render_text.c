@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render_text.c: a snapshot as Prometheus text 0.0.4: the families of components. Those about promcb itself are in
- * render_self.c.
+ * render_text.c: snapshots as Prometheus text 0.0.4 and as OpenMetrics 1.0.0, which differ in what stands above a
+ * family and in the last line.
  *
- * May include: render_text.h, bucket.h.
+ * May include: render_text.h.
  *
  * Invariants: all lines of a family stand together, HELP and TYPE before them; within a family the lines of a
- * component stand together, in the snapshot's order; `_count` = `le="+Inf"` = circuit_breaker_calls_total = successes
- * + failures, since all are made from the same two sums; every line ends with one line feed.
+ * component stand together, by part and then in the snapshot's order; `_count` = `le="+Inf"` =
+ * circuit_breaker_calls_total = successes + failures, since all are made from the same two sums; every line ends with
+ * one line feed. Sources: Prometheus' exposition_formats.md, OpenMetrics 1.0.0.
  */
 #include "render_text.h"
 
-#include "bucket.h"
-
 #include <errno.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+/* One part, and what its lines are made with. */
 struct text {
 	const struct promcb_snapshot *snapshot;
 	struct promcb_sink *sink;
-	struct label *labels;   /* by component */
+	struct label *labels;           /* by component */
+	struct promcb_classic classic;
+	const struct suffix *bounds;    /* of all parts: classic.count, then that of +Inf */
 };
-
-static inline uint64_t calls(const struct promcb_snapshot_component *component)
-{
-	return component->calls[0] + component->calls[1];
-}
 
 static inline uint64_t successes(const struct promcb_snapshot_component *component)
 {
@@ -38,20 +35,9 @@ static inline uint64_t failures(const struct promcb_snapshot_component *componen
 	return component->calls[1];
 }
 
-static inline uint64_t latency_sum_ns(const struct promcb_snapshot_component *component)
-{
-	return component->latency_sum_ns[0] + component->latency_sum_ns[1];
-}
-
 static inline uint64_t state_code(const struct promcb_snapshot_component *component)
 {
 	return component->state;
-}
-
-static inline uint64_t log_entries(const struct promcb_snapshot_component *component)
-{
-	return component->log_entries[PROMCB_LOG_DEBUG] + component->log_entries[PROMCB_LOG_INFO] +
-	       component->log_entries[PROMCB_LOG_WARNING] + component->log_entries[PROMCB_LOG_ERROR];
 }
 
 static inline uint64_t last_failure_ns(const struct promcb_snapshot_component *component)
@@ -62,20 +48,6 @@ static inline uint64_t last_failure_ns(const struct promcb_snapshot_component *c
 static inline uint64_t last_state_change_ns(const struct promcb_snapshot_component *component)
 {
 	return component->last_state_change_ns;
-}
-
-static inline double failure_rate(const struct promcb_snapshot_component *component)
-{
-	uint64_t total = calls(component);
-
-	return total ? 100.0 * (double)failures(component) / (double)total : 0;
-}
-
-static inline double recent_failure_rate(const struct promcb_snapshot_component *component)
-{
-	const struct promcb_recent *recent = &component->recent;
-
-	return recent->calls ? 100.0 * (double)recent->failures / (double)recent->calls : (double)NAN;
 }
 
 /*
@@ -152,7 +124,7 @@ SHAPE each_suffixed(const struct text *text, const char *name, const struct suff
 
 static void lines_calls(const struct text *text, const char *name)
 {
-	each_u64(text, name, calls);
+	each_u64(text, name, promcb_calls);
 }
 
 static void lines_successes(const struct text *text, const char *name)
@@ -167,12 +139,12 @@ static void lines_failures(const struct text *text, const char *name)
 
 static void lines_failure_rate(const struct text *text, const char *name)
 {
-	each_double(text, name, failure_rate);
+	each_double(text, name, promcb_failure_rate);
 }
 
 static void lines_recent_failure_rate(const struct text *text, const char *name)
 {
-	each_double(text, name, recent_failure_rate);
+	each_double(text, name, promcb_recent_failure_rate);
 }
 
 static void lines_state_code(const struct text *text, const char *name)
@@ -192,7 +164,7 @@ static void lines_last_state_change(const struct text *text, const char *name)
 
 static void lines_log_entries(const struct text *text, const char *name)
 {
-	each_u64(text, name, log_entries);
+	each_u64(text, name, promcb_log_entries);
 }
 
 static const struct suffix states[] = {
@@ -238,10 +210,17 @@ static void lines_log_levels(const struct text *text, const char *name)
 	each_suffixed(text, name, levels, 4, log_entries_of);
 }
 
-/* A latency of the recent calls: not a number if there were none, whatever stands there. */
 static inline char *put_recent(char *at, const struct promcb_recent *recent, double nanoseconds)
 {
-	return put_latency(at, recent->calls ? nanoseconds : (double)NAN);
+	uint64_t picoseconds;
+
+	nanoseconds = promcb_recent_ns(recent, nanoseconds);
+	if (promcb_recent_picoseconds(nanoseconds, &picoseconds))
+		at = promcb_digits_picoseconds(at, picoseconds);
+	else
+		at = promcb_digits_double(at, nanoseconds / 1e9);
+	*at++ = '\n';
+	return at;
 }
 
 static void lines_average(const struct text *text, const char *name)
@@ -282,67 +261,14 @@ static void lines_latency(const struct text *text, const char *name)
 			at = put_suffixed(at, &series, label, &quantiles[q]);
 			at = put_recent(at, &component->recent, component->recent.quantile_ns[q]);
 		}
-		at = put_seconds(put_plain(at, &sum, label), latency_sum_ns(component));
-		at = put_u64(put_plain(at, &count, label), calls(component));
+		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
+		at = put_u64(put_plain(at, &count, label), promcb_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}
 }
 
-/*
- * Bounds are 2^-12 to 2^3 s: powers of two, for then they are bounds of the native buckets as well, and their sums
- * are exact.
- */
-enum { LE_FIRST = -12, LE_BOUNDS = 16 };
-
-static const struct suffix bounds[LE_BOUNDS + 1] = {
-	SUFFIX(",le=\"0.000244140625\"} "),
-	SUFFIX(",le=\"0.00048828125\"} "),
-	SUFFIX(",le=\"0.0009765625\"} "),
-	SUFFIX(",le=\"0.001953125\"} "),
-	SUFFIX(",le=\"0.00390625\"} "),
-	SUFFIX(",le=\"0.0078125\"} "),
-	SUFFIX(",le=\"0.015625\"} "),
-	SUFFIX(",le=\"0.03125\"} "),
-	SUFFIX(",le=\"0.0625\"} "),
-	SUFFIX(",le=\"0.125\"} "),
-	SUFFIX(",le=\"0.25\"} "),
-	SUFFIX(",le=\"0.5\"} "),
-	SUFFIX(",le=\"1.0\"} "),
-	SUFFIX(",le=\"2.0\"} "),
-	SUFFIX(",le=\"4.0\"} "),
-	SUFFIX(",le=\"8.0\"} "),
-	SUFFIX(",le=\"+Inf\"} "),
-};
-
-/* How many calls fell in cells [from, end). */
-static inline uint64_t calls_in(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
-{
-	const uint64_t *success = component->cells[0];
-	const uint64_t *failure = component->cells[1];
-	uint64_t sums[2] = {0};
-
-	/* Octaves have a multiple of eight cells; written out like this, compilers make vectors of it. */
-	for (; from + 8 <= end; from += 8)
-		for (unsigned j = 0; j < 8; j++)
-			sums[j % 2] += success[from + j] + failure[from + j];
-	for (; from < end; from++)
-		sums[0] += success[from] + failure[from];
-	return sums[0] + sums[1];
-}
-
-/*
- * Asks for the cells [from, end) of a component whose turn comes soon: at 10,000 components this saves a fifth of all
- * time.
- */
-static inline void prefetch(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
-{
-	const uint32_t cells_per_line = 64 / sizeof(uint64_t);
-
-	for (; from < end; from += cells_per_line) {
-		__builtin_prefetch(component->cells[0] + from);
-		__builtin_prefetch(component->cells[1] + from);
-	}
-}
+/* How many lines of buckets room is asked for at a time. */
+enum { BUCKET_LINES = 16 };
 
 static void lines_duration(const struct text *text, const char *name)
 {
@@ -350,89 +276,94 @@ static void lines_duration(const struct text *text, const char *name)
 	const struct series bucket = make_series(name, "_bucket");
 	const struct series sum = make_series(name, "_sum");
 	const struct series count = make_series(name, "_count");
-	uint32_t end[LE_BOUNDS];
+	const struct promcb_classic *classic = &text->classic;
+	const uint32_t *end = classic->end;
+	unsigned bounds = classic->count;
 
-	for (int k = 0; k < LE_BOUNDS; k++)
-		end[k] = promcb_bucket_end_of_power(snapshot->schema, LE_FIRST + k);
 	for (size_t i = 0; i < snapshot->count; i++) {
 		const struct promcb_snapshot_component *component = &snapshot->components[i];
 		const struct promcb_snapshot_component *next = i + 1 < snapshot->count ? component + 1 : component;
 		const struct label *label = &text->labels[i];
-		uint64_t in[LE_BOUNDS];
-		char *at = promcb_sink_room(text->sink, (LE_BOUNDS + 3) * LINE_MAX_BYTES);
+		uint64_t in[PROMCB_CLASSIC_MAX], below = 0;
+		char *at = NULL;
 
-		if (!at)
-			return;
 		/*
 		 * Reading cells is what takes time here. The lowest are nearly half of them: since a snapshot's calls
 		 * are the sum of all its cells, what lies below the first bound is what is left of the calls.
 		 */
-		in[0] = calls(component) - calls_in(component, end[LE_BOUNDS - 1], snapshot->cells);
-		for (int k = 1; k < LE_BOUNDS; k++) {
-			in[k] = calls_in(component, end[k - 1], end[k]);
+		in[0] = promcb_calls(component) - promcb_calls_in(component, end[bounds - 1], snapshot->cells);
+		for (unsigned k = 1; k < bounds; k++) {
+			in[k] = promcb_calls_in(component, end[k - 1], end[k]);
 			in[0] -= in[k];
 		}
-		uint64_t below = 0;
-
-		prefetch(next, end[LE_BOUNDS - 1], snapshot->cells);
-		for (int k = 0; k < LE_BOUNDS; k++) {
+		promcb_prefetch_cells(next, end[bounds - 1], snapshot->cells);
+		for (unsigned k = 0; k < bounds; k++) {
+			if (k % BUCKET_LINES == 0) {
+				if (at)
+					promcb_sink_wrote(text->sink, at);
+				at = promcb_sink_room(text->sink, (BUCKET_LINES + 3) * LINE_MAX_BYTES);
+				if (!at)
+					return;
+			}
 			if (k > 0)
-				prefetch(next, end[k - 1], end[k]);
+				promcb_prefetch_cells(next, end[k - 1], end[k]);
 			below += in[k];
-			at = put_u64(put_suffixed(at, &bucket, label, &bounds[k]), below);
+			at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[k]), below);
 		}
-		at = put_u64(put_suffixed(at, &bucket, label, &bounds[LE_BOUNDS]), calls(component));
-		at = put_seconds(put_plain(at, &sum, label), latency_sum_ns(component));
-		at = put_u64(put_plain(at, &count, label), calls(component));
+		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_calls(component));
+		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
+		at = put_u64(put_plain(at, &count, label), promcb_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}
 }
 
-_Static_assert((LE_BOUNDS + 3) * LINE_MAX_BYTES <= PROMCB_SINK_ROOM_MAX,
+_Static_assert((BUCKET_LINES + 3) * LINE_MAX_BYTES <= PROMCB_SINK_ROOM_MAX,
 	       "the largest family asks for more than a sink gives");
 
-/* The families of components. compat: says again, in the words of the reference guide, what another family says. */
-static const struct family {
-	const char *name, *type, *help;
-	void (*lines)(const struct text *text, const char *name);
-	bool compat;
-} families[] = {
-	{"circuit_breaker_calls_total", "counter", "Calls through the breaker.", lines_calls, false},
-	{"circuit_breaker_successes_total", "counter", "Calls that succeeded.", lines_successes, false},
-	{"circuit_breaker_failures_total", "counter", "Calls that failed.", lines_failures, false},
-	{"circuit_breaker_calls_success", "untyped", "Alias of circuit_breaker_successes_total.", lines_successes,
-	 true},
-	{"circuit_breaker_calls_failed", "untyped", "Alias of circuit_breaker_failures_total.", lines_failures, true},
-	{"circuit_breaker_failure_rate", "gauge",
-	 "Failed calls in percent of all calls, 0 to 100; 0 if there were none.", lines_failure_rate, true},
-	{"circuit_breaker_recent_failure_rate", "gauge",
-	 "Failed calls in percent of the recent calls, 0 to 100; NaN if there were none.", lines_recent_failure_rate,
-	 false},
-	{"circuit_breaker_latency_seconds", "summary",
-	 "Call latency: quantiles over the recent calls; sum and count are cumulative.", lines_latency, false},
-	{"circuit_breaker_latency_seconds_avg", "gauge",
-	 "Mean latency of the recent calls in seconds; NaN if there were none.", lines_average, true},
-	{"circuit_breaker_call_duration_seconds", "histogram", "Call latency distribution.", lines_duration, false},
-	{"circuit_breaker_state", "gauge", "1 for the current state of the breaker, 0 for the others.", lines_state,
-	 false},
-	{"circuit_breaker_state_code", "gauge", "State of the breaker: 0 closed, 1 open, 2 half-open.",
-	 lines_state_code, false},
-	{"circuit_breaker_state_transitions_total", "counter", "Changes into that state.", lines_transitions, false},
-	{"circuit_breaker_last_state_change_timestamp_seconds", "gauge", "Unix time of the last change of state.",
-	 lines_last_state_change, false},
-	{"circuit_breaker_last_failure_timestamp_seconds", "gauge", "Unix time of the last failure.",
-	 lines_last_failure, false},
-	{"log_entries_total", "counter", "Log entries.", lines_log_entries, false},
-	{"log_entries_by_level", "untyped", "Log entries by level.", lines_log_levels, false},
+static void (*const lines[PROMCB_KINDS])(const struct text *text, const char *name) = {
+	[PROMCB_KIND_CALLS] = lines_calls,
+	[PROMCB_KIND_SUCCESSES] = lines_successes,
+	[PROMCB_KIND_FAILURES] = lines_failures,
+	[PROMCB_KIND_COMPAT_SUCCESSES] = lines_successes,
+	[PROMCB_KIND_COMPAT_FAILURES] = lines_failures,
+	[PROMCB_KIND_FAILURE_RATE] = lines_failure_rate,
+	[PROMCB_KIND_RECENT_FAILURE_RATE] = lines_recent_failure_rate,
+	[PROMCB_KIND_LATENCY] = lines_latency,
+	[PROMCB_KIND_AVERAGE] = lines_average,
+	[PROMCB_KIND_DURATION] = lines_duration,
+	[PROMCB_KIND_STATE] = lines_state,
+	[PROMCB_KIND_STATE_CODE] = lines_state_code,
+	[PROMCB_KIND_TRANSITIONS] = lines_transitions,
+	[PROMCB_KIND_LAST_STATE_CHANGE] = lines_last_state_change,
+	[PROMCB_KIND_LAST_FAILURE] = lines_last_failure,
+	[PROMCB_KIND_LOG_ENTRIES] = lines_log_entries,
+	[PROMCB_KIND_LOG_LEVELS] = lines_log_levels,
 };
 
-/* Escapes all labels. Returns their memory, to be freed, or NULL. */
-static struct label *make_labels(const struct promcb_snapshot *snapshot)
+/* -- A rendering --------------------------------------------------------------------------------------------------- */
+
+static char *put_label(char *at, const char *value, size_t bytes)
 {
+	for (size_t i = 0; i < bytes; i++) {
+		char c = value[i];
+
+		if (c == '"' || c == '\\' || c == '\n')
+			*at++ = '\\';
+		*at++ = c == '\n' ? 'n' : c;
+	}
+	return at;
+}
+
+/* Escapes all labels of a part. Returns their memory, to be freed, or NULL. */
+static struct label *make_labels(const struct promcb_render_part *part)
+{
+	const struct promcb_snapshot *snapshot = part->snapshot;
+	size_t segment_bytes = part->segment ? strlen(part->segment) : 0;
+	size_t around = LABEL_MAX - 2 * PROMCB_NAME_MAX - 2 * PROMCB_SEGMENT_LABEL_MAX + 2 * segment_bytes;
 	size_t bytes = snapshot->count * sizeof(struct label) + PIECE;
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		bytes += 12 + 2 * (size_t)snapshot->components[i].name_bytes + 3;
+		bytes += around + 2 * (size_t)snapshot->components[i].name_bytes;
 	struct label *labels = malloc(bytes);
 
 	if (!labels)
@@ -443,15 +374,14 @@ static struct label *make_labels(const struct promcb_snapshot *snapshot)
 		const struct promcb_snapshot_component *component = &snapshot->components[i];
 
 		labels[i].text = at;
-		memcpy(at, "{component=\"", 12);
-		at += 12;
-		for (uint32_t j = 0; j < component->name_bytes; j++) {
-			char c = component->name[j];
-
-			if (c == '"' || c == '\\' || c == '\n')
-				*at++ = '\\';
-			*at++ = c == '\n' ? 'n' : c;
+		if (part->segment) {
+			at = stpcpy(at, "{segment=\"");
+			at = put_label(at, part->segment, segment_bytes);
+			at = stpcpy(at, "\",component=\"");
+		} else {
+			at = stpcpy(at, "{component=\"");
 		}
+		at = put_label(at, component->name, component->name_bytes);
 		memcpy(at, "\"} ", 3);
 		at += 3;
 		labels[i].bytes = (size_t)(at - labels[i].text) - 2;
@@ -460,27 +390,85 @@ static struct label *make_labels(const struct promcb_snapshot *snapshot)
 	return labels;
 }
 
-void promcb_render_text(const struct promcb_snapshot *snapshot, const struct promcb_render_options *options,
-			struct promcb_sink *sink)
+/* The labels of classic bounds, canonical: the shortest form with a point that reads back as the same number. */
+static void make_bounds(const struct promcb_classic *classic, struct suffix *bounds)
 {
-	struct text text = {.snapshot = snapshot, .sink = sink};
+	static const struct suffix infinite = SUFFIX(",le=\"+Inf\"} ");
 
-	if (snapshot->count) {
-		text.labels = make_labels(snapshot);
-		if (!text.labels) {
-			if (!sink->error)
-				sink->error = -ENOMEM;
-			return;
+	for (unsigned i = 0; i < classic->count; i++) {
+		char number[PROMCB_DIGITS_ROOM] = "";
+		char *end = promcb_digits_double(number, classic->bound_seconds[i]);
+
+		*end = '\0';
+		bounds[i].bytes = (size_t)snprintf(bounds[i].text, sizeof(bounds[i].text), ",le=\"%s%s\"} ", number,
+						   strchr(number, '.') ? "" : ".0");
+	}
+	bounds[classic->count] = infinite;
+}
+
+/* Makes what the lines of each part need. Returns 0, or -ENOMEM. */
+static int prepare(const struct promcb_rendering *rendering, struct text *texts,
+		   struct suffix (*bounds)[PROMCB_CLASSIC_MAX + 1])
+{
+	for (size_t i = 0; i < rendering->count; i++) {
+		const struct promcb_render_part *part = &rendering->parts[i];
+		struct text *text = &texts[i];
+
+		text->snapshot = part->snapshot;
+		text->sink = rendering->sink;
+		if (!part->snapshot || !part->snapshot->count)
+			continue;
+		text->labels = make_labels(part);
+		if (!text->labels)
+			return -ENOMEM;
+		promcb_classic_make(&text->classic, part->snapshot->schema, rendering->options->classic_schema);
+		make_bounds(&text->classic, bounds[i]);
+		text->bounds = bounds[i];
+	}
+	return 0;
+}
+
+static void render(const struct promcb_rendering *rendering, bool openmetrics)
+{
+	struct promcb_text_dialect dialect = {rendering->sink, openmetrics};
+	struct text *texts = calloc(rendering->count + 1, sizeof(*texts));
+	struct suffix(*bounds)[PROMCB_CLASSIC_MAX + 1] = calloc(rendering->count + 1, sizeof(*bounds));
+	bool any = false;
+
+	if (!texts || !bounds || prepare(rendering, texts, bounds) < 0) {
+		if (!rendering->sink->error)
+			rendering->sink->error = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < rendering->count; i++)
+		any |= texts[i].labels != NULL;
+	for (unsigned kind = 0; any && kind < PROMCB_KINDS; kind++) {
+		const struct promcb_component_family *family = &promcb_families[kind];
+
+		if (family->compat && rendering->options->without_compat)
+			continue;
+		promcb_text_head(rendering->sink, openmetrics, family->name, family->type, family->unit, family->help);
+		for (size_t i = 0; i < rendering->count; i++) {
+			if (texts[i].labels)
+				lines[kind](&texts[i], family->name);
 		}
 	}
-	for (size_t i = 0; snapshot->count && i < sizeof(families) / sizeof(families[0]); i++) {
-		const struct family *family = &families[i];
+	promcb_plain_each(rendering, promcb_text_plain, &dialect);
+	if (openmetrics)
+		promcb_sink_text(rendering->sink, "# EOF\n");
+out:
+	for (size_t i = 0; texts && i < rendering->count; i++)
+		free(texts[i].labels);
+	free(bounds);
+	free(texts);
+}
 
-		if (family->compat && options->without_compat)
-			continue;
-		promcb_render_head(sink, family->name, family->type, family->help);
-		family->lines(&text, family->name);
-	}
-	free(text.labels);
-	promcb_render_self(&snapshot->info, options, sink);
+void promcb_render_text(const struct promcb_rendering *rendering)
+{
+	render(rendering, false);
+}
+
+void promcb_render_openmetrics(const struct promcb_rendering *rendering)
+{
+	render(rendering, true);
 }

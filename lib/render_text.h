@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render_text.h: what the rooms of the text format share: how a line is put together.
+ * render_text.h: how a line of the text formats is put together.
  *
- * May include: render.h, sink_direct.h. For render_text.c and render_self.c only.
+ * May include: families.h, render_self.h, sink_direct.h. For render_text.c and render_head.c only.
  *
  * Speed: a scrape of 10,000 components is 450,000 lines. So each component's label is escaped once, room for all
  * lines of a component is asked for once, and a line is then two or three copies in whole 32-byte steps and its
@@ -12,21 +12,29 @@
 #ifndef PROMCB_RENDER_TEXT_H
 #define PROMCB_RENDER_TEXT_H
 
-#include "render.h"
+#include "families.h"
+#include "render_self.h"
 #include "sink_direct.h"
 
-/* The HELP and TYPE lines of a family. */
-void promcb_render_head(struct promcb_sink *sink, const char *name, const char *type, const char *help);
+/* Text 0.0.4 or OpenMetrics, into a sink. */
+struct promcb_text_dialect {
+	struct promcb_sink *sink;
+	bool openmetrics;
+};
 
-/* The families about promcb itself and the segment. */
-void promcb_render_self(const struct promcb_segment_info *info, const struct promcb_render_options *options,
-			struct promcb_sink *sink);
+/* The lines above a family. name: as its samples are called. */
+void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_metric_type type,
+		      const char *unit, const char *help);
+
+/* Prints a family of a few series; a promcb_plain_fn whose context is a dialect. */
+void promcb_text_plain(void *context, const struct promcb_family *family, const struct promcb_plain_series *series,
+		       size_t count);
 
 /* Copies go in steps of this many bytes. */
 enum { PIECE = 32 };
 
-/* `{component="`, a name that is all quotes, `"} ` */
-enum { LABEL_MAX = 12 + 2 * PROMCB_NAME_MAX + 3 };
+/* `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
+enum { LABEL_MAX = 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
 
 /* The most that one line can take, what copies write past its end included. */
 enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + PIECE + PROMCB_DIGITS_ROOM + PIECE };
@@ -110,20 +118,6 @@ static inline char *put_seconds(char *at, uint64_t nanoseconds)
 static inline char *put_double(char *at, double value)
 {
 	at = promcb_digits_double(at, value);
-	*at++ = '\n';
-	return at;
-}
-
-/*
- * A latency of the recent samples, in seconds. Picoseconds are a thousand times finer than what was measured, short,
- * and cheap to print, where a binary fraction of a second takes 17 digits to say exactly.
- */
-static inline char *put_latency(char *at, double nanoseconds)
-{
-	if (nanoseconds >= 0 && nanoseconds < 1e15)
-		at = promcb_digits_picoseconds(at, (uint64_t)(nanoseconds * 1000 + 0.5));
-	else
-		at = promcb_digits_double(at, nanoseconds / 1e9);
 	*at++ = '\n';
 	return at;
 }

@@ -26,6 +26,7 @@ enum option_key {
 	KEY_OUTPUT = 'o',
 	KEY_INTERVAL = 'i',
 	KEY_COMPAT = 256,
+	KEY_CLASSIC_SCHEMA,
 	KEY_CHECK,
 	KEY_LIST,
 };
@@ -40,16 +41,21 @@ struct arguments {
 	uint64_t interval_ns; /* 0: once */
 	enum promcb_format format;
 	bool without_compat;
+	unsigned classic_schema;
 	bool check;
 	bool list;
 };
 
 static const struct argp_option options[] = {
 	{"format", KEY_FORMAT, "FORMAT", 0,
-	 "text (Prometheus 0.0.4, the default), json (a summary of each component) or health (one verdict)", 0},
+	 "text (Prometheus 0.0.4, the default), openmetrics (1.0.0), protobuf (delimited, with native histograms), "
+	 "json (a summary of each component) or health (one verdict)",
+	 0},
 	{"match", KEY_MATCH, "TEXT", 0, "Only components whose name contains TEXT", 0},
 	{"compat", KEY_COMPAT, "seed|none", 0,
-	 "Whether text has the alias families of the reference guide as well; default seed: it has", 0},
+	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
+	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
+	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
 	{"output", KEY_OUTPUT, "FILE", 0,
 	 "Replace FILE at once (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,
@@ -61,7 +67,7 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] =
-	"Prints what a promcb segment holds, as Prometheus text or as JSON."
+	"Prints what a promcb segment holds, in a format of Prometheus or as JSON."
 	"\vThe exit status is 0, or 1 after an error, which is told on standard error. With --interval, an error of "
 	"the segment or of FILE is told when it begins and ends no export.";
 
@@ -75,7 +81,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_FORMAT:
 		if (promcb_format_parse(text, &arguments->format) < 0)
-			argp_error(state, "\"%s\" is no format: text, json or health is expected", text);
+			argp_error(state,
+				   "\"%s\" is no format: text, openmetrics, protobuf, json or health is expected",
+				   text);
 		return 0;
 	case KEY_MATCH:
 		arguments->matching = text;
@@ -84,6 +92,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		arguments->without_compat = strcmp(text, "none") == 0;
 		if (!arguments->without_compat && strcmp(text, "seed") != 0)
 			argp_error(state, "\"%s\" is no set of compatible families: seed or none is expected", text);
+		return 0;
+	case KEY_CLASSIC_SCHEMA:
+		if (strlen(text) != 1 || *text < '0' || *text > '3')
+			argp_error(state, "\"%s\" is no schema of classic buckets: 0 to 3 is expected", text);
+		arguments->classic_schema = (unsigned)(*text - '0');
 		return 0;
 	case KEY_OUTPUT:
 		arguments->output = strcmp(text, "-") == 0 ? NULL : text;
@@ -142,7 +155,8 @@ static int render(struct exporter *exporter)
 	const struct arguments *arguments = exporter->arguments;
 	const struct promcb_snapshot_options wanted = {.matching = arguments->matching};
 	struct promcb_render_options how = {.matching = arguments->matching,
-					    .without_compat = arguments->without_compat};
+					    .without_compat = arguments->without_compat,
+					    .classic_schema = arguments->classic_schema};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot = NULL;
 	uint64_t start_ns = promcb_tool_now_ns();

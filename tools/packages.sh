@@ -23,6 +23,7 @@ packages_of() {
     echo libcriterion-dev                # unit tests
     echo binutils groff-base             # exported names, man pages
     echo curl nginx-light prometheus wrk # real input, a real scrape
+    echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     ;;
   *)
     echo "packages.sh: no group \"$1\": run, build or test is expected" >&2

@@ -148,9 +148,9 @@ void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, b
 
 /*
  * Records count finished calls of one component, outcome and stamp, for callers that have many at once: a third
- * cheaper than one by one, from runs of 16 on. latencies_ns: count latencies, read once. Killed in its middle, up to a ring's round of calls
- * (at most options.recent_samples) may lack their latency in the sum; none is lost that was counted.
- * Thread-safe. Async-signal-safe.
+ * cheaper than one by one, from runs of 16 on. latencies_ns: count latencies, read once. Killed in its middle, up to a
+ * ring's round of calls (at most options.recent_samples) may lack their latency in the sum; none is lost that was
+ * counted. Thread-safe. Async-signal-safe.
  */
 void promcb_record_many(struct promcb_component *component, const uint64_t *latencies_ns, size_t count, bool success,
 			uint64_t now_ns);

@@ -139,12 +139,45 @@ enum promcb_format {
 	PROMCB_FORMAT_TEXT = 0,   /* Prometheus text 0.0.4 */
 	PROMCB_FORMAT_JSON = 1,   /* name -> the whole summary */
 	PROMCB_FORMAT_HEALTH = 2, /* the health document */
+	PROMCB_FORMAT_OPENMETRICS = 3, /* OpenMetrics 1.0.0 */
+	PROMCB_FORMAT_PROTOBUF = 4,    /* delimited io.prometheus.client.MetricFamily, with native histograms */
+};
+
+/* A family of the caller's own, rendered after promcb's: of one process, say, or of an HTTP server. */
+enum promcb_family_type { PROMCB_FAMILY_GAUGE = 0, PROMCB_FAMILY_COUNTER = 1 };
+
+struct promcb_family_sample {
+	const char *label;  /* name of the one label; NULL: none */
+	const char *value;  /* its value: valid UTF-8; is escaped where a format wants it */
+	double number;
+};
+
+struct promcb_family {
+	const char *name; /* as in text 0.0.4: a counter's ends with "_total" */
+	const char *help;
+	const char *unit; /* "seconds", "bytes": the last word of the name, "_total" aside; NULL: none */
+	enum promcb_family_type type;
+	const struct promcb_family_sample *samples;
+	size_t count;
 };
 
 struct promcb_render_options {
-	double scrape_seconds;  /* what promcb_scrape_duration_seconds says */
-	const char *matching;   /* JSON: only components whose name contains this text; NULL: all */
-	bool without_compat;    /* leave out the alias families of the reference guide */
+	double scrape_seconds;   /* what promcb_scrape_duration_seconds says */
+	const char *matching;    /* JSON: only components whose name contains this text; NULL: all */
+	bool without_compat;     /* leave out the alias families of the reference guide */
+	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
+	const struct promcb_family *families; /* the caller's own; NULL: none */
+	size_t family_count;
+};
+
+/* The longest label of a part, in bytes. */
+#define PROMCB_SEGMENT_LABEL_MAX 255
+
+/* One segment's part in a rendering of several. */
+struct promcb_render_part {
+	const struct promcb_snapshot *snapshot; /* NULL: it could not be read: its promcb_up is 0 */
+	const char *segment;   /* value of its label `segment`: valid UTF-8, not empty; NULL: no such label */
+	double scrape_seconds; /* how long its snapshot took */
 };
 
 /* Takes length bytes of a rendering. Returns 0, or a negative errno that ends the rendering. */
@@ -154,7 +187,16 @@ typedef int promcb_write_fn(void *context, const void *bytes, size_t length);
 int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
 		  const struct promcb_render_options *options, promcb_write_fn *write, void *context);
 
-/* "text", "json", "health" to a format. Returns 0, or -EINVAL. */
+/*
+ * Renders several segments as one: every family once, with all segments' series in the order of the parts. Parts must
+ * differ in their label. options->scrape_seconds is not looked at. JSON and health: the components of all parts in
+ * one object; a name that several have is "SEGMENT NAME". Returns as promcb_render(); -EINVAL also for a
+ * label that is too long.
+ */
+int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
+			const struct promcb_render_options *options, promcb_write_fn *write, void *context);
+
+/* "text", "openmetrics", "protobuf", "json", "health" to a format. Returns 0, or -EINVAL. */
 int promcb_format_parse(const char *name, enum promcb_format *out);
 
 /* What goes into a Content-Type header; NULL for no such format. */

@@ -61,12 +61,12 @@ only lib/layout.h "layout.h $public"
 
 # Renderers and tools know the snapshot, or the public calls, and nothing of the segment.
 never 'renderers and tools never see the layout' 'layout.h segment.h validate.h source.h image.h lane.h component.h' \
-  lib/render*.[ch] lib/sink*.[ch] lib/snapshot.[ch] lib/quantile.[ch] tools/*.[ch]
+  lib/render*.[ch] lib/families.[ch] lib/sink*.[ch] lib/snapshot.[ch] lib/quantile.[ch] tools/*.[ch]
 
 # Recording and reading never meet.
 recording='lock.h lane.h component.h recorder.h process.h open.h state.h segment.h create.h'
-reading='reader.h source.h image.h collect.h check.h snapshot.h quantile.h guard.h render.h render_text.h sink.h
-  sink_direct.h'
+reading='reader.h source.h image.h collect.h check.h snapshot.h quantile.h guard.h render.h render_text.h
+  render_self.h families.h sink.h sink_direct.h'
 never 'recording rooms never include reading rooms' "$reading" \
   lib/{record,state,reset,lane,lock,component,recorder,process,open,segment,create}.c
 never 'reading rooms never include recording rooms' "$recording" \

@@ -250,6 +250,104 @@ Test(render, golden_text_without_compat)
 		     render(&snapshot, PROMCB_FORMAT_TEXT, &(struct promcb_render_options){.without_compat = true}));
 }
 
+Test(render, golden_openmetrics)
+{
+	struct promcb_snapshot snapshot = make_golden();
+
+	check_golden("snapshot.openmetrics", render(&snapshot, PROMCB_FORMAT_OPENMETRICS,
+						    &(struct promcb_render_options){.scrape_seconds = 0.00125}));
+}
+
+/* Two segments and one that cannot be read, finer classic buckets, and families of the caller's. */
+Test(render, golden_parts)
+{
+	static const struct promcb_family_sample samples[] = {{"code", "20\"0\\", 7}, {"code", "503", 0}};
+	static const struct promcb_family_sample descriptors = {.number = 9};
+	static const struct promcb_family families[] = {
+		{"promcb_http_requests_total", "Requests\nanswered \"well\" \\.", NULL, PROMCB_FAMILY_COUNTER, samples,
+		 2},
+		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, &descriptors, 1},
+	};
+	static const struct promcb_render_options options = {
+		.classic_schema = 1, .without_compat = true, .families = families, .family_count = 2};
+	struct promcb_snapshot first = make_golden(), second = make_golden();
+	const struct promcb_render_part parts[] = {
+		{&first, "/one", 0.001}, {NULL, "/missing", 0.002}, {&second, "/t\"wo", 0.003}};
+
+	second.count = 1;
+	for (int i = 0; i < 2; i++) {
+		enum promcb_format format = i ? PROMCB_FORMAT_OPENMETRICS : PROMCB_FORMAT_TEXT;
+		struct collected to = {.bytes = NULL};
+
+		cr_assert_eq(promcb_render_parts(parts, 3, format, &options, collect, &to), 0);
+		check_golden(i ? "parts.openmetrics" : "parts.prom", keep(to.bytes));
+	}
+}
+
+Test(render, parts_with_a_label_too_long_are_refused)
+{
+	char label[PROMCB_SEGMENT_LABEL_MAX + 2] = "";
+	struct promcb_render_part part = {.segment = label};
+	struct collected to = {.bytes = NULL};
+
+	memset(label, '"', PROMCB_SEGMENT_LABEL_MAX + 1);
+	cr_assert_eq(promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
+	label[PROMCB_SEGMENT_LABEL_MAX] = '\0';
+	for (unsigned format = 0; promcb_format_content_type((enum promcb_format)format); format++) {
+		struct promcb_snapshot golden = make_golden();
+
+		part.snapshot = &golden;
+		cr_assert_eq(promcb_render_parts(&part, 1, (enum promcb_format)format, NULL, collect, &to), 0);
+	}
+	free(to.bytes);
+}
+
+/* A component of two segments has both their names in JSON. */
+Test(render, json_tells_equal_names_apart)
+{
+	struct promcb_snapshot one = make_golden(), two = make_golden();
+	const struct promcb_render_part parts[] = {{&one, "/one", 0}, {&two, "/two", 0}};
+	struct collected to = {.bytes = NULL};
+	char key[512];
+
+	one.count = 1;
+	cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_JSON, NULL, collect, &to), 0);
+	json_t *document = json_loads(to.bytes, JSON_REJECT_DUPLICATES, NULL);
+
+	free(to.bytes);
+	cr_assert_not_null(document);
+	cr_assert_eq(json_object_size(document), two.count + 1);
+	for (size_t i = 0; i < two.count; i++) {
+		snprintf(key, sizeof(key), "%s%s", i ? "" : "/two ", two.components[i].name);
+		cr_assert_not_null(json_object_get(document, key), "%s", key);
+	}
+	snprintf(key, sizeof(key), "/one %s", one.components[0].name);
+	cr_assert_not_null(json_object_get(document, key), "%s", key);
+	json_decref(document);
+}
+
+/* Spans and deltas of native indexes -8 to -3 with counts 1, 2, 0, 0, 0, 3, as Prometheus' own library has them. */
+Test(render, protobuf_spans_and_deltas)
+{
+	static const uint8_t expected[] = {0x62, 0x04, 0x08, 0x0f, 0x10, 0x02, 0x62, 0x04, 0x08,
+					   0x06, 0x10, 0x01, 0x6a, 0x03, 0x02, 0x02, 0x02};
+	struct promcb_snapshot snapshot = make_snapshot(1);
+	struct promcb_snapshot_component *component = &snapshot.components[0];
+	uint32_t cell = (uint32_t)(-8 - promcb_bucket_first(snapshot.schema) + 1);
+	struct collected to = {.bytes = NULL};
+
+	memset(component->cells[0], 0, snapshot.cells * sizeof(uint64_t));
+	memset(component->cells[1], 0, snapshot.cells * sizeof(uint64_t));
+	component->cells[0][cell] = 1;
+	component->cells[1][cell + 1] = 2;
+	component->cells[0][cell + 5] = 2;
+	component->cells[1][cell + 5] = 1;
+	component->calls[0] = component->calls[1] = 3;
+	cr_assert_eq(promcb_render(&snapshot, PROMCB_FORMAT_PROTOBUF, NULL, collect, &to), 0);
+	cr_assert_not_null(memmem(to.bytes, to.length, expected, sizeof(expected)));
+	free(to.bytes);
+}
+
 Test(render, golden_text_empty)
 {
 	struct promcb_snapshot snapshot = make_snapshot(0);
@@ -591,9 +689,9 @@ Test(render, formats)
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_TEXT), "text/plain; version=0.0.4; charset=utf-8");
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_JSON), "application/json");
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_HEALTH), "application/json");
-	cr_assert_null(promcb_format_content_type((enum promcb_format)3));
+	cr_assert_null(promcb_format_content_type((enum promcb_format)5));
 	cr_assert_null(promcb_format_content_type((enum promcb_format) - 1));
-	cr_assert_eq(promcb_render(&snapshot, (enum promcb_format)3, NULL, collect, &to), -EINVAL);
+	cr_assert_eq(promcb_render(&snapshot, (enum promcb_format)5, NULL, collect, &to), -EINVAL);
 	cr_assert_eq(to.calls, 0);
 }
 
