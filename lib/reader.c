@@ -5,7 +5,7 @@
  * May include: collect.h, check.h, clock.h.
  *
  * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
- * for at most a second.
+ * for at most the patience asked for.
  */
 #include "check.h"
 #include "clock.h"
@@ -172,15 +172,16 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
 			   struct promcb_snapshot **out, struct promcb_message *message)
 {
-	uint64_t deadline_ns = promcb_clock_monotonic_ns() + PATIENCE_NS;
+	uint64_t patience_ns = options && options->patience_ns ? options->patience_ns : PATIENCE_NS;
+	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
 	int result;
 
 	do
 		result = try_snapshot(reader, options, out, message);
 	while ((result == -EAGAIN || result == -ESTALE) && promcb_clock_monotonic_ns() < deadline_ns);
 	if (result == -EAGAIN)
-		promcb_message_error(message, result, "components of %s were being reset for a whole second",
-				     reader->source.path);
+		promcb_message_error(message, result, "components of %s were being reset all the time for %llu ms",
+				     reader->source.path, (unsigned long long)(patience_ns / 1000000));
 	if (result == -ENOMEM)
 		promcb_message_error(message, result, "no memory for a snapshot of %s", reader->source.path);
 	return result;

@@ -49,6 +49,7 @@ struct promcb_reader_options {
 struct promcb_snapshot_options {
 	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
 	const char *matching; /* only components whose name contains this text; NULL: all */
+	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 };
 
 /* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds no call. */
@@ -115,7 +116,7 @@ void promcb_reader_close(struct promcb_reader *reader);
 int promcb_reader_validate(struct promcb_reader *reader);
 
 /*
- * Takes a snapshot. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset for a whole second),
+ * Takes a snapshot. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset all the time),
  * -ESTALE (the file was truncated under the reader), -ENOMEM.
  */
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
