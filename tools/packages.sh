@@ -12,10 +12,11 @@ set -eu
 
 packages_of() {
   case $1 in
-  run) echo libc6 libck0 libjansson4 ;;
+  run) echo libc6 libck0 libjansson4 libmicrohttpd12 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
   build)
     echo gcc g++ libc6-dev meson ninja-build pkg-config python3 # the compilers and the build
     echo libck-dev libjansson-dev                               # the libraries
+    echo libmicrohttpd-dev liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
     ;;
   test)
     echo clang clang-format              # the second compiler, the formatter
@@ -24,6 +25,7 @@ packages_of() {
     echo binutils groff-base             # exported names, man pages
     echo curl nginx-light prometheus wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
+    echo openssl apache2-utils # certificates and passwords
     ;;
   *)
     echo "packages.sh: no group \"$1\": run, build or test is expected" >&2

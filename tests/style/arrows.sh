@@ -11,7 +11,7 @@ fail() {
 
 # Headers of promcb that each file includes, at any depth, by their names alone.
 declare -A closure
-for file in include/promcb/*.h lib/*.[ch] tools/*.[ch]; do
+for file in include/promcb/*.h lib/*.[ch] tools/*.[ch] tools/sidecar/*.[ch]; do
   list=$("${CC:-cc}" -D_GNU_SOURCE -Iinclude -Ilib -Itools -MM "$file") || fail "$file: cannot be preprocessed"
   closure[$file]=
   for word in ${list//\\/ }; do
@@ -61,7 +61,8 @@ only lib/layout.h "layout.h $public"
 
 # Renderers and tools know the snapshot, or the public calls, and nothing of the segment.
 never 'renderers and tools never see the layout' 'layout.h segment.h validate.h source.h image.h lane.h component.h' \
-  lib/render*.[ch] lib/families.[ch] lib/sink*.[ch] lib/snapshot.[ch] lib/quantile.[ch] tools/*.[ch]
+  lib/render*.[ch] lib/families.[ch] lib/sink*.[ch] lib/snapshot.[ch] lib/quantile.[ch] tools/*.[ch] \
+  tools/sidecar/*.[ch]
 
 # Recording and reading never meet.
 recording='lock.h lane.h component.h recorder.h process.h open.h state.h segment.h create.h'
@@ -76,12 +77,12 @@ never 'reading rooms never include recording rooms' "$recording" \
 comment() {
   sed -n '1,/^#/{/^#/!p}' "$1" | grep -oE '\b[a-z0-9_]+\.h\b'
 }
-for file in lib/*.[ch] tools/*.[ch]; do
+for file in lib/*.[ch] tools/*.[ch] tools/sidecar/*.[ch]; do
   own=${file%.[ch]}.h
   named=$( (comment "$file"; [ -e "$own" ] && comment "$own" && echo "${own##*/}") | sort -u)
   allowed=$named
   for header in $named; do
-    for path in lib/"$header" tools/"$header" include/promcb/"$header"; do
+    for path in lib/"$header" tools/"$header" tools/sidecar/"$header" include/promcb/"$header"; do
       allowed="$allowed ${closure[$path]-}"
     done
   done

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * auth.c: Authorization headers, bcrypt, and remembered verdicts.
+ *
+ * May include: auth.h, web_config_file.h.
+ *
+ * Invariants: at most one thread is in bcrypt; at most AUTH_WAITERS wait for that; no password is in memory that is
+ * given back, but for what libraries keep on their stacks.
+ */
+#include "auth.h"
+
+#include "web_config_file.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* Of a verdict's name, HMAC-SHA-256. */
+enum { AUTH_KEY_BYTES = 32, AUTH_TAG_BYTES = 32, AUTH_WAITERS = 2, AUTH_REST_FACTOR = 3 };
+
+static const uint64_t NS_PER_SECOND = 1000000000u, REST_MOST_NS = 2000000000u;
+
+struct tags {
+	unsigned char tag[SIDECAR_AUTH_KEPT][AUTH_TAG_BYTES];
+	size_t count, next;
+};
+
+struct sidecar_auth {
+	unsigned char key[AUTH_KEY_BYTES];
+	pthread_mutex_t lock;      /* of all below; never held while bcrypt works */
+	struct tags granted, denied;
+	unsigned long generation;  /* of what is remembered: a verdict that began before it changed is not kept */
+	pthread_cond_t turn;
+	bool working;
+	unsigned waiters;
+	uint64_t rest_until_ns;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* -- Headers ------------------------------------------------------------------------------------------------------ */
+
+static int digit_of(char byte)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const char *found = byte ? strchr(digits, byte) : NULL;
+
+	return found ? (int)(found - digits) : -1;
+}
+
+/* Base64 with its padding and nothing else, to a string. Returns its length, or -EINVAL. */
+static int decode_base64(const char *text, size_t length, char *out, size_t size)
+{
+	size_t done = 0;
+
+	while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
+		length--;
+	if (length % 4)
+		return -EINVAL;
+	for (size_t i = 0; i < length; i += 4) {
+		unsigned padding =
+			i + 4 == length ? (text[i + 3] == '=') + (text[i + 3] == '=' && text[i + 2] == '=') : 0;
+		uint32_t word = 0;
+
+		for (size_t j = 0; j < 4; j++) {
+			int digit = j < 4 - padding ? digit_of(text[i + j]) : 0;
+
+			if (digit < 0)
+				return -EINVAL;
+			word = word << 6 | (uint32_t)digit;
+		}
+		for (unsigned j = 0; j < 3 - padding; j++) {
+			out[done] = (char)(word >> (16 - 8 * j) & 0xff);
+			/* Behind a NUL, a password would go unseen. */
+			if (out[done] == '\0' || ++done == size)
+				return -EINVAL;
+		}
+	}
+	out[done] = '\0';
+	return (int)done;
+}
+
+int sidecar_auth_decode(const char *authorization, struct sidecar_credentials *out)
+{
+	char decoded[sizeof(*out)];
+	int result = -EINVAL;
+	const char *colon;
+
+	explicit_bzero(out, sizeof(*out));
+	if (!authorization || strncasecmp(authorization, "Basic ", 6) != 0)
+		return -EINVAL;
+	for (authorization += 6; *authorization == ' '; authorization++)
+		;
+	if (decode_base64(authorization, strlen(authorization), decoded, sizeof(decoded)) < 0)
+		goto out;
+	colon = strchr(decoded, ':');
+	if (!colon || colon - decoded > SIDECAR_AUTH_NAME_MAX || strlen(colon + 1) > SIDECAR_AUTH_PASSWORD_MAX)
+		goto out;
+	memcpy(out->name, decoded, (size_t)(colon - decoded));
+	strcpy(out->password, colon + 1);
+	result = 0;
+out:
+	explicit_bzero(decoded, sizeof(decoded));
+	return result;
+}
+
+/* -- What is remembered ------------------------------------------------------------------------------------------- */
+
+/* Looks at all of it, however early it is found. */
+static bool remembers(const struct tags *tags, const unsigned char *tag)
+{
+	unsigned found = 0;
+
+	for (size_t i = 0; i < tags->count; i++)
+		found |= gnutls_memcmp(tags->tag[i], tag, AUTH_TAG_BYTES) == 0;
+	return found;
+}
+
+/* The oldest makes room. */
+static void remember(struct tags *tags, const unsigned char *tag)
+{
+	memcpy(tags->tag[tags->next], tag, AUTH_TAG_BYTES);
+	tags->next = (tags->next + 1) % SIDECAR_AUTH_KEPT;
+	if (tags->count < SIDECAR_AUTH_KEPT)
+		tags->count++;
+}
+
+int sidecar_auth_new(struct sidecar_auth **out)
+{
+	struct sidecar_auth *auth = calloc(1, sizeof(*auth));
+
+	if (!auth)
+		return -ENOMEM;
+	if (getrandom(auth->key, sizeof(auth->key), 0) != (ssize_t)sizeof(auth->key)) {
+		free(auth);
+		return -EIO;
+	}
+	pthread_mutex_init(&auth->lock, NULL);
+	pthread_cond_init(&auth->turn, NULL);
+	*out = auth;
+	return 0;
+}
+
+void sidecar_auth_free(struct sidecar_auth *auth)
+{
+	if (!auth)
+		return;
+	pthread_cond_destroy(&auth->turn);
+	pthread_mutex_destroy(&auth->lock);
+	explicit_bzero(auth, sizeof(*auth));
+	free(auth);
+}
+
+void sidecar_auth_forget(struct sidecar_auth *auth)
+{
+	pthread_mutex_lock(&auth->lock);
+	auth->generation++;
+	explicit_bzero(&auth->granted, sizeof(auth->granted));
+	explicit_bzero(&auth->denied, sizeof(auth->denied));
+	auth->rest_until_ns = 0;
+	pthread_mutex_unlock(&auth->lock);
+}
+
+/* -- Passwords ---------------------------------------------------------------------------------------------------- */
+
+/*
+ * $2a$ is computed as $2b$: the library's own $2a$ alters the hashes of some passwords with bytes over 127, to tell
+ * them from those of a faulty bcrypt of long ago. Only the digest is compared, as the last character of a salt has two
+ * bits that mean nothing and that not everybody keeps.
+ */
+static bool matches(const char *hash, const char *password, struct crypt_data *room)
+{
+	enum { DIGEST_AT = 29 };
+	char setting[SIDECAR_BCRYPT_LENGTH + 1];
+	const char *computed;
+	bool same;
+
+	memcpy(setting, hash, sizeof(setting));
+	setting[2] = 'b';
+	computed = crypt_r(password, setting, room);
+	same = computed && strlen(computed) == SIDECAR_BCRYPT_LENGTH &&
+	       gnutls_memcmp(computed + DIGEST_AT, hash + DIGEST_AT, SIDECAR_BCRYPT_LENGTH - DIGEST_AT) == 0;
+	explicit_bzero(setting, sizeof(setting));
+	return same;
+}
+
+/* A name to a tag, under the key; what stands between parts is in none of them. */
+static bool tag_of(const struct sidecar_auth *auth, const char *hash, const struct sidecar_credentials *credentials,
+		   unsigned char tag[AUTH_TAG_BYTES])
+{
+	gnutls_hmac_hd_t hmac;
+	int result;
+
+	if (gnutls_hmac_init(&hmac, GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key)) < 0)
+		return false;
+	result = gnutls_hmac(hmac, credentials->name, strlen(credentials->name) + 1);
+	if (result == 0)
+		result = gnutls_hmac(hmac, credentials->password, strlen(credentials->password) + 1);
+	if (result == 0)
+		result = gnutls_hmac(hmac, hash, strlen(hash) + 1);
+	gnutls_hmac_deinit(hmac, tag);
+	return result == 0;
+}
+
+/*
+ * The user of a name, looking at all of them; the same stranger always gets the same one, by the key, so that how long
+ * bcrypt takes tells nothing where users' costs differ.
+ */
+static const struct sidecar_web_user *find(const struct sidecar_auth *auth, const struct sidecar_web_user *users,
+					   size_t count, const char *name, bool *known)
+{
+	const struct sidecar_web_user *found = NULL;
+	unsigned char digest[AUTH_TAG_BYTES] = {0};
+	size_t length = strlen(name), number = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (strlen(users[i].name) == length && gnutls_memcmp(users[i].name, name, length) == 0)
+			found = &users[i];
+	}
+	*known = found != NULL;
+	/* Failing, it leaves zeroes: the first user. */
+	(void)gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key), name, length, digest);
+	for (size_t i = 0; i < sizeof(number); i++)
+		number = number << 8 | digest[i];
+	return found ? found : &users[number % count];
+}
+
+enum sidecar_auth_verdict sidecar_auth_check(struct sidecar_auth *auth, const struct sidecar_web_user *users,
+					     size_t user_count, const struct sidecar_credentials *credentials)
+{
+	bool known, granted, denied, fits;
+	const struct sidecar_web_user *user = find(auth, users, user_count, credentials->name, &known);
+	unsigned char tag[AUTH_TAG_BYTES];
+	struct crypt_data *room;
+	unsigned long generation;
+	uint64_t began_ns, ended_ns;
+
+	if (!tag_of(auth, user->hash, credentials, tag))
+		return SIDECAR_AUTH_BUSY;
+
+	pthread_mutex_lock(&auth->lock);
+	for (;;) {
+		/* Who is no user any more may share a hash with one, and a verdict of better days. */
+		granted = known & remembers(&auth->granted, tag);
+		denied = remembers(&auth->denied, tag);
+		if (granted || denied) {
+			pthread_mutex_unlock(&auth->lock);
+			return granted ? SIDECAR_AUTH_GRANTED : SIDECAR_AUTH_DENIED;
+		}
+		if (!auth->working)
+			break;
+		if (auth->waiters == AUTH_WAITERS) {
+			pthread_mutex_unlock(&auth->lock);
+			return SIDECAR_AUTH_BUSY;
+		}
+		auth->waiters++;
+		pthread_cond_wait(&auth->turn, &auth->lock);
+		auth->waiters--;
+	}
+	began_ns = now_ns();
+	room = began_ns < auth->rest_until_ns ? NULL : calloc(1, sizeof(*room));
+	if (!room) {
+		pthread_mutex_unlock(&auth->lock);
+		return SIDECAR_AUTH_BUSY;
+	}
+	auth->working = true;
+	generation = auth->generation;
+	pthread_mutex_unlock(&auth->lock);
+
+	fits = matches(user->hash, credentials->password, room);
+	granted = known & fits;
+	explicit_bzero(room, sizeof(*room));
+	free(room);
+
+	ended_ns = now_ns();
+	pthread_mutex_lock(&auth->lock);
+	auth->working = false;
+	if (!granted) {
+		uint64_t rest_ns = (ended_ns - began_ns) * AUTH_REST_FACTOR;
+
+		auth->rest_until_ns = ended_ns + (rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS);
+	}
+	if (generation == auth->generation)
+		remember(granted ? &auth->granted : &auth->denied, tag);
+	/* All of them: one whose password was this one has its answer now, and another may be next. */
+	pthread_cond_broadcast(&auth->turn);
+	pthread_mutex_unlock(&auth->lock);
+	return granted ? SIDECAR_AUTH_GRANTED : SIDECAR_AUTH_DENIED;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.c: see listen.h.
+ *
+ * May include: listen.h.
+ */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024, SYSTEMD_FIRST_FD = 3 };
+
+/* Names a bound socket as it would be asked for. */
+static void name_of(int fd, char *out, size_t size)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_un local;
+		struct sockaddr_storage storage;
+	} address = {.storage = {0}};
+	socklen_t length = sizeof(address);
+	char host[128] = "?", port[16] = "?";
+
+	if (getsockname(fd, &address.any, &length) < 0) {
+		snprintf(out, size, "?");
+	} else if (address.any.sa_family == AF_UNIX) {
+		snprintf(out, size, "unix:%s", address.local.sun_path);
+	} else {
+		getnameinfo(&address.any, length, host, sizeof(host), port, sizeof(port),
+			    NI_NUMERICHOST | NI_NUMERICSERV);
+		snprintf(out, size, address.any.sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	}
+}
+
+static int keep(struct sidecar_listeners *listeners, int fd, bool is_ours)
+{
+	if (listeners->count == SIDECAR_LISTENERS_MAX) {
+		close(fd);
+		return -E2BIG;
+	}
+	listeners->fds[listeners->count] = fd;
+	listeners->is_ours[listeners->count] = is_ours;
+	name_of(fd, listeners->addresses[listeners->count], sizeof(listeners->addresses[0]));
+	listeners->count++;
+	return 0;
+}
+
+static int fail(int error, const char *address, const char *what, char *message, size_t message_size)
+{
+	snprintf(message, message_size, "cannot listen on %s: %s: %s", address, what, strerror(error));
+	return -error;
+}
+
+/* -- Files --------------------------------------------------------------------------------------------------------- */
+
+/* Removes what a server left that is no more. Returns whether the path is free now. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+	struct stat status;
+	int fd, result;
+
+	if (lstat(address->sun_path, &status) < 0 || !S_ISSOCK(status.st_mode))
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+	result = result < 0 ? errno : 0;
+	close(fd);
+	return result == ECONNREFUSED && unlink(address->sun_path) == 0;
+}
+
+static int listen_file(struct sidecar_listeners *listeners, const char *name, char *message, size_t message_size)
+{
+	const char *path = name + strlen("unix:");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, result;
+
+	if (!*path || strlen(path) >= sizeof(address.sun_path))
+		return fail(EINVAL, name, "a path of 1 to 107 bytes is expected", message, message_size);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(errno, name, "socket", message, message_size);
+	result = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+	if (result < 0 && errno == EADDRINUSE && is_stale(&address))
+		result = bind(fd, (const struct sockaddr *)&address, sizeof(address));
+	/* The owner and the group may connect, as they may read a segment. */
+	if (result < 0 || chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+		result = errno;
+		close(fd);
+		return fail(result, name, result == EADDRINUSE ? "another server, or another file" : "bind", message,
+			    message_size);
+	}
+	return keep(listeners, fd, true);
+}
+
+/* -- Addresses ----------------------------------------------------------------------------------------------------- */
+
+static int listen_on(const struct addrinfo *where, int *out)
+{
+	int yes = 1, no = 0;
+	int fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int result;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	/* ":PORT" is every address; "[::]:PORT" too, as with other exporters. */
+	if (where->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+	if (bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+		result = -errno;
+		close(fd);
+		return result;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int listen_host(struct sidecar_listeners *listeners, const char *name, const char *host, const char *port,
+		       char *message, size_t message_size)
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+	struct addrinfo *found;
+	int fd = -1, result = getaddrinfo(host, port, &hints, &found);
+
+	if (result != 0) {
+		snprintf(message, message_size, "cannot listen on %s: %s", name, gai_strerror(result));
+		return -EINVAL;
+	}
+	/* IPv6 first where it takes IPv4 along; one socket is enough. */
+	result = -EADDRNOTAVAIL;
+	for (unsigned i = 0; i < 2 && result < 0; i++) {
+		int family = i == 0 ? AF_INET6 : AF_INET;
+
+		for (const struct addrinfo *at = found; at && result < 0; at = at->ai_next) {
+			if (host || at->ai_family == family)
+				result = listen_on(at, &fd);
+		}
+	}
+	freeaddrinfo(found);
+	return result < 0 ? fail(-result, name, "bind", message, message_size) : keep(listeners, fd, true);
+}
+
+int sidecar_listen(struct sidecar_listeners *listeners, const char *address, char *message, size_t message_size)
+{
+	const char *colon = strrchr(address, ':');
+	char host[256];
+	size_t length;
+	unsigned long port;
+	char *end;
+
+	if (strncmp(address, "unix:", 5) == 0)
+		return listen_file(listeners, address, message, message_size);
+	if (!colon || !(colon[1] >= '0' && colon[1] <= '9') || (port = strtoul(colon + 1, &end, 10), *end) ||
+	    port > 65535) {
+		snprintf(message, message_size, "cannot listen on \"%s\": HOST:PORT, :PORT or unix:PATH is expected",
+			 address);
+		return -EINVAL;
+	}
+	length = (size_t)(colon - address);
+	if (length >= 2 && address[0] == '[' && address[length - 1] == ']') {
+		address++;
+		length -= 2;
+	} else if (memchr(address, ':', length)) {
+		snprintf(message, message_size, "cannot listen on \"%s\": an IPv6 address stands in brackets", address);
+		return -EINVAL;
+	}
+	if (length >= sizeof(host))
+		length = sizeof(host) - 1;
+	memcpy(host, address, length);
+	host[length] = '\0';
+	return listen_host(listeners, address, length ? host : NULL, colon + 1, message, message_size);
+}
+
+int sidecar_listen_loopback(struct sidecar_listeners *listeners, unsigned port, char *message, size_t message_size)
+{
+	char address[64], ignored[256];
+	int result;
+
+	snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+	result = sidecar_listen(listeners, address, message, message_size);
+	if (result < 0)
+		return result;
+	snprintf(address, sizeof(address), "[::1]:%u", port);
+	sidecar_listen(listeners, address, ignored, sizeof(ignored));
+	return 0;
+}
+
+int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, size_t message_size)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	int last = count ? SYSTEMD_FIRST_FD + atoi(count) : 0;
+
+	if (!pid || strtol(pid, NULL, 10) != getpid() || last <= SYSTEMD_FIRST_FD) {
+		snprintf(message, message_size,
+			 "--web.systemd-socket: systemd passed no socket (LISTEN_PID and LISTEN_FDS); start it by its "
+			 ".socket unit");
+		return -EINVAL;
+	}
+	for (int fd = SYSTEMD_FIRST_FD; fd < last; fd++) {
+		int listening = 0;
+		socklen_t size = sizeof(listening);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
+			snprintf(
+				message, message_size,
+				"--web.systemd-socket: descriptor %d that systemd passed is no listening stream socket",
+				fd);
+			return -ENOTSOCK;
+		}
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		int result = keep(listeners, fd, false);
+
+		if (result < 0)
+			return result;
+	}
+	/* Not for children. */
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return 0;
+}
+
+void sidecar_listen_close(struct sidecar_listeners *listeners)
+{
+	while (listeners->count) {
+		const char *address = listeners->addresses[--listeners->count];
+
+		close(listeners->fds[listeners->count]);
+		if (listeners->is_ours[listeners->count] && strncmp(address, "unix:", 5) == 0)
+			unlink(address + strlen("unix:"));
+	}
+}

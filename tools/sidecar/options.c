@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.c: see options.h.
+ *
+ * May include: options.h, common.h.
+ */
+#include "options.h"
+
+#include "common.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	KEY_SEGMENT = 's',
+	KEY_LISTEN = 256,
+	KEY_PATH,
+	KEY_CONFIG,
+	KEY_SYSTEMD,
+	KEY_MAX_REQUESTS,
+	KEY_MAX_CONNECTIONS,
+	KEY_NO_EXPORTER,
+	KEY_SHARE,
+	KEY_LEVEL,
+	KEY_COMPAT,
+	KEY_CLASSIC,
+	KEY_USER,
+};
+
+static const struct argp_option options[] = {
+	{"segment", KEY_SEGMENT, "SEGMENT", 0,
+	 "A segment: a shared-memory name such as \"/promcb\", a path, or a glob pattern of either; may be repeated. "
+	 "Default: what PROMCB_SEGMENT in the environment says, else \"/promcb\"",
+	 0},
+	{"web.listen-address", KEY_LISTEN, "HOST:PORT", 0,
+	 "Where to listen: HOST:PORT, :PORT (every address) or unix:PATH; may be repeated. Default: port 10042 on "
+	 "127.0.0.1 and ::1",
+	 0},
+	{"web.telemetry-path", KEY_PATH, "PATH", 0, "Where metrics are served; default /metrics", 0},
+	{"web.config.file", KEY_CONFIG, "FILE", 0,
+	 "TLS, client certificates, basic authentication and headers, in the exporter toolkit's format; read again "
+	 "when it changes",
+	 0},
+	{"web.systemd-socket", KEY_SYSTEMD, NULL, 0, "Listen on the sockets that systemd passes", 0},
+	{"web.max-requests", KEY_MAX_REQUESTS, "N", 0, "Scrapes served at the same time; default 40, 0: no limit", 0},
+	{"web.max-connections", KEY_MAX_CONNECTIONS, "N", 0,
+	 "Open connections; beyond that the one that was useful longest ago is closed; default 512", 0},
+	{"web.disable-exporter-metrics", KEY_NO_EXPORTER, NULL, 0,
+	 "Leave out the metrics about this process (process_*, promcb_http_*)", 0},
+	{"web.share-ms", KEY_SHARE, "MS", 0,
+	 "Scrapes within so many milliseconds share a snapshot; default 100, 0: none do", 0},
+	{"compat", KEY_COMPAT, "seed|none", 0,
+	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
+	{"classic-schema", KEY_CLASSIC, "0..3", 0,
+	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
+	{"user", KEY_USER, "USER[:GROUP]", 0, "Become this user once the sockets are open", 0},
+	{"log.level", KEY_LEVEL, "LEVEL", 0, "debug, info (the default), warn or error", 0},
+	{0},
+};
+
+static const char documentation[] = "Serves promcb segments over HTTP to Prometheus: text, OpenMetrics and protobuf."
+				    "\vThe exit status is 0 after SIGINT or SIGTERM, or 1 after an error.";
+
+static unsigned parse_number(struct argp_state *state, const char *option, const char *text, unsigned most)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || value > most)
+		argp_error(state, "--%s=%s: a number from 0 to %u is expected", option, text, most);
+	return (unsigned)value;
+}
+
+static void add(struct argp_state *state, const char *option, const char *text, const char **list, size_t *count)
+{
+	if (!*text)
+		argp_error(state, "--%s is empty", option);
+	if (*count == SIDECAR_LISTS_MAX)
+		argp_error(state, "--%s more than %d times", option, SIDECAR_LISTS_MAX);
+	list[(*count)++] = text;
+}
+
+static void parse_path(struct argp_state *state, const char *text, struct sidecar_options *out)
+{
+	/* The others have their places. */
+	static const char *const taken[] = {"/", "/health/metrics", "/prometheus/query", "/-/healthy", "/-/ready"};
+
+	if (*text != '/' || strpbrk(text, " ?#"))
+		argp_error(state, "--web.telemetry-path=%s: a path that begins with / is expected", text);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+		if (strcmp(text, taken[i]) == 0)
+			argp_error(state, "--web.telemetry-path=%s: something else is served there", text);
+	}
+	out->telemetry_path = text;
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct sidecar_options *out = state->input;
+
+	switch (key) {
+	case KEY_SEGMENT:
+		add(state, "segment", text, out->segments, &out->segment_count);
+		return 0;
+	case KEY_LISTEN:
+		add(state, "web.listen-address", text, out->listen, &out->listen_count);
+		return 0;
+	case KEY_PATH:
+		parse_path(state, text, out);
+		return 0;
+	case KEY_CONFIG:
+		/* Empty is none, as with the other exporters. */
+		out->config_file = *text ? text : NULL;
+		return 0;
+	case KEY_SYSTEMD:
+		out->systemd_socket = true;
+		return 0;
+	case KEY_MAX_REQUESTS:
+		out->max_requests = parse_number(state, "web.max-requests", text, 1000000);
+		return 0;
+	case KEY_MAX_CONNECTIONS:
+		out->max_connections = parse_number(state, "web.max-connections", text, 65536);
+		if (out->max_connections == 0)
+			argp_error(state, "--web.max-connections=0: nobody could connect");
+		return 0;
+	case KEY_NO_EXPORTER:
+		out->without_exporter_metrics = true;
+		return 0;
+	case KEY_SHARE:
+		out->share_ns = parse_number(state, "web.share-ms", text, 60000) * (uint64_t)1000000;
+		return 0;
+	case KEY_LEVEL:
+		if (sidecar_log_parse_level(text, &out->log_level) < 0)
+			argp_error(state, "--log.level=%s: debug, info, warn or error is expected", text);
+		return 0;
+	case KEY_COMPAT:
+		out->without_compat = strcmp(text, "none") == 0;
+		if (!out->without_compat && strcmp(text, "seed") != 0)
+			argp_error(state, "--compat=%s: seed or none is expected", text);
+		return 0;
+	case KEY_CLASSIC:
+		out->classic_schema = parse_number(state, "classic-schema", text, 3);
+		return 0;
+	case KEY_USER:
+		out->user = text;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", text);
+		return 0;
+	case ARGP_KEY_END:
+		if (out->systemd_socket && out->listen_count)
+			argp_error(state, "--web.systemd-socket and --web.listen-address exclude each other");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
+{
+	static const struct argp argp = {.options = options, .parser = parse, .doc = documentation};
+
+	*out = (struct sidecar_options){
+		.telemetry_path = "/metrics",
+		.max_requests = 40,
+		.max_connections = 512,
+		.share_ns = 100000000,
+		.log_level = SIDECAR_LOG_INFO,
+	};
+	argp_parse(&argp, argc, argv, 0, NULL, out);
+	if (!out->segment_count)
+		out->segments[out->segment_count++] = promcb_tool_segment_name(NULL);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * routes.h: requests to answers.
+ *
+ * May include: bodies.h, options.h, server.h.
+ */
+#ifndef PROMCB_SIDECAR_ROUTES_H
+#define PROMCB_SIDECAR_ROUTES_H
+
+#include "options.h"
+#include "server.h"
+
+struct sidecar_routes;
+
+/* options: borrowed. Returns NULL without memory. */
+struct sidecar_routes *sidecar_routes_new(const struct sidecar_options *options, struct sidecar_web_config *web_config);
+
+void sidecar_routes_free(struct sidecar_routes *routes);
+
+/* What is served, once that is known; before the first request. */
+void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bodies *bodies);
+
+/* As sidecar_server_options and sidecar_bodies_options have them; the context is the routes. */
+enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *connection,
+				      struct sidecar_request *request);
+void sidecar_routes_answered(void *context, const struct sidecar_request *request);
+size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t room);
+
+#endif

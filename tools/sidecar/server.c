@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c: see server.h.
+ *
+ * May include: server.h, log.h.
+ *
+ * Connections are known by their descriptor: libmicrohttpd tells of their beginning and of their end before it closes
+ * the descriptor, and both and every shutdown happen under one mutex, so that no other file is ever shut down.
+ */
+#include "server.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND_NS ((uint64_t)1000000000)
+
+/* How long a connection may take: for its first request, to be answered, and for another request. */
+#define FIRST_REQUEST_NS (10 * SECOND_NS)
+#define ANSWER_NS (60 * SECOND_NS)
+#define NEXT_REQUEST_NS (300 * SECOND_NS)
+
+/* How long answers in flight are waited for at the end. */
+#define FAREWELL_NS (5 * SECOND_NS)
+
+/* How often a line may say that there are too many connections. */
+#define COMPLAINT_NS (60 * SECOND_NS)
+
+enum {
+	THREADS = 4,
+	HEAD_MAX_BYTES = 16384, /* of a request, and of what libmicrohttpd keeps for it */
+	IDLE_SECONDS = 120,
+	STACK_BYTES = 262144,
+	SPARE_DESCRIPTORS = 64, /* for segments, certificates and the rest */
+};
+
+struct client {
+	bool is_open;
+	bool is_answering;
+	uint64_t deadline_ns;
+	uint64_t useful_ns;     /* when its last request was complete, or when it came */
+	struct sidecar_request request;
+};
+
+struct sidecar_server {
+	struct sidecar_server_options options;
+	struct MHD_Daemon *daemon;
+	unsigned max_connections;
+	uint64_t complained_ns;
+	pthread_mutex_t mutex;  /* of all below */
+	pthread_cond_t quiet;   /* nothing is being answered any more */
+	unsigned open;
+	unsigned answering;
+	size_t client_count;
+	struct client *clients; /* by descriptor */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* -- What libmicrohttpd tells ------------------------------------------------------------------------------------- */
+
+static struct client *client_of(struct sidecar_server *server, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info && info->connect_fd >= 0 && (size_t)info->connect_fd < server->client_count
+		       ? &server->clients[info->connect_fd]
+		       : NULL;
+}
+
+static bool is_near(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+
+	if (!address || address->sa_family == AF_UNIX)
+		return true;
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
+	if (address->sa_family == AF_INET6) {
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+	}
+	return false;
+}
+
+static void connection_changed(void *context, struct MHD_Connection *connection, void **socket_context,
+			       enum MHD_ConnectionNotificationCode code)
+{
+	struct sidecar_server *server = context;
+	struct client *client = client_of(server, connection);
+	uint64_t now = now_ns();
+
+	(void)socket_context;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED)
+		sidecar_web_config_connected(server->options.web_config, connection);
+	if (!client)
+		return;
+	pthread_mutex_lock(&server->mutex);
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*client = (struct client){
+			.is_open = true,
+			.deadline_ns = now + FIRST_REQUEST_NS,
+			.useful_ns = now,
+			.request = {.is_near = is_near(connection)},
+		};
+		server->open++;
+	} else if (client->is_open) {
+		client->is_open = false;
+		server->open--;
+	}
+	pthread_mutex_unlock(&server->mutex);
+}
+
+/* The head of a request is complete. */
+static void begin(struct sidecar_server *server, struct client *client)
+{
+	pthread_mutex_lock(&server->mutex);
+	server->answering++;
+	client->useful_ns = now_ns();
+	client->deadline_ns = client->useful_ns + ANSWER_NS;
+	client->is_answering = true;
+	pthread_mutex_unlock(&server->mutex);
+}
+
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+			      const char *version, const char *upload, size_t *upload_bytes, void **request_context)
+{
+	struct sidecar_server *server = context;
+	struct client *client = client_of(server, connection);
+
+	(void)version, (void)upload, (void)upload_bytes;
+	if (!client)
+		return MHD_NO;
+	/*
+	 * An answer to the head closes the connection, since a body may follow. That is right for methods that have
+	 * one, for nothing that is served here wants it; the others are asked for twice.
+	 */
+	if (!*request_context) {
+		*request_context = client;
+		client->request.is_scrape = false;
+		begin(server, client);
+		if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
+			return MHD_YES;
+	}
+	if (*upload_bytes) {
+		*upload_bytes = 0;
+		return MHD_YES;
+	}
+	client->request.url = url;
+	client->request.method = method;
+	return server->options.answer(server->options.context, connection, &client->request);
+}
+
+static void completed(void *context, struct MHD_Connection *connection, void **request_context,
+		      enum MHD_RequestTerminationCode code)
+{
+	struct sidecar_server *server = context;
+	struct client *client = *request_context;
+
+	(void)connection, (void)code;
+	/* A request that was never handed on has no context. */
+	if (!client)
+		return;
+	*request_context = NULL;
+	server->options.answered(server->options.context, &client->request);
+	pthread_mutex_lock(&server->mutex);
+	client->is_answering = false;
+	client->deadline_ns = now_ns() + NEXT_REQUEST_NS;
+	if (--server->answering == 0)
+		pthread_cond_signal(&server->quiet);
+	pthread_mutex_unlock(&server->mutex);
+}
+
+static void log_mhd(void *context, const char *format, va_list arguments)
+{
+	char text[512];
+
+	(void)context;
+	vsnprintf(text, sizeof(text), format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	sidecar_log(SIDECAR_LOG_DEBUG, "libmicrohttpd", "text", text, NULL);
+}
+
+/* -- Accepting ---------------------------------------------------------------------------------------------------- */
+
+/* Closes whoever is over time. Returns when the next one will be, or 0 for never. */
+static uint64_t enforce_deadlines(struct sidecar_server *server)
+{
+	uint64_t now = now_ns(), next_ns = 0;
+
+	pthread_mutex_lock(&server->mutex);
+	for (size_t fd = 0; server->open && fd < server->client_count; fd++) {
+		struct client *client = &server->clients[fd];
+
+		if (!client->is_open)
+			continue;
+		if (client->deadline_ns <= now) {
+			/* libmicrohttpd sees the end of it, and cleans up. */
+			shutdown((int)fd, SHUT_RDWR);
+			client->deadline_ns = now + SECOND_NS;
+		}
+		if (!next_ns || client->deadline_ns < next_ns)
+			next_ns = client->deadline_ns;
+	}
+	pthread_mutex_unlock(&server->mutex);
+	return next_ns;
+}
+
+/* Makes room for one more, at the cost of the one that was useful longest ago. */
+static void make_room(struct sidecar_server *server)
+{
+	size_t oldest = server->client_count;
+	bool was_full = false;
+	uint64_t now = now_ns();
+
+	pthread_mutex_lock(&server->mutex);
+	if (server->open >= server->max_connections) {
+		was_full = true;
+		for (size_t fd = 0; fd < server->client_count; fd++) {
+			const struct client *client = &server->clients[fd];
+
+			if (client->is_open && !client->is_answering &&
+			    (oldest == server->client_count || client->useful_ns < server->clients[oldest].useful_ns))
+				oldest = fd;
+		}
+		if (oldest < server->client_count) {
+			shutdown((int)oldest, SHUT_RDWR);
+			/* It is on its way out: the next one to go is another. */
+			server->clients[oldest].useful_ns = now;
+		}
+	}
+	pthread_mutex_unlock(&server->mutex);
+	if (was_full && (!server->complained_ns || now - server->complained_ns >= COMPLAINT_NS)) {
+		char limit[16];
+
+		server->complained_ns = now;
+		snprintf(limit, sizeof(limit), "%u", server->max_connections);
+		sidecar_log(SIDECAR_LOG_WARN, "too many connections, the least useful ones are closed", "limit", limit,
+			    NULL);
+	}
+}
+
+static void accept_one(struct sidecar_server *server, int listener)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage storage;
+	} address = {.storage = {0}};
+	socklen_t length = sizeof(address);
+	int fd = accept4(listener, &address.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		/* Without a descriptor left, the one that waits stays in the queue; one of ours goes. */
+		if (errno == EMFILE || errno == ENFILE) {
+			const struct timespec moment = {.tv_nsec = 10000000};
+
+			make_room(server);
+			nanosleep(&moment, NULL);
+		}
+		return;
+	}
+	make_room(server);
+	/* Closed by libmicrohttpd, whatever happens. */
+	if ((size_t)fd >= server->client_count)
+		close(fd);
+	else
+		MHD_add_connection(server->daemon, fd, &address.any, length);
+}
+
+int sidecar_server_run(struct sidecar_server *server)
+{
+	const struct sidecar_listeners *listeners = server->options.listeners;
+	struct pollfd watched[SIDECAR_LISTENERS_MAX + 1];
+	struct signalfd_siginfo signal_info;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	for (size_t i = 0; i < listeners->count; i++)
+		watched[i] = (struct pollfd){.fd = listeners->fds[i], .events = POLLIN};
+	watched[listeners->count] = (struct pollfd){.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN};
+	for (;;) {
+		uint64_t next_ns = enforce_deadlines(server), now = now_ns();
+		/* A deadline can come closer meanwhile, by a request or an answer: not by more than this. */
+		uint64_t most_ns = next_ns ? FIRST_REQUEST_NS : 0;
+		int timeout_ms = -1;
+
+		if (next_ns) {
+			uint64_t wait_ns = next_ns > now ? next_ns - now : 0;
+
+			timeout_ms = (int)((wait_ns < most_ns ? wait_ns : most_ns) / 1000000 + 1);
+		}
+		if (poll(watched, listeners->count + 1, timeout_ms) < 0 && errno != EINTR)
+			return SIGTERM;
+		for (size_t i = 0; i < listeners->count; i++) {
+			if (watched[i].revents & POLLIN)
+				accept_one(server, listeners->fds[i]);
+		}
+		if (watched[listeners->count].revents & POLLIN &&
+		    read(watched[listeners->count].fd, &signal_info, sizeof(signal_info)) == sizeof(signal_info))
+			break;
+	}
+	close(watched[listeners->count].fd);
+	return (int)signal_info.ssi_signo;
+}
+
+/* -- Beginning and end -------------------------------------------------------------------------------------------- */
+
+/* As many descriptors as the wanted connections need, or as we may have. Returns how many connections that makes. */
+static unsigned raise_limit(unsigned wanted)
+{
+	struct rlimit limit;
+	rlim_t needed = (rlim_t)wanted + SPARE_DESCRIPTORS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return wanted;
+	if (limit.rlim_cur < needed) {
+		limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > needed ? needed : limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= needed)
+		return wanted;
+	return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (unsigned)limit.rlim_cur - SPARE_DESCRIPTORS
+						      : SPARE_DESCRIPTORS;
+}
+
+int sidecar_server_start(const struct sidecar_server_options *options, struct sidecar_server **out)
+{
+	struct sidecar_server *server = calloc(1, sizeof(*server));
+	struct MHD_OptionItem items[16];
+	size_t count;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+	struct rlimit limit;
+
+	if (!server)
+		return -ENOMEM;
+	server->options = *options;
+	server->max_connections = raise_limit(options->max_connections);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	server->client_count = limit.rlim_cur < 131072 ? (size_t)limit.rlim_cur : 131072;
+	server->clients = calloc(server->client_count, sizeof(*server->clients));
+	pthread_mutex_init(&server->mutex, NULL);
+	pthread_cond_init(&server->quiet, NULL);
+	if (!server->clients)
+		goto no_memory;
+	count = sidecar_web_config_options(options->web_config, items, 15);
+	items[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+	if (sidecar_web_config_has_tls(options->web_config))
+		flags |= MHD_USE_TLS;
+	/* Ours is the limit that is kept; libmicrohttpd's is per thread, and would refuse. */
+	server->daemon =
+		MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
+				 MHD_OPTION_ARRAY, items, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+				 MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+				 (server->max_connections + SPARE_DESCRIPTORS) * THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
+				 (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES,
+				 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED,
+				 completed, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	if (!server->daemon)
+		goto no_memory;
+	*out = server;
+	return 0;
+no_memory:
+	free(server->clients);
+	free(server);
+	return -ENOMEM;
+}
+
+void sidecar_server_stop(struct sidecar_server *server)
+{
+	struct timespec until;
+
+	if (!server)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FAREWELL_NS / SECOND_NS;
+	pthread_mutex_lock(&server->mutex);
+	while (server->answering && pthread_cond_timedwait(&server->quiet, &server->mutex, &until) != ETIMEDOUT)
+		continue;
+	pthread_mutex_unlock(&server->mutex);
+	MHD_stop_daemon(server->daemon);
+	pthread_cond_destroy(&server->quiet);
+	pthread_mutex_destroy(&server->mutex);
+	free(server->clients);
+	free(server);
+}

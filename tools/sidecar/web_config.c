@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * web_config.c: the rules in force, and the files that they come from.
+ *
+ * May include: web_config.h, web_config_file.h, tls.h, auth.h, log.h.
+ *
+ * Rules never change: new files give new rules, and whoever is using the old ones keeps them until done. Each request
+ * looks at the files' stamps, which costs a stat(2) for each; one thread at a time reads them again, and the others go
+ * on with what there is. Invariants:
+ *   what is wanted is the last file that could be parsed, in force the last wanted whose own files could be loaded;
+ *   stamps are those from before reading, so that a change meanwhile is seen by the next request;
+ *   a change is tried once, whether it succeeds or not; again only where the process lacks memory or descriptors.
+ * It has over 500 lines because loading, judging and serving the rules share what nobody else shall see.
+ */
+#include "web_config.h"
+
+#include "auth.h"
+#include "log.h"
+#include "tls.h"
+#include "web_config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MESSAGE_SIZE = 512 };
+
+/* Settings outlive rules, where only a certificate has changed. */
+struct settings {
+	unsigned users; /* under config->lock */
+	struct sidecar_web_settings *said;
+};
+
+struct rules {
+	unsigned users; /* under config->lock */
+	struct settings *settings;
+	struct sidecar_tls *tls; /* NULL: no TLS */
+};
+
+/* What can be told of a file without reading it. The inode's own time tells of permissions, too. */
+struct stamp {
+	int error;
+	dev_t device;
+	ino_t inode;
+	off_t size;
+	struct timespec modified, changed;
+};
+
+enum { WATCH_CONFIG, WATCH_CERT, WATCH_KEY, WATCH_CA, WATCH_COUNT };
+
+struct sidecar_web_config {
+	char *path, *directory;
+	bool has_tls;
+	struct sidecar_auth *auth;
+
+	pthread_mutex_t lock;    /* of counts, and of which rules are in force; held for a few instructions */
+	struct rules *in_force;
+
+	pthread_mutex_t reading; /* of all below; taken before lock */
+	struct settings *wanted;
+	struct stamp stamps[WATCH_COUNT];
+	bool troubled;           /* the last reading failed for want of something, which has been told */
+};
+
+/* The certificate callback is told of a session and of nothing else. Set before a daemon starts, and after it stops. */
+static struct sidecar_web_config *served;
+
+/* -- Rules -------------------------------------------------------------------------------------------------------- */
+
+static void put_settings(struct sidecar_web_config *config, struct settings *settings)
+{
+	bool last;
+
+	if (!settings)
+		return;
+	pthread_mutex_lock(&config->lock);
+	last = --settings->users == 0;
+	pthread_mutex_unlock(&config->lock);
+	if (last) {
+		sidecar_web_settings_free(settings->said);
+		free(settings);
+	}
+}
+
+static struct rules *hold_rules(struct sidecar_web_config *config)
+{
+	struct rules *rules;
+
+	pthread_mutex_lock(&config->lock);
+	rules = config->in_force;
+	rules->users++;
+	pthread_mutex_unlock(&config->lock);
+	return rules;
+}
+
+static void put_rules(struct sidecar_web_config *config, struct rules *rules)
+{
+	bool last;
+
+	if (!rules)
+		return;
+	pthread_mutex_lock(&config->lock);
+	last = --rules->users == 0;
+	pthread_mutex_unlock(&config->lock);
+	if (last) {
+		sidecar_tls_free(rules->tls);
+		put_settings(config, rules->settings);
+		free(rules);
+	}
+}
+
+/* -- Files -------------------------------------------------------------------------------------------------------- */
+
+static struct stamp stamp_of(const char *path)
+{
+	struct stamp stamp;
+	struct stat status;
+
+	/* Padding is compared, too. */
+	memset(&stamp, 0, sizeof(stamp));
+	if (stat(path, &status) < 0) {
+		stamp.error = errno;
+		return stamp;
+	}
+	stamp.device = status.st_dev;
+	stamp.inode = status.st_ino;
+	stamp.size = status.st_size;
+	stamp.modified = status.st_mtim;
+	stamp.changed = status.st_ctim;
+	return stamp;
+}
+
+static const char *watched(const struct sidecar_web_config *config, int which)
+{
+	const struct sidecar_web_settings *said = config->wanted ? config->wanted->said : NULL;
+
+	if (which == WATCH_CONFIG)
+		return config->path;
+	if (!said || !said->has_tls)
+		return NULL;
+	return which == WATCH_CERT ? said->cert_path : which == WATCH_KEY ? said->key_path : said->client_ca_path;
+}
+
+/* Takes new stamps from one file on; whether they differ. */
+static bool restamp(struct sidecar_web_config *config, int first)
+{
+	bool differ = false;
+
+	for (int i = first; i < WATCH_COUNT; i++) {
+		const char *path = watched(config, i);
+		struct stamp stamp;
+
+		memset(&stamp, 0, sizeof(stamp));
+		if (path)
+			stamp = stamp_of(path);
+		differ = differ || memcmp(&stamp, &config->stamps[i], sizeof(stamp)) != 0;
+		config->stamps[i] = stamp;
+	}
+	return differ;
+}
+
+/* The file's bytes, which end with a NUL. */
+static int slurp(const char *path, char **out, size_t *out_length, char *message, size_t message_size)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), error = 0;
+	struct stat status;
+	ssize_t length = 0;
+	char *text = NULL;
+
+	*out_length = 0;
+	if (file < 0 || fstat(file, &status) < 0)
+		error = errno;
+	else if (S_ISDIR(status.st_mode))
+		error = EISDIR;
+	else if (!S_ISREG(status.st_mode))
+		error = EINVAL;
+	else if (!(text = malloc(SIDECAR_WEB_CONFIG_BYTES_MAX + 2)))
+		error = ENOMEM;
+	while (!error && *out_length <= SIDECAR_WEB_CONFIG_BYTES_MAX) {
+		length = read(file, text + *out_length, SIDECAR_WEB_CONFIG_BYTES_MAX + 1 - *out_length);
+		if (length < 0 && errno != EINTR)
+			error = errno;
+		if (length == 0)
+			break;
+		if (length > 0)
+			*out_length += (size_t)length;
+	}
+	if (file >= 0)
+		close(file);
+	if (error) {
+		free(text);
+		snprintf(message, message_size, "%s: %s", path, strerror(error));
+		return -error;
+	}
+	text[*out_length] = '\0';
+	*out = text;
+	return 0;
+}
+
+/* Reads and parses the file into what is wanted. */
+static int read_settings(struct sidecar_web_config *config, char *message, size_t message_size)
+{
+	char *text, problem[MESSAGE_SIZE] = "";
+	struct sidecar_web_settings *said;
+	struct settings *settings;
+	size_t length;
+	int result = slurp(config->path, &text, &length, message, message_size);
+
+	if (result)
+		return result;
+	result = sidecar_web_config_parse(text, length, &said, problem, sizeof(problem));
+	explicit_bzero(text, length);
+	free(text);
+	if (result) {
+		snprintf(message, message_size, "%s: %s", config->path, problem);
+		return result;
+	}
+	if (config->in_force && said->has_tls != config->has_tls) {
+		sidecar_web_settings_free(said);
+		snprintf(message, message_size, "%s: TLS cannot be turned %s while this runs: restart it", config->path,
+			 config->has_tls ? "off" : "on");
+		return -EINVAL;
+	}
+	settings = calloc(1, sizeof(*settings));
+	if (!settings || sidecar_web_settings_locate(said, config->directory)) {
+		free(settings);
+		sidecar_web_settings_free(said);
+		snprintf(message, message_size, "%s: %s", config->path, strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	settings->said = said;
+	settings->users = 1;
+	put_settings(config, config->wanted);
+	config->wanted = settings;
+	return 0;
+}
+
+/* What is wanted comes into force. */
+static int enforce(struct sidecar_web_config *config, char *message, size_t message_size)
+{
+	struct rules *rules = calloc(1, sizeof(*rules)), *old;
+	int result = 0;
+
+	if (!rules) {
+		snprintf(message, message_size, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	if (config->wanted->said->has_tls)
+		result = sidecar_tls_load(config->wanted->said, &rules->tls, message, message_size);
+	if (result) {
+		free(rules);
+		return result;
+	}
+	rules->users = 1;
+	rules->settings = config->wanted;
+	pthread_mutex_lock(&config->lock);
+	config->wanted->users++;
+	old = config->in_force;
+	config->in_force = rules;
+	pthread_mutex_unlock(&config->lock);
+	if (!old || old->settings != rules->settings)
+		sidecar_auth_forget(config->auth);
+	put_rules(config, old);
+	return 0;
+}
+
+/* Want that has nothing to do with the files, and may be over at the next request. */
+static bool is_passing(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EINTR || error == -EAGAIN;
+}
+
+/* Reads again what has changed, if somebody else is not doing so. */
+static void refresh(struct sidecar_web_config *config)
+{
+	struct stamp old;
+	char message[MESSAGE_SIZE] = "";
+	int result = 0;
+
+	if (!config->path || pthread_mutex_trylock(&config->reading) != 0)
+		return;
+	old = config->stamps[WATCH_CONFIG];
+	if (!restamp(config, WATCH_CONFIG))
+		goto out;
+	if (memcmp(&old, &config->stamps[WATCH_CONFIG], sizeof(old)) != 0) {
+		result = read_settings(config, message, sizeof(message));
+		/* Of the files that it names now. */
+		(void)restamp(config, WATCH_CERT);
+	}
+	if (result == 0)
+		result = enforce(config, message, sizeof(message));
+	if (result == 0)
+		sidecar_log(SIDECAR_LOG_INFO, "web configuration read again", "file", config->path, NULL);
+	else if (!is_passing(result) || !config->troubled)
+		sidecar_log(SIDECAR_LOG_ERROR, "web configuration not taken, the last good one stays in force", "error",
+			    message, NULL);
+	config->troubled = is_passing(result);
+	if (config->troubled)
+		memset(config->stamps, 0, sizeof(config->stamps));
+out:
+	pthread_mutex_unlock(&config->reading);
+}
+
+/* -- The contract ------------------------------------------------------------------------------------------------- */
+
+static char *directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return strdup(".");
+	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+int sidecar_web_config_open(const char *path, struct sidecar_web_config **out, char *message, size_t message_size)
+{
+	struct sidecar_web_config *config = calloc(1, sizeof(*config));
+	int result = -ENOMEM;
+
+	snprintf(message, message_size, "%s", strerror(ENOMEM));
+	if (!config)
+		return -ENOMEM;
+	pthread_mutex_init(&config->lock, NULL);
+	pthread_mutex_init(&config->reading, NULL);
+	if (path) {
+		config->path = strdup(path);
+		config->directory = directory_of(path);
+		if (!config->path || !config->directory)
+			goto out;
+		result = sidecar_auth_new(&config->auth);
+		if (result) {
+			snprintf(message, message_size, "no random numbers, or no memory: %s", strerror(-result));
+			goto out;
+		}
+		(void)restamp(config, WATCH_CONFIG);
+		result = read_settings(config, message, message_size);
+		if (result)
+			goto out;
+		(void)restamp(config, WATCH_CERT);
+		result = enforce(config, message, message_size);
+		if (result)
+			goto out;
+		config->has_tls = config->wanted->said->has_tls;
+	}
+	result = 0;
+out:
+	if (result)
+		sidecar_web_config_close(config);
+	else
+		*out = config;
+	return result;
+}
+
+void sidecar_web_config_close(struct sidecar_web_config *config)
+{
+	if (!config)
+		return;
+	if (served == config)
+		served = NULL;
+	put_rules(config, config->in_force);
+	put_settings(config, config->wanted);
+	sidecar_auth_free(config->auth);
+	pthread_mutex_destroy(&config->reading);
+	pthread_mutex_destroy(&config->lock);
+	free(config->directory);
+	free(config->path);
+	free(config);
+}
+
+bool sidecar_web_config_has_tls(const struct sidecar_web_config *config)
+{
+	return config->has_tls;
+}
+
+/* Within a handshake, as soon as the client has sent its certificate, or none. */
+static int verify(gnutls_session_t session)
+{
+	struct rules *rules = hold_rules(served);
+	const char *fault = rules->tls ? sidecar_tls_peer_fault(rules->tls, session) : NULL;
+
+	put_rules(served, rules);
+	if (!fault)
+		return 0;
+	sidecar_log(SIDECAR_LOG_DEBUG, "handshake refused", "reason", fault, NULL);
+	/* The daemon would close the connection without a word. */
+	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
+	return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **chain,
+		    unsigned *chain_length, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_length, gnutls_privkey_t *key,
+		    unsigned *flags)
+{
+	struct rules *rules = hold_rules(served);
+	int result = sidecar_tls_retrieve(rules->tls, session, verify, chain, chain_length, key, flags);
+
+	(void)info;
+	*ocsp = NULL;
+	*ocsp_length = 0;
+	put_rules(served, rules);
+	return result;
+}
+
+size_t sidecar_web_config_options(struct sidecar_web_config *config, struct MHD_OptionItem *options, size_t room)
+{
+	gnutls_certificate_retrieve_function3 *callback = retrieve;
+
+	if (!config->has_tls || room < 2)
+		return 0;
+	served = config;
+	/* The daemon has its own copy of priorities before anything can change them. */
+	options[0] = (struct MHD_OptionItem){
+		.option = MHD_OPTION_HTTPS_PRIORITIES,
+		.ptr_value = sidecar_tls_priority_text(config->in_force->tls),
+	};
+	options[1] = (struct MHD_OptionItem){.option = MHD_OPTION_HTTPS_CERT_CALLBACK2};
+	/* POSIX, not C, has functions' addresses fit in there. */
+	memcpy(&options[1].ptr_value, &callback, sizeof(callback));
+	return 2;
+}
+
+static gnutls_session_t session_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+	return info ? info->tls_session : NULL;
+}
+
+void sidecar_web_config_connected(struct sidecar_web_config *config, struct MHD_Connection *connection)
+{
+	gnutls_session_t session = config->has_tls ? session_of(connection) : NULL;
+	struct rules *rules;
+
+	if (!session)
+		return;
+	refresh(config);
+	rules = hold_rules(config);
+	/* The session counts as a user of them; failing, it keeps those from the start. */
+	(void)gnutls_priority_set(session, sidecar_tls_priority_object(rules->tls));
+	put_rules(config, rules);
+}
+
+static enum sidecar_access check_password(struct sidecar_web_config *config, const struct sidecar_web_settings *said,
+					  struct MHD_Connection *connection)
+{
+	static const enum sidecar_access access[] = {
+		[SIDECAR_AUTH_DENIED] = SIDECAR_ACCESS_UNAUTHORIZED,
+		[SIDECAR_AUTH_GRANTED] = SIDECAR_ACCESS_GRANTED,
+		[SIDECAR_AUTH_BUSY] = SIDECAR_ACCESS_BUSY,
+	};
+	struct sidecar_credentials credentials;
+	enum sidecar_auth_verdict verdict;
+
+	if (sidecar_auth_decode(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
+				&credentials))
+		return SIDECAR_ACCESS_UNAUTHORIZED;
+	verdict = sidecar_auth_check(config->auth, said->users, said->user_count, &credentials);
+	explicit_bzero(&credentials, sizeof(credentials));
+	return access[verdict];
+}
+
+enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *config, struct MHD_Connection *connection)
+{
+	enum sidecar_access access = SIDECAR_ACCESS_GRANTED;
+	const struct sidecar_web_settings *said;
+	struct rules *rules;
+
+	if (!config->path)
+		return SIDECAR_ACCESS_GRANTED;
+	refresh(config);
+	rules = hold_rules(config);
+	said = rules->settings->said;
+	/* A connection from before the rules changed shall not go by the old ones for as long as it is kept alive. */
+	if (rules->tls && said->client_auth != SIDECAR_CLIENT_NONE) {
+		gnutls_session_t session = session_of(connection);
+		const char *fault = session ? sidecar_tls_peer_fault(rules->tls, session) : "no TLS session";
+
+		if (fault) {
+			sidecar_log(SIDECAR_LOG_DEBUG, "request refused", "reason", fault, NULL);
+			access = SIDECAR_ACCESS_FORBIDDEN;
+		}
+	}
+	if (access == SIDECAR_ACCESS_GRANTED && said->user_count > 0)
+		access = check_password(config, said, connection);
+	put_rules(config, rules);
+	return access;
+}
+
+void sidecar_web_config_decorate(struct sidecar_web_config *config, struct MHD_Response *response)
+{
+	struct rules *rules;
+
+	if (!config->path)
+		return;
+	rules = hold_rules(config);
+	for (size_t i = 0; i < rules->settings->said->header_count; i++) {
+		const struct sidecar_web_header *header = &rules->settings->said->headers[i];
+
+		if (*header->value)
+			MHD_add_response_header(response, header->name, header->value);
+	}
+	put_rules(config, rules);
+}
