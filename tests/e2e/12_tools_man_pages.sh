@@ -9,7 +9,7 @@ command -v groff >/dev/null || exit 77
 check_options() {
   local page=$1
   shift
-  "$@" --help | grep -o -e '--[a-z][a-z-]*' | sort -u >"$scratch/options"
+  "$@" --help | grep -o -e '--[a-z][a-z.-]*' | sort -u >"$scratch/options"
   while read -r option; do
     sed 's/\\-/-/g' "$page" | grep -q -e "$option\b" || fail "$page does not tell of $option"
   done <"$scratch/options"
@@ -21,6 +21,9 @@ for page in "$pages"/promcb-export.1 "$pages"/promcb-record.1 "$pages"/promcb-ad
   tool=$(basename "$page" .1)
   check_options "$page" "$tools/$tool"
 done
+groff -man -ww -Tutf8 -z "$pages/sidecar/promcb-sidecar.1" 2>"$scratch/warnings" || fail "promcb-sidecar.1"
+[ -s "$scratch/warnings" ] && fail "promcb-sidecar.1: $(cat "$scratch/warnings")"
+check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
 for command in create info remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
 done

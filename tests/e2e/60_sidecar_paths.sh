@@ -1,0 +1,134 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every path, method and format of the sidecar, and a segment that is missing, made, recreated, truncated and spoiled.
+. "${0%/*}/tools_prelude.sh"
+. "${0%/*}/sidecar_http.sh"
+command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
+
+# -- Without a segment -------------------------------------------------------------------------------------------------
+start --web.share-ms=0
+answers 200 /metrics
+[ "$(header Content-Type)" = 'text/plain; version=0.0.4; charset=utf-8' ] || fail "$(header Content-Type)"
+body_has 'promcb_up 0'
+body_has 'process_resident_memory_bytes '
+answers 503 /-/ready
+answers 200 /-/healthy
+answers 200 /
+body_has 'Cannot be read'
+answers 200 /health/metrics
+jq -e '.healthy == true and .components == {} and .timestamp > 1700000000' <"$scratch/body" >/dev/null || fail health
+
+# -- With one -----------------------------------------------------------------------------------------------------------
+"$tools/promcb-record" --latency=0.25 --success 'a<b>&"c"' || fail record
+"$tools/promcb-record" --latency=0.5 --failure pay || fail record
+"$tools/promcb-record" --latency=0.5 --failure pay || fail record
+"$tools/promcb-record" --state=open pay || fail state
+answers 200 /-/ready
+answers 200 /metrics
+body_has 'promcb_up 1'
+body_has 'circuit_breaker_failures_total{component="pay"} 2'
+[ "$(header Vary)" = 'Accept, Accept-Encoding' ] || fail "Vary: $(header Vary)"
+[ "$(header Content-Length)" = "$(stat -c %s "$scratch/body")" ] || fail "Content-Length"
+# What the tool prints is what is served, but for what is measured anew, and what is about the process.
+ours='^(promcb_scrape_duration|promcb_http|process_|# (HELP|TYPE) (promcb_http|process_))'
+diff <("$tools/promcb-export" | grep -v -E "$ours") <(grep -v -E "$ours" "$scratch/body") || fail "export and scrape"
+
+answers 200 /metrics -H 'Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5'
+[ "$(header Content-Type)" = 'application/openmetrics-text; version=1.0.0; charset=utf-8' ] || fail OpenMetrics
+[ "$(tail -n 1 "$scratch/body")" = '# EOF' ] || fail "no EOF"
+protobuf='application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited'
+answers 200 /metrics -H "Accept: $protobuf" -H 'Accept: text/plain;q=0.1'
+[ "$(header Content-Type)" = "${protobuf//;/; }" ] || fail "protobuf: $(header Content-Type)"
+answers 200 /metrics -H 'Accept-Encoding: gzip'
+[ "$(header Content-Encoding)" = gzip ] || fail "not compressed"
+gzip -dc <"$scratch/body" | grep -q -x 'promcb_up 1' || fail "gzip"
+answers 200 /metrics -H 'Accept-Encoding: gzip;q=0'
+[ -z "$(header Content-Encoding)" ] || fail "compressed, which was refused"
+
+answers 200 /health/metrics
+[ "$(header Content-Type)" = application/json ] || fail "health is $(header Content-Type)"
+jq -e '.healthy == false and .components.pay.failure_rate == 100 and .components.pay.avg_latency_ms == 500' \
+  <"$scratch/body" >/dev/null || fail "health: $(cat "$scratch/body")"
+answers 200 '/prometheus/query?q=a%3Cb'
+jq -e 'keys == ["a<b>&\"c\""]' <"$scratch/body" >/dev/null || fail "query: $(cat "$scratch/body")"
+answers 200 /prometheus/query
+jq -e 'length == 2 and .pay.current_state == "open" and .pay.latency_percentiles.p99 == 0.5' <"$scratch/body" \
+  >/dev/null || fail "query of all"
+answers 200 '/prometheus/query?q=nobody'
+[ "$(jq -c . <"$scratch/body")" = '{}' ] || fail "query of nobody"
+answers 200 /
+[ "$(header Content-Type)" = 'text/html; charset=utf-8' ] || fail "landing"
+body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
+body_has 'href="/metrics"'
+
+# -- Methods -----------------------------------------------------------------------------------------------------------
+for path in /metrics / /health/metrics /prometheus/query /-/healthy /-/ready; do
+  get $path
+  length=$(header Content-Length) wanted=$code
+  code=$(curl -s -I -o "$scratch/head" -w '%{http_code}' "$url$path")
+  [ "$code" = "$wanted" ] || fail "HEAD $path: $code"
+  # These three tell of times and counts.
+  case $path in
+  /metrics | / | /health/metrics) ;;
+  *) [ "$(header Content-Length)" = "$length" ] || fail "HEAD $path: length" ;;
+  esac
+  for method in POST PUT DELETE OPTIONS PATCH; do
+    answers 405 $path -X $method -d 'x=1'
+    [ "$(header Allow)" = 'GET, HEAD' ] || fail "$method $path: Allow: $(header Allow)"
+  done
+done
+for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico; do
+  answers 404 $path
+done
+# One connection serves many requests.
+[ "$(curl -s -o /dev/null -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/metrics" "$url/" "$url/nothing")" = \
+  '1 0 0 ' ] || fail "no keep-alive"
+
+# -- The segment goes and comes ---------------------------------------------------------------------------------------
+"$tools/promcb-admin" remove --force >/dev/null || fail remove
+answers 200 /metrics
+body_has 'promcb_up 0'
+grep -q 'circuit_breaker_calls_total{' "$scratch/body" && fail "series of a removed segment"
+"$tools/promcb-record" --latency=1 --success again || fail record
+answers 200 /metrics
+body_has 'circuit_breaker_calls_total{component="again"} 1'
+truncate -s 100 "/dev/shm$PROMCB_SEGMENT"
+answers 200 /metrics
+body_has 'promcb_up 0'
+rm "/dev/shm$PROMCB_SEGMENT"
+head -c 1000000 /dev/urandom >"/dev/shm$PROMCB_SEGMENT"
+answers 200 /metrics
+body_has 'promcb_up 0'
+rm "/dev/shm$PROMCB_SEGMENT"
+"$tools/promcb-record" --latency=1 --success third || fail record
+answers 200 /metrics
+body_has 'circuit_breaker_calls_total{component="third"} 1'
+[ "$(grep -c 'msg="segment attached"' "$scratch/log")" = 3 ] || fail "the log does not tell of attaches"
+stop
+
+# -- Several segments, other paths -------------------------------------------------------------------------------------
+for name in one two; do
+  "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_$name" --latency=1 --success both || fail record
+done
+echo "no segment" >"/dev/shm${PROMCB_SEGMENT}_bad"
+start --segment="${PROMCB_SEGMENT}_*" --web.telemetry-path=/m --web.disable-exporter-metrics --compat=none \
+  --classic-schema=2 --web.share-ms=0
+answers 404 /metrics
+answers 200 /m
+for name in one two; do
+  body_has "circuit_breaker_calls_total{segment=\"${PROMCB_SEGMENT}_$name\",component=\"both\"} 1"
+  body_has "promcb_up{segment=\"${PROMCB_SEGMENT}_$name\"} 1"
+done
+[ "$(grep -c '^promcb_up{' "$scratch/body")" = 2 ] || fail "what is no segment has a promcb_up"
+[ "$(grep -c '_bucket{' "$scratch/body")" = 124 ] || fail "$(grep -c '_bucket{' "$scratch/body") buckets"
+grep -q -e '^process_' -e 'calls_failed' "$scratch/body" && fail "families that were switched off"
+"$tools/promcb-record" --segment="${PROMCB_SEGMENT}_three" --latency=1 --success third || fail record
+answers 200 /m
+body_has "promcb_up{segment=\"${PROMCB_SEGMENT}_three\"} 1"
+answers 200 /prometheus/query
+jq -e "has(\"${PROMCB_SEGMENT}_one both\") and has(\"third\")" <"$scratch/body" >/dev/null || fail "two called both"
+for name in one two three; do
+  "$tools/promcb-admin" remove --force --segment="${PROMCB_SEGMENT}_$name" >/dev/null || fail remove
+done
+answers 503 /-/ready
+stop
