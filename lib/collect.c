@@ -354,6 +354,17 @@ static int compare_names(const void *left, const void *right)
 		      ((const struct promcb_snapshot_component *)right)->name);
 }
 
+/* Sorted. Two of one name would be one series twice, which a scraper refuses with all the rest. */
+static int check_names(const struct collection *c)
+{
+	const struct promcb_snapshot *s = c->snapshot;
+
+	for (size_t i = 1; i < s->count; i++)
+		if (compare_names(&s->components[i - 1], &s->components[i]) == 0)
+			return corrupt(c, "two components have one name", i);
+	return 0;
+}
+
 static int begin(struct collection *c, const struct promcb_snapshot_options *options)
 {
 	struct promcb_snapshot *s = c->snapshot;
@@ -413,6 +424,7 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 			finish(&snapshot->components[i], c.baselines[i], snapshot->cells);
 		drop_unlisted(&c);
 		qsort(snapshot->components, snapshot->count, sizeof(*snapshot->components), compare_names);
+		result = check_names(&c);
 	}
 	for (size_t i = 0; c.baselines && i < c.wanted; i++)
 		free(c.baselines[i]);

@@ -663,3 +663,21 @@ Test(segment, corrupt_ring_word_spoils_no_counts)
 		fixture_end();
 	}
 }
+
+/* Two descriptors that say the same name: refused, since a scraper refuses a document that has a series twice. */
+Test(segment, two_components_of_one_name_are_refused)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_header header;
+	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
+
+	promcb_record(fixture_component(p, "first"), 1000, true);
+	promcb_record(fixture_component(p, "other"), 1000, true);
+	promcb_close(p);
+	cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	close(fd);
+	cr_assert_eq(reader_result(), 0);
+	fixture_poke(header.geometry.descriptors_off + 2 * header.geometry.descriptor_bytes, "first", 6);
+	cr_assert_eq(reader_result(), -EBADMSG);
+	SAYS("two components have one name");
+}
