@@ -20,6 +20,7 @@ packages_of() {
     ;;
   test)
     echo clang clang-format              # the second compiler, the formatter
+    echo libclang-rt-dev llvm            # its sanitizers and libFuzzer; stacks with names, and coverage
     echo spin                            # the models' checker
     echo libcriterion-dev                # unit tests
     echo binutils groff-base             # exported names, man pages

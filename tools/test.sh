@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# test.sh: builds promcb in every way that it is supported and runs every test: unit, stress, style, e2e.
+# test.sh: builds promcb in every way that it is supported and runs every test: unit, stress, style, model, fuzz, e2e.
 #
 #   tools/test.sh [--quick] [--no-install]
 #
@@ -17,11 +17,12 @@ unset PROMCB_SEGMENT MESON_TESTTHREADS
 # -- What is run ----------------------------------------------------------------------------------------------------
 
 # Build directory, compilers, meson options | suites. Criterion does not start under ThreadSanitizer, so unit tests have
-# the other sanitizers, and the stress programs have both.
+# the other sanitizers, and the stress programs have both. Fuzz targets look for new inputs where clang builds them; the
+# others run the inputs that are kept.
 matrix=(
-  "gcc|gcc|g++||unit stress style model e2e"
-  "clang|clang|clang++||unit stress e2e"
-  "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress e2e"
+  "gcc|gcc|g++||unit stress style model fuzz e2e"
+  "clang|clang|clang++||unit stress fuzz e2e"
+  "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress fuzz e2e"
   "tsan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=thread|stress"
 )
 install=yes
