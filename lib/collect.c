@@ -169,7 +169,9 @@ static int sweep(struct collection *c)
 {
 	const struct promcb_geometry *g = c->image->geometry;
 	uint32_t each = promcb_blocks_per_chunk(g);
-	uint8_t *buffer = aligned_alloc(64, g->chunk_bytes);
+	/* Not chunk_bytes: what the blocks leave of a huge page is nobody's. */
+	uint64_t bytes = (uint64_t)each * g->block_bytes;
+	uint8_t *buffer = aligned_alloc(64, bytes);
 	int result = buffer ? 0 : -ENOMEM;
 
 	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++) {
@@ -177,8 +179,7 @@ static int sweep(struct collection *c)
 
 		if (!chunk_has_blocks(c->image, chunk * each, each))
 			continue;
-		view = promcb_source_view(c->source, promcb_chunk_off(g, chunk), (uint64_t)each * g->block_bytes,
-					  buffer);
+		view = promcb_source_view(c->source, promcb_chunk_off(g, chunk), bytes, buffer);
 		if (!view) {
 			result = corrupt(c, "a chunk lies past the end", chunk);
 			break;

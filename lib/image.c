@@ -90,8 +90,10 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 		       struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
-	uint64_t bytes = g->directory_words * sizeof(uint32_t);
-	const uint32_t *directory = promcb_source_view(source, g->directories_off + lane * bytes, bytes, buffer);
+	uint64_t stride = g->directory_words * sizeof(uint32_t);
+	/* The rest is there to fill a page, which may be a huge one. */
+	const uint32_t *directory = promcb_source_view(source, g->directories_off + lane * stride,
+						       g->components * sizeof(uint32_t), buffer);
 
 	if (!directory)
 		return corrupt(source, message, "a lane's directory lies past the end", lane);
@@ -111,7 +113,7 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 static int list_lanes(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
-	uint32_t *buffer = aligned_alloc(64, (g->directory_words * sizeof(uint32_t) + 63) / 64 * 64);
+	uint32_t *buffer = aligned_alloc(64, (g->components * sizeof(uint32_t) + 63) / 64 * 64);
 	const struct promcb_domain here = promcb_domain_now();
 	int result = buffer ? 0 : -ENOMEM;
 
