@@ -70,7 +70,10 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 		promcb_store32_relaxed(&descriptor->baseline[which], number);
 		PROMCB_INJECT("reset: baseline stored");
 		promcb_lane_carved(seat, number);
+		/* Once more, and so looked at once more: a stranger may have changed the chunk's word in between. */
 		block = promcb_segment_block(segment, number);
+		if (!block)
+			return -ENOSPC;
 	}
 	PROMCB_INJECT("reset: carved");
 	fill_baseline(segment, component, block);
