@@ -18,7 +18,7 @@ body_has 'Cannot be read'
 answers 200 /health/metrics
 jq -e '.healthy == true and .components == {} and .timestamp > 1700000000' <"$scratch/body" >/dev/null || fail health
 
-# -- With one -----------------------------------------------------------------------------------------------------------
+# -- With one ----------------------------------------------------------------------------------------------------------
 "$tools/promcb-record" --latency=0.25 --success 'a<b>&"c"' || fail record
 "$tools/promcb-record" --latency=0.5 --failure pay || fail record
 "$tools/promcb-record" --latency=0.5 --failure pay || fail record
