@@ -179,7 +179,8 @@ void sidecar_auth_forget(struct sidecar_auth *auth)
 /*
  * $2a$ is computed as $2b$: the library's own $2a$ alters the hashes of some passwords with bytes over 127, to tell
  * them from those of a faulty bcrypt of long ago. Only the digest is compared, as the last character of a salt has two
- * bits that mean nothing and that not everybody keeps.
+ * bits that mean nothing and that not everybody keeps. crypt_rn(), which sanitizers do not take the place of: theirs
+ * has the linker believe that libcrypt is not needed, and then finds it missing.
  */
 static bool matches(const char *hash, const char *password, struct crypt_data *room)
 {
@@ -190,7 +191,7 @@ static bool matches(const char *hash, const char *password, struct crypt_data *r
 
 	memcpy(setting, hash, sizeof(setting));
 	setting[2] = 'b';
-	computed = crypt_r(password, setting, room);
+	computed = crypt_rn(password, setting, room, (int)sizeof(*room));
 	same = computed && strlen(computed) == SIDECAR_BCRYPT_LENGTH &&
 	       gnutls_memcmp(computed + DIGEST_AT, hash + DIGEST_AT, SIDECAR_BCRYPT_LENGTH - DIGEST_AT) == 0;
 	explicit_bzero(setting, sizeof(setting));
