@@ -49,6 +49,8 @@ enum {
 struct client {
 	bool is_open;
 	bool is_answering;
+	bool was_answered;      /* at least once */
+	bool is_leaving;        /* shut down, and not yet closed */
 	uint64_t deadline_ns;
 	uint64_t useful_ns;     /* when its last request was complete, or when it came */
 	struct sidecar_request request;
@@ -61,7 +63,9 @@ struct sidecar_server {
 	uint64_t complained_ns;
 	pthread_mutex_t mutex;  /* of all below */
 	pthread_cond_t quiet;   /* nothing is being answered any more */
+	pthread_cond_t closed;  /* a connection is gone */
 	unsigned open;
+	unsigned leaving;       /* of these */
 	unsigned answering;
 	size_t client_count;
 	struct client *clients; /* by descriptor */
@@ -127,6 +131,8 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 	} else if (client->is_open) {
 		client->is_open = false;
 		server->open--;
+		server->leaving -= client->is_leaving;
+		pthread_cond_signal(&server->closed);
 	}
 	pthread_mutex_unlock(&server->mutex);
 }
@@ -185,6 +191,7 @@ static void completed(void *context, struct MHD_Connection *connection, void **r
 	server->options.answered(server->options.context, &client->request);
 	pthread_mutex_lock(&server->mutex);
 	client->is_answering = false;
+	client->was_answered = true;
 	client->deadline_ns = now_ns() + NEXT_REQUEST_NS;
 	if (--server->answering == 0)
 		pthread_cond_signal(&server->quiet);
@@ -203,6 +210,14 @@ static void log_mhd(void *context, const char *format, va_list arguments)
 
 /* -- Accepting ---------------------------------------------------------------------------------------------------- */
 
+/* libmicrohttpd sees the end of it, and cleans up. With the mutex. */
+static void send_away(struct sidecar_server *server, struct client *client)
+{
+	shutdown((int)(client - server->clients), SHUT_RDWR);
+	server->leaving += !client->is_leaving;
+	client->is_leaving = true;
+}
+
 /* Closes whoever is over time. Returns when the next one will be, or 0 for never. */
 static uint64_t enforce_deadlines(struct sidecar_server *server)
 {
@@ -215,8 +230,7 @@ static uint64_t enforce_deadlines(struct sidecar_server *server)
 		if (!client->is_open)
 			continue;
 		if (client->deadline_ns <= now) {
-			/* libmicrohttpd sees the end of it, and cleans up. */
-			shutdown((int)fd, SHUT_RDWR);
+			send_away(server, client);
 			client->deadline_ns = now + SECOND_NS;
 		}
 		if (!next_ns || client->deadline_ns < next_ns)
@@ -226,28 +240,49 @@ static uint64_t enforce_deadlines(struct sidecar_server *server)
 	return next_ns;
 }
 
+/* Until a connection is gone, or for a twentieth of a second. With the mutex. */
+static void wait_a_moment(struct sidecar_server *server)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 50000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&server->closed, &server->mutex, &until);
+}
+
+/* Whoever never asked is of less use than whoever did. */
+static bool is_less_useful(const struct client *one, const struct client *other)
+{
+	return one->was_answered == other->was_answered ? one->useful_ns < other->useful_ns : !one->was_answered;
+}
+
 /* Makes room for one more, at the cost of the one that was useful longest ago. */
 static void make_room(struct sidecar_server *server)
 {
-	size_t oldest = server->client_count;
+	struct client *oldest = NULL;
 	bool was_full = false;
 	uint64_t now = now_ns();
 
 	pthread_mutex_lock(&server->mutex);
 	if (server->open >= server->max_connections) {
 		was_full = true;
-		for (size_t fd = 0; fd < server->client_count; fd++) {
-			const struct client *client = &server->clients[fd];
+		for (size_t fd = 0;
+		     server->open - server->leaving >= server->max_connections && fd < server->client_count; fd++) {
+			struct client *client = &server->clients[fd];
 
-			if (client->is_open && !client->is_answering &&
-			    (oldest == server->client_count || client->useful_ns < server->clients[oldest].useful_ns))
-				oldest = fd;
+			if (client->is_open && !client->is_leaving && !client->is_answering &&
+			    (!oldest || is_less_useful(client, oldest)))
+				oldest = client;
 		}
-		if (oldest < server->client_count) {
-			shutdown((int)oldest, SHUT_RDWR);
-			/* It is on its way out: the next one to go is another. */
-			server->clients[oldest].useful_ns = now;
-		}
+		if (oldest)
+			send_away(server, oldest);
+		/* A crowd that comes faster than others go waits in the queue of the socket. */
+		if (server->open >= server->max_connections + SPARE_DESCRIPTORS / 2)
+			wait_a_moment(server);
 	}
 	pthread_mutex_unlock(&server->mutex);
 	if (was_full && (!server->complained_ns || now - server->complained_ns >= COMPLAINT_NS)) {
@@ -363,6 +398,7 @@ int sidecar_server_start(const struct sidecar_server_options *options, struct si
 	server->clients = calloc(server->client_count, sizeof(*server->clients));
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->quiet, NULL);
+	pthread_cond_init(&server->closed, NULL);
 	if (!server->clients)
 		goto no_memory;
 	count = sidecar_web_config_options(options->web_config, items, 15);
@@ -401,6 +437,7 @@ void sidecar_server_stop(struct sidecar_server *server)
 		continue;
 	pthread_mutex_unlock(&server->mutex);
 	MHD_stop_daemon(server->daemon);
+	pthread_cond_destroy(&server->closed);
 	pthread_cond_destroy(&server->quiet);
 	pthread_mutex_destroy(&server->mutex);
 	free(server->clients);
