@@ -94,12 +94,16 @@ static int note_ring(struct collection *c, const struct promcb_block *block, uin
 	    head + (own_lane ? (uint64_t)c->image->lanes[lane].shift_ns : 0) + g->window_ns < c->now_ns &&
 	    c->now_ns - head < (uint64_t)1 << 62)
 		return 0;
-	if (ring &&
-	    (ring > UINT32_MAX || (ring - 1) / promcb_rings_per_chunk(g) >= g->chunks ||
-	     promcb_chunk_kind(c->image->chunk_words[(ring - 1) / promcb_rings_per_chunk(g)]) != PROMCB_CHUNK_RINGS)) {
-		/* The image may be older than the chunk. Then the first ring still holds genuine samples. */
+	uint64_t chunk = ring ? (ring - 1) / promcb_rings_per_chunk(g) : 0;
+
+	/*
+	 * The image may be older than the chunk. Then the first ring still holds genuine samples. Another lane's ring
+	 * would be copied once per lane that names it.
+	 */
+	if (ring && (ring > UINT32_MAX || chunk >= g->chunks ||
+		     promcb_chunk_kind(c->image->chunk_words[chunk]) != PROMCB_CHUNK_RINGS ||
+		     !promcb_chunk_is_of(c->image->chunk_words[chunk], lane)))
 		ring = 0;
-	}
 	if (c->place_count == c->place_room) {
 		size_t room = c->place_room ? 2 * c->place_room : 256;
 		struct ring_place *places = realloc(c->places, room * sizeof(*places));

@@ -681,3 +681,42 @@ Test(segment, two_components_of_one_name_are_refused)
 	cr_assert_eq(reader_result(), -EBADMSG);
 	SAYS("two components have one name");
 }
+
+static void *record_two_hundred(void *p)
+{
+	for (int i = 0; i < 200; i++)
+		promcb_record(fixture_component(p, "ring"), 1000, true);
+	return NULL;
+}
+
+/* A block that names another lane's ring: its samples are counted once, not once per lane that names them. */
+Test(segment, ring_of_another_lane_is_not_read)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_header header;
+	pthread_t thread;
+	uint32_t numbers[2];
+	uint64_t ring;
+
+	record_two_hundred(p);
+	cr_assert_eq(pthread_create(&thread, NULL, record_two_hundred, p), 0);
+	pthread_join(thread, NULL);
+	promcb_close(p);
+	cr_assert_eq(fixture_summary("ring").recent_calls, 400);
+	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
+
+	cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
+	const struct promcb_geometry *g = &header.geometry;
+
+	for (int lane = 0; lane < 2; lane++)
+		cr_assert_eq(pread(fd, &numbers[lane], 4,
+				   (off_t)(g->directories_off + lane * 4ull * g->directory_words + 4)),
+			     4);
+	cr_assert_eq(
+		pread(fd, &ring, 8, (off_t)(promcb_block_off(g, numbers[0] - 1) + offsetof(struct promcb_block, ring))),
+		8);
+	close(fd);
+	fixture_poke(promcb_block_off(g, numbers[1] - 1) + offsetof(struct promcb_block, ring), &ring, 8);
+	cr_assert_eq(fixture_summary("ring").recent_calls, 200 + PROMCB_FIRST_RING_SLOTS);
+	cr_assert_eq(fixture_summary("ring").total_calls, 400);
+}
