@@ -29,7 +29,8 @@ producers=$!
 start --log.level=info
 wrk -t1 -c16 -d2 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"
 before=$(resident)
-wrk -t1 -c16 -d"$seconds" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"
+wrk -t1 -c16 -d"$seconds" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 ||
+  fail "wrk: $(cat "$scratch/wrk")"
 after=$(resident)
 grep -q -E 'Non-2xx|Socket errors' "$scratch/wrk" && fail "$(cat "$scratch/wrk")"
 rate=$(awk '/^Requests\/sec:/ { print int($2) }' "$scratch/wrk")
@@ -39,14 +40,19 @@ wait $producers || fail "producers"
 answers 200 /metrics
 while read -r name calls failures rest; do
   [[ $rest == *' '* || -z $failures ]] && continue
-  grep -q -x -F "circuit_breaker_calls_total{component=\"$name\"} $calls" "$scratch/body" || fail "$name: not $calls calls"
+  grep -q -x -F "circuit_breaker_calls_total{component=\"$name\"} $calls" "$scratch/body" ||
+    fail "$name: not $calls calls"
 done < <(grep -E '^[a-z]+ [0-9]+ [0-9]+ [0-9]+$' "$scratch/expected")
 
 # SIGTERM in the middle: whoever was answered was answered whole.
 wrk -t1 -c16 -d3 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 &
 load=$!
 await grep -q . "/proc/$background/status"
-(while kill -0 "$background" 2>/dev/null; do curl -s -o "$scratch/one" "$url/metrics" || echo "$?"; done) >"$scratch/ends" &
+(
+  while kill -0 "$background" 2>/dev/null; do
+    curl -s -o "$scratch/one" "$url/metrics" || echo "$?"
+  done
+) >"$scratch/ends" &
 curls=$!
 sleep 0.5 # of load, so that the end falls into it
 stop
