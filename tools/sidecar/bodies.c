@@ -291,12 +291,15 @@ static void *sweep(void *context)
 	while (!uatomic_read(&bodies->stopping)) {
 		if (sem_wait(&bodies->sweeper_wakes) < 0)
 			continue;
-		do {
+		/* What woke it may be the stop, which comes once. */
+		while (!uatomic_read(&bodies->stopping)) {
 			uint64_t end_ns = now_ns() + TAKE_KEPT_NS;
 			const struct timespec until = {(time_t)(end_ns / 1000000000), (long)(end_ns % 1000000000)};
 
 			sem_clockwait(&bodies->sweeper_wakes, CLOCK_MONOTONIC, &until);
-		} while (!uatomic_read(&bodies->stopping) && sweep_once(bodies));
+			if (uatomic_read(&bodies->stopping) || !sweep_once(bodies))
+				break;
+		}
 	}
 	return NULL;
 }
