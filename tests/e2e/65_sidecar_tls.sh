@@ -221,7 +221,7 @@ end
 # -- A crowd, while certificates change under it
 configure
 begin
-seq 240 | xargs -P 6 -I N curl -s -o /dev/null -w '%{http_code}\n' --unix-socket "$socket" \
+seq 240 | xargs -P 6 -I {} curl -s -o /dev/null -w '%{http_code}\n' --unix-socket "$socket" \
   --cacert "$scratch/ours.pem" https://localhost/metrics >"$scratch/codes" &
 crowd=$!
 for _ in 1 2 3 4 5 6 7 8 9 10; do
