@@ -4,17 +4,20 @@
 # quickstart.sh: from a fresh Debian 12 to live numbers: installs what is missing, builds into build/, then lets several
 # processes record real calls in one segment and shows what it holds.
 #
-#   tools/quickstart.sh [--seconds N] [--no-install]
+#   tools/quickstart.sh [--seconds N] [--once] [--no-install]
 #
 # --seconds N    how long to watch (default 10)        --no-install    install nothing
+# --once         end then, instead of going on to serve until Ctrl-C; also where standard input is no terminal
 # The segment is its own, and is removed at the end, as are the processes; nothing leaves the machine.
 set -eu
 cd "$(dirname "$0")/.."
 
 seconds=10
 install=yes
+once=
+[ -t 0 ] || once=yes
 usage() {
-  echo "Usage: tools/quickstart.sh [--seconds N] [--no-install]"
+  echo "Usage: tools/quickstart.sh [--seconds N] [--once] [--no-install]"
 }
 while [ $# -gt 0 ]; do
   case $1 in
@@ -24,6 +27,7 @@ while [ $# -gt 0 ]; do
     ;;
   --seconds=*) seconds=${1#*=} ;;
   --no-install) install= ;;
+  --once) once=yes ;;
   --help | -h)
     usage
     exit 0
@@ -70,7 +74,7 @@ fi
 echo "== Build"
 [ -e build/build.ninja ] || quietly meson setup build
 quietly ninja -C build
-echo "build/tools/: promcb-record, promcb-export, promcb-admin; build/lib/: libpromcb.so, libpromcb.a"
+echo "build/tools/: promcb-record, promcb-export, promcb-admin, sidecar/promcb-sidecar; build/lib/: libpromcb.so, libpromcb.a"
 
 # -- Record ---------------------------------------------------------------------------------------------------------
 
@@ -109,6 +113,20 @@ done
   done
 ) &
 children+=($!)
+
+# The sidecar serves it all the time, on its own port if that is free.
+"$tools/sidecar/promcb-sidecar" --web.listen-address=127.0.0.1:10042 2>"$scratch/sidecar" &
+sidecar=$!
+for _ in $(seq 100); do
+  ! grep -q 'msg=listening' "$scratch/sidecar" || break
+  if ! kill -0 $sidecar 2>/dev/null; then
+    "$tools/sidecar/promcb-sidecar" --web.listen-address=127.0.0.1:0 2>"$scratch/sidecar" &
+    sidecar=$!
+  fi
+  sleep 0.1
+done
+children+=($sidecar)
+url=http://$(sed -n 's/.*msg=listening address=\([^ ]*\).*/\1/p' "$scratch/sidecar" | head -n 1)
 
 # -- Watch ----------------------------------------------------------------------------------------------------------
 
@@ -207,8 +225,19 @@ awk -v component="$component" '
 cat <<TEXT
 
 == On from here
+   $url/           the sidecar: a page for you; $url/metrics for Prometheus
    build/tools/promcb-record --help     record from scripts, cron and access logs
    build/tools/promcb-export --help     Prometheus text or JSON, once or every N seconds, to a file or a pipe
    include/promcb/promcb.h              record from C and C++: the 20 lines at its top are a whole program
+   tools/monitoring/README.md           Prometheus, alerts and a dashboard in five minutes
    README.md                            the rest
 TEXT
+if [ -n "$once" ]; then
+  # What a scrape would get, asked for as Prometheus asks.
+  command -v curl >/dev/null && curl -s -f -o "$scratch/scrape" "$url/metrics" &&
+    echo "$(grep -c -v '^#' "$scratch/scrape") series were served at $url/metrics; all of it ends here."
+  exit 0
+fi
+echo
+echo "Producers and sidecar go on: open $url/ in a browser. Ctrl-C ends all of it."
+wait $sidecar
