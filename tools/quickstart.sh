@@ -74,7 +74,8 @@ fi
 echo "== Build"
 [ -e build/build.ninja ] || quietly meson setup build
 quietly ninja -C build
-echo "build/tools/: promcb-record, promcb-export, promcb-admin, sidecar/promcb-sidecar; build/lib/: libpromcb.so, libpromcb.a"
+echo "build/tools/: promcb-record, promcb-export, promcb-admin, sidecar/promcb-sidecar"
+echo "build/lib/: libpromcb.so, libpromcb.a"
 
 # -- Record ---------------------------------------------------------------------------------------------------------
 
