@@ -45,11 +45,6 @@ const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
 	[PROMCB_KIND_LOG_LEVELS] = {"log_entries_by_level", PROMCB_TYPE_UNTYPED, NULL, "Log entries by level.", true},
 };
 
-const char *const promcb_quantile_names[PROMCB_QUANTILES] = {
-	[PROMCB_P50] = "0.5",  [PROMCB_P90] = "0.9",    [PROMCB_P95] = "0.95",
-	[PROMCB_P99] = "0.99", [PROMCB_P999] = "0.999",
-};
-
 void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, unsigned classic_schema)
 {
 	if (classic_schema > PROMCB_CLASSIC_SCHEMA_MAX)

@@ -53,9 +53,6 @@ struct promcb_component_family {
 
 extern const struct promcb_component_family promcb_families[PROMCB_KINDS];
 
-/* The label values of states and levels, and of quantiles as their canonical numbers. */
-extern const char *const promcb_quantile_names[PROMCB_QUANTILES];
-
 /*
  * Classic bounds are 2^-12 to 2^3 s, in 2^classic_schema steps an octave: bounds of the native buckets as well, so that
  * their sums are exact.

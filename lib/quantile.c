@@ -11,15 +11,15 @@
  *   digest   Order statistics of what was chosen: count the samples in buckets of equal width (of the bits of a float,
  *            thus on a logarithmic scale), keep the buckets that hold a wanted rank, again within those.
  *
- * May include: quantile.h. Pure. Any bytes will do: words are masked and clamped, never believed.
+ * May include: quantile.h, select.h. Pure. Any bytes will do: words are masked and clamped, never believed.
  *
  * A key is a sample's age turned around, so that later is larger, whatever tick it is now:
  *   key = tick - now_tick + 2^31 - 1, modulo 2^32
  * Samples are ordered by (key falling, distance, ring). That order is strict, so what is chosen does not depend on how.
- *
- * It has over 500 lines because the three steps share their views of the rings, and are told apart best in one place.
  */
 #include "quantile.h"
+
+#include "select.h"
 
 #include <errno.h>
 #include <math.h>
@@ -280,16 +280,6 @@ static uint32_t take_view(const struct view *view, uint32_t *values)
 	return failures + take(view->samples, count - run, values + run);
 }
 
-enum { BUCKET_BITS = 10, BUCKETS = 1 << BUCKET_BITS };
-
-/* How far to shift 0 to range right for it to fall in as many buckets. */
-static inline unsigned bucket_shift(uint32_t range)
-{
-	unsigned bits = range ? 32 - (unsigned)__builtin_clz(range) : 0;
-
-	return bits > BUCKET_BITS ? bits - BUCKET_BITS : 0;
-}
-
 /* Which samples of unsorted rings are chosen: those whose key is `from` or larger, and some of those just below. */
 struct cut {
 	uint64_t from;
@@ -302,9 +292,9 @@ static struct cut find_cut(const struct view *views, size_t count, uint64_t newe
 
 	/* Keys above high are chosen, those below low are not; of those between, `newest` are still to be chosen. */
 	for (;;) {
-		uint32_t counts[BUCKETS] = {0};
+		uint32_t counts[PROMCB_SELECT_BUCKETS] = {0};
 		uint32_t range = (uint32_t)(high - low);
-		unsigned shift = bucket_shift(range);
+		unsigned shift = promcb_select_shift(range);
 		uint64_t bucket = 0;
 
 		for (size_t i = 0; i < count; i++) {
@@ -364,97 +354,12 @@ static uint32_t take_unsorted(const struct view *views, size_t count, uint64_t n
 	return taken;
 }
 
-static void sort_few(uint32_t *values, uint32_t count)
-{
-	for (uint32_t i = 1; i < count; i++) {
-		uint32_t value = values[i];
-		uint32_t j = i;
-
-		for (; j > 0 && values[j - 1] > value; j--)
-			values[j] = values[j - 1];
-		values[j] = value;
-	}
-}
-
-enum { FEW = 24, RANKS_MAX = 2 * PROMCB_QUANTILES };
-
-/* out[i] = the value of rank ranks[i], counted from 0. Ranks rise and are below count. Spoils values and spare. */
-static void select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
-			 uint32_t *out)
-{
-	if (count <= FEW) {
-		sort_few(values, count);
-		for (unsigned i = 0; i < wanted; i++)
-			out[i] = values[ranks[i]];
-		return;
-	}
-	uint32_t least = UINT32_MAX, most = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
-		least = values[i] < least ? values[i] : least;
-		most = values[i] > most ? values[i] : most;
-	}
-	uint32_t counts[BUCKETS];
-	uint8_t region_of[BUCKETS];
-	unsigned shift = bucket_shift(most - least);
-	uint32_t buckets = ((most - least) >> shift) + 1;
-
-	memset(counts, 0, buckets * sizeof(counts[0]));
-	memset(region_of, 0, buckets);
-	for (uint32_t i = 0; i < count; i++)
-		counts[(values[i] - least) >> shift]++;
-
-	/* The buckets that hold a wanted rank each get a region of the spare memory; region 0 is none. */
-	struct {
-		uint32_t start, end;            /* in spare; end grows as it fills */
-		uint32_t below;                 /* how many values lie in lower buckets */
-		unsigned rank, ranks;           /* ranks[rank .. rank + ranks) fall in it */
-	} regions[RANKS_MAX + 1];
-	unsigned used = 0;
-	uint32_t below = 0, room = 0, bucket = 0;
-
-	for (unsigned i = 0; i < wanted; i++) {
-		while (ranks[i] >= below + counts[bucket])
-			below += counts[bucket++];
-		if (shift == 0) {
-			out[i] = least + bucket;
-			continue;
-		}
-		if (!region_of[bucket]) {
-			region_of[bucket] = (uint8_t)++used;
-			regions[used].start = regions[used].end = room;
-			regions[used].below = below;
-			regions[used].rank = i;
-			regions[used].ranks = 0;
-			room += counts[bucket];
-		}
-		regions[used].ranks++;
-	}
-	if (used == 0)
-		return;
-	for (uint32_t i = 0; i < count; i++) {
-		unsigned region = region_of[(values[i] - least) >> shift];
-
-		if (region)
-			spare[regions[region].end++] = values[i];
-	}
-	for (unsigned region = 1; region <= used; region++) {
-		uint32_t inner[RANKS_MAX];
-		unsigned rank = regions[region].rank;
-		uint32_t start = regions[region].start;
-
-		for (unsigned i = 0; i < regions[region].ranks; i++)
-			inner[i] = ranks[rank + i] - regions[region].below;
-		/* What was gathered lies in spare; values is done with and becomes the spare of the next level. */
-		select_ranks(spare + start, regions[region].end - start, values + start, inner, regions[region].ranks,
-			     out + rank);
-	}
-}
+_Static_assert(2 * PROMCB_QUANTILES <= PROMCB_SELECT_RANKS_MAX, "each quantile asks for two ranks");
 
 static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct promcb_recent *out)
 {
 	uint32_t least = UINT32_MAX, most = 0;
-	uint32_t ranks[RANKS_MAX], found[RANKS_MAX];
+	uint32_t ranks[PROMCB_SELECT_RANKS_MAX], found[PROMCB_SELECT_RANKS_MAX];
 	double fractions[PROMCB_QUANTILES];
 	unsigned index[PROMCB_QUANTILES];
 	unsigned wanted = 0;
@@ -487,7 +392,7 @@ static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct pro
 			ranks[wanted++] = rank + 1;
 		fractions[q] = position - rank;
 	}
-	select_ranks(values, count, spare, ranks, wanted, found);
+	promcb_select_ranks(values, count, spare, ranks, wanted, found);
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 		double lower = float_of(found[index[q]]);
 

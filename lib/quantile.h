@@ -40,7 +40,7 @@ struct promcb_recent_scratch {
 /*
  * Where a ring's newest samples end, if a producer went on while the ring was copied: position is what stood in its
  * head before, and whatever follows there and is no older was written since. A ring all of one tick stays as it is.
- * Without this a busy ring seems to be out of order, and takes three times as long to digest.
+ * Without this a busy ring seems to be out of order, and takes twice as long to digest.
  */
 uint32_t promcb_recent_position(const uint64_t *samples, uint32_t slots, uint32_t position);
 
