@@ -544,13 +544,14 @@ Test(segment, cancelled_threads_leave_the_mutex, .timeout = 30)
 /* A process that changes its directory, or its root, cannot see the name any more. That is no removal. */
 Test(segment, directory_and_root_may_change)
 {
-	char directory[] = "/dev/shm/promcb-unit-dir-XXXXXX", path[64];
+	char directory[] = "/dev/shm/promcb-unit-dir-XXXXXX", root[] = "/dev/shm/promcb-unit-root-XXXXXX", path[64];
 	struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
 	struct promcb_component *component;
 	struct promcb *p;
 	int status;
 
 	cr_assert_neq(mkdtemp(directory), NULL);
+	cr_assert_neq(mkdtemp(root), NULL);
 	cr_assert_eq(chdir(directory), 0);
 	cr_assert_eq(promcb_open("./segment", NULL, &p), 0);
 	component = fixture_component(p, "kept");
@@ -558,8 +559,7 @@ Test(segment, directory_and_root_may_change)
 	pid_t child = fork();
 
 	if (child == 0) {
-		if (chdir("/") < 0 || mkdir("/dev/shm/promcb-unit-dir-root", 0700) < 0 ||
-		    (geteuid() == 0 && (chroot("/dev/shm/promcb-unit-dir-root") < 0 || chdir("/") < 0)))
+		if (chdir("/") < 0 || (geteuid() == 0 && (chroot(root) < 0 || chdir("/") < 0)))
 			_exit(1);
 		for (int round = 0; round < 2; round++) {
 			for (int k = 0; k < 100000; k++)
@@ -574,7 +574,7 @@ Test(segment, directory_and_root_may_change)
 	snprintf(path, sizeof(path), "%s/segment", directory);
 	unlink(path);
 	rmdir(directory);
-	rmdir("/dev/shm/promcb-unit-dir-root");
+	rmdir(root);
 }
 
 static struct promcb_component *handled;
