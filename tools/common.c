@@ -80,6 +80,38 @@ static error_t parse_segment(int key, char *argument, struct argp_state *state)
 
 const struct argp promcb_tool_segment_argp = {.options = segment_options, .parser = parse_segment};
 
+enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA };
+
+static const struct argp_option rendering_options[] = {
+	{"compat", KEY_COMPAT, "seed|none", 0,
+	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
+	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
+	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
+	{0},
+};
+
+static error_t parse_rendering(int key, char *text, struct argp_state *state)
+{
+	struct promcb_tool_rendering *rendering = state->input;
+
+	switch (key) {
+	case KEY_COMPAT:
+		rendering->without_compat = strcmp(text, "none") == 0;
+		if (!rendering->without_compat && strcmp(text, "seed") != 0)
+			argp_error(state, "\"%s\" is no set of compatible families: seed or none is expected", text);
+		return 0;
+	case KEY_CLASSIC_SCHEMA:
+		if (strlen(text) != 1 || *text < '0' || *text > '3')
+			argp_error(state, "\"%s\" is no schema of classic buckets: 0 to 3 is expected", text);
+		rendering->classic_schema = (unsigned)(*text - '0');
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp promcb_tool_rendering_argp = {.options = rendering_options, .parser = parse_rendering};
+
 const char *promcb_tool_segment_name(const char *segment)
 {
 	if (!segment)

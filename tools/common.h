@@ -29,6 +29,15 @@ __attribute__((format(printf, 1, 2))) void promcb_tool_complain(const char *form
  */
 extern const struct argp promcb_tool_segment_argp;
 
+/* What metrics are rendered with. */
+struct promcb_tool_rendering {
+	bool without_compat;
+	unsigned classic_schema;
+};
+
+/* The parser of --compat and --classic-schema; its input is a struct promcb_tool_rendering, zeroed by the caller. */
+extern const struct argp promcb_tool_rendering_argp;
+
 /* What a segment option of NULL stands for. */
 const char *promcb_tool_segment_name(const char *segment);
 

@@ -25,9 +25,7 @@ enum option_key {
 	KEY_MATCH = 'm',
 	KEY_OUTPUT = 'o',
 	KEY_INTERVAL = 'i',
-	KEY_COMPAT = 256,
-	KEY_CLASSIC_SCHEMA,
-	KEY_CHECK,
+	KEY_CHECK = 256,
 	KEY_LIST,
 };
 
@@ -40,8 +38,7 @@ struct arguments {
 	const char *output; /* NULL: standard output */
 	uint64_t interval_ns; /* 0: once */
 	enum promcb_format format;
-	bool without_compat;
-	unsigned classic_schema;
+	struct promcb_tool_rendering rendering;
 	bool check;
 	bool list;
 };
@@ -52,10 +49,6 @@ static const struct argp_option options[] = {
 	 "json (a summary of each component) or health (one verdict)",
 	 0},
 	{"match", KEY_MATCH, "TEXT", 0, "Only components whose name contains TEXT", 0},
-	{"compat", KEY_COMPAT, "seed|none", 0,
-	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
-	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
-	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
 	{"output", KEY_OUTPUT, "FILE", 0,
 	 "Replace FILE at once (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,
@@ -78,6 +71,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &arguments->segment;
+		state->child_inputs[1] = &arguments->rendering;
 		return 0;
 	case KEY_FORMAT:
 		if (promcb_format_parse(text, &arguments->format) < 0)
@@ -87,16 +81,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_MATCH:
 		arguments->matching = text;
-		return 0;
-	case KEY_COMPAT:
-		arguments->without_compat = strcmp(text, "none") == 0;
-		if (!arguments->without_compat && strcmp(text, "seed") != 0)
-			argp_error(state, "\"%s\" is no set of compatible families: seed or none is expected", text);
-		return 0;
-	case KEY_CLASSIC_SCHEMA:
-		if (strlen(text) != 1 || *text < '0' || *text > '3')
-			argp_error(state, "\"%s\" is no schema of classic buckets: 0 to 3 is expected", text);
-		arguments->classic_schema = (unsigned)(*text - '0');
 		return 0;
 	case KEY_OUTPUT:
 		arguments->output = strcmp(text, "-") == 0 ? NULL : text;
@@ -155,8 +139,8 @@ static int render(struct exporter *exporter)
 	const struct arguments *arguments = exporter->arguments;
 	const struct promcb_snapshot_options wanted = {.matching = arguments->matching};
 	struct promcb_render_options how = {.matching = arguments->matching,
-					    .without_compat = arguments->without_compat,
-					    .classic_schema = arguments->classic_schema};
+					    .without_compat = arguments->rendering.without_compat,
+					    .classic_schema = arguments->rendering.classic_schema};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot = NULL;
 	uint64_t start_ns = promcb_tool_now_ns();
@@ -409,7 +393,8 @@ static int list(struct exporter *exporter)
 
 int main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
+	static const struct argp_child children[] = {
+		{&promcb_tool_segment_argp, 0, NULL, 0}, {&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, NULL, documentation, children, NULL, NULL};
 	struct arguments arguments = {.format = PROMCB_FORMAT_TEXT};
 	struct exporter exporter = {.arguments = &arguments};

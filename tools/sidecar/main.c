@@ -62,8 +62,8 @@ static int serve(const struct sidecar_options *options, const struct sidecar_lis
 	const struct sidecar_bodies_options bodies_options = {
 		.segments = options->segments,
 		.segment_count = options->segment_count,
-		.without_compat = options->without_compat,
-		.classic_schema = options->classic_schema,
+		.without_compat = options->rendering.without_compat,
+		.classic_schema = options->rendering.classic_schema,
 		.share_ns = options->share_ns,
 		.families = sidecar_routes_families,
 		.families_context = routes,

@@ -23,8 +23,6 @@ enum {
 	KEY_NO_EXPORTER,
 	KEY_SHARE,
 	KEY_LEVEL,
-	KEY_COMPAT,
-	KEY_CLASSIC,
 	KEY_USER,
 };
 
@@ -50,10 +48,6 @@ static const struct argp_option options[] = {
 	 "Leave out the metrics about this process (process_*, promcb_http_*)", 0},
 	{"web.share-ms", KEY_SHARE, "MS", 0,
 	 "Scrapes within so many milliseconds share a snapshot; default 100, 0: none do", 0},
-	{"compat", KEY_COMPAT, "seed|none", 0,
-	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
-	{"classic-schema", KEY_CLASSIC, "0..3", 0,
-	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
 	{"user", KEY_USER, "USER[:GROUP]", 0, "Become this user once the sockets are open", 0},
 	{"log.level", KEY_LEVEL, "LEVEL", 0, "debug, info (the default), warn or error", 0},
 	{0},
@@ -102,6 +96,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct sidecar_options *out = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &out->rendering;
+		return 0;
 	case KEY_SEGMENT:
 		add(state, "segment", text, out->segments, &out->segment_count);
 		return 0;
@@ -136,14 +133,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		if (sidecar_log_parse_level(text, &out->log_level) < 0)
 			argp_error(state, "--log.level=%s: debug, info, warn or error is expected", text);
 		return 0;
-	case KEY_COMPAT:
-		out->without_compat = strcmp(text, "none") == 0;
-		if (!out->without_compat && strcmp(text, "seed") != 0)
-			argp_error(state, "--compat=%s: seed or none is expected", text);
-		return 0;
-	case KEY_CLASSIC:
-		out->classic_schema = parse_number(state, "classic-schema", text, 3);
-		return 0;
 	case KEY_USER:
 		out->user = text;
 		return 0;
@@ -161,7 +150,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
 {
-	static const struct argp argp = {.options = options, .parser = parse, .doc = documentation};
+	static const struct argp_child children[] = {{&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
+	static const struct argp argp = {
+		.options = options, .parser = parse, .doc = documentation, .children = children};
 
 	*out = (struct sidecar_options){
 		.telemetry_path = "/metrics",

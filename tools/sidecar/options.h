@@ -2,12 +2,13 @@
 /*
  * options.h: the command line of promcb-sidecar, in the names of Prometheus' exporter toolkit.
  *
- * May include: bodies.h, log.h.
+ * May include: bodies.h, common.h, log.h.
  */
 #ifndef PROMCB_SIDECAR_OPTIONS_H
 #define PROMCB_SIDECAR_OPTIONS_H
 
 #include "bodies.h"
+#include "common.h"
 #include "log.h"
 
 enum { SIDECAR_LISTS_MAX = 64, SIDECAR_PORT = 10042 };
@@ -23,8 +24,7 @@ struct sidecar_options {
 	unsigned max_requests;
 	unsigned max_connections;
 	uint64_t share_ns;
-	unsigned classic_schema;
-	bool without_compat;
+	struct promcb_tool_rendering rendering;
 	bool systemd_socket;
 	bool without_exporter_metrics;
 	enum sidecar_log_level log_level;

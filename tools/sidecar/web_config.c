@@ -2,7 +2,7 @@
 /*
  * web_config.c: the rules in force, and the files that they come from.
  *
- * May include: web_config.h, web_config_file.h, tls.h, auth.h, log.h.
+ * May include: web_config.h, web_config_file.h, tls.h, auth.h, files.h, log.h.
  *
  * Rules never change: new files give new rules, and whoever is using the old ones keeps them until done. Each request
  * looks at the files' stamps, which costs a stat(2) for each; one thread at a time reads them again, and the others go
@@ -10,24 +10,21 @@
  *   what is wanted is the last file that could be parsed, in force the last wanted whose own files could be loaded;
  *   stamps are those from before reading, so that a change meanwhile is seen by the next request;
  *   a change is tried once, whether it succeeds or not; again only where the process lacks memory or descriptors.
- * It has over 500 lines because loading, judging and serving the rules share what nobody else shall see.
  */
 #include "web_config.h"
 
 #include "auth.h"
+#include "files.h"
 #include "log.h"
 #include "tls.h"
 #include "web_config_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MESSAGE_SIZE = 512 };
 
@@ -43,15 +40,6 @@ struct rules {
 	struct sidecar_tls *tls; /* NULL: no TLS */
 };
 
-/* What can be told of a file without reading it. The inode's own time tells of permissions, too. */
-struct stamp {
-	int error;
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified, changed;
-};
-
 enum { WATCH_CONFIG, WATCH_CERT, WATCH_KEY, WATCH_CA, WATCH_COUNT };
 
 struct sidecar_web_config {
@@ -64,7 +52,7 @@ struct sidecar_web_config {
 
 	pthread_mutex_t reading; /* of all below; taken before lock */
 	struct settings *wanted;
-	struct stamp stamps[WATCH_COUNT];
+	struct sidecar_stamp stamps[WATCH_COUNT];
 	bool troubled;           /* the last reading failed for want of something, which has been told */
 };
 
@@ -117,25 +105,6 @@ static void put_rules(struct sidecar_web_config *config, struct rules *rules)
 
 /* -- Files -------------------------------------------------------------------------------------------------------- */
 
-static struct stamp stamp_of(const char *path)
-{
-	struct stamp stamp;
-	struct stat status;
-
-	/* Padding is compared, too. */
-	memset(&stamp, 0, sizeof(stamp));
-	if (stat(path, &status) < 0) {
-		stamp.error = errno;
-		return stamp;
-	}
-	stamp.device = status.st_dev;
-	stamp.inode = status.st_ino;
-	stamp.size = status.st_size;
-	stamp.modified = status.st_mtim;
-	stamp.changed = status.st_ctim;
-	return stamp;
-}
-
 static const char *watched(const struct sidecar_web_config *config, int which)
 {
 	const struct sidecar_web_settings *said = config->wanted ? config->wanted->said : NULL;
@@ -154,53 +123,15 @@ static bool restamp(struct sidecar_web_config *config, int first)
 
 	for (int i = first; i < WATCH_COUNT; i++) {
 		const char *path = watched(config, i);
-		struct stamp stamp;
+		struct sidecar_stamp stamp;
 
 		memset(&stamp, 0, sizeof(stamp));
 		if (path)
-			stamp = stamp_of(path);
+			stamp = sidecar_stamp_of(path);
 		differ = differ || memcmp(&stamp, &config->stamps[i], sizeof(stamp)) != 0;
 		config->stamps[i] = stamp;
 	}
 	return differ;
-}
-
-/* The file's bytes, which end with a NUL. */
-static int slurp(const char *path, char **out, size_t *out_length, char *message, size_t message_size)
-{
-	int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), error = 0;
-	struct stat status;
-	ssize_t length = 0;
-	char *text = NULL;
-
-	*out_length = 0;
-	if (file < 0 || fstat(file, &status) < 0)
-		error = errno;
-	else if (S_ISDIR(status.st_mode))
-		error = EISDIR;
-	else if (!S_ISREG(status.st_mode))
-		error = EINVAL;
-	else if (!(text = malloc(SIDECAR_WEB_CONFIG_BYTES_MAX + 2)))
-		error = ENOMEM;
-	while (!error && *out_length <= SIDECAR_WEB_CONFIG_BYTES_MAX) {
-		length = read(file, text + *out_length, SIDECAR_WEB_CONFIG_BYTES_MAX + 1 - *out_length);
-		if (length < 0 && errno != EINTR)
-			error = errno;
-		if (length == 0)
-			break;
-		if (length > 0)
-			*out_length += (size_t)length;
-	}
-	if (file >= 0)
-		close(file);
-	if (error) {
-		free(text);
-		snprintf(message, message_size, "%s: %s", path, strerror(error));
-		return -error;
-	}
-	text[*out_length] = '\0';
-	*out = text;
-	return 0;
 }
 
 /* Reads and parses the file into what is wanted. */
@@ -210,7 +141,8 @@ static int read_settings(struct sidecar_web_config *config, char *message, size_
 	struct sidecar_web_settings *said;
 	struct settings *settings;
 	size_t length;
-	int result = slurp(config->path, &text, &length, message, message_size);
+	int result =
+		sidecar_file_read(config->path, SIDECAR_WEB_CONFIG_BYTES_MAX, &text, &length, message, message_size);
 
 	if (result)
 		return result;
@@ -279,7 +211,7 @@ static bool is_passing(int error)
 /* Reads again what has changed, if somebody else is not doing so. */
 static void refresh(struct sidecar_web_config *config)
 {
-	struct stamp old;
+	struct sidecar_stamp old;
 	char message[MESSAGE_SIZE] = "";
 	int result = 0;
 
