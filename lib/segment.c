@@ -101,6 +101,31 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 	return 0;
 }
 
+/*
+ * Holes, as a sparse copy has where zeros were, would be SIGBUS on a full file system: in the fixed areas, and in what
+ * "_overflow" has, since that is recorded into just when there is no room. Other components' are filled when they are
+ * found by name. Returns 0, or -errno.
+ */
+static int fill_holes(struct promcb_segment *segment)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	int result = promcb_segment_reserve(segment, 0, promcb_geometry_fixed_bytes(g));
+	uint32_t number;
+
+	if (segment->file_bytes < g->descriptors_off + g->page_bytes)
+		return result;
+	if (result == 0)
+		result = promcb_segment_reserve(segment, g->descriptors_off, g->page_bytes);
+	if (result < 0)
+		return result;
+	number = promcb_load32_relaxed(&promcb_segment_descriptor(segment, PROMCB_OVERFLOW_COMPONENT)->overflow);
+	/* Only what the file has: a segment that was truncated is not grown. */
+	if (!promcb_segment_block(segment, number))
+		return 0;
+	return promcb_segment_reserve(segment, promcb_chunk_off(g, (number - 1) / promcb_blocks_per_chunk(g)),
+				      g->chunk_bytes);
+}
+
 static int attach_existing(struct promcb_segment *segment, struct promcb_message *message)
 {
 	struct stat status;
@@ -121,8 +146,7 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 	result = fstat(segment->data_fd, &status) < 0 ? -errno : check_file(segment, &status, message);
 	if (result == 0)
 		result = map(segment, (uint64_t)status.st_size, message);
-	/* Holes in the fixed areas, as a sparse copy would have, would be SIGBUS on a full file system. */
-	if (result == 0 && promcb_segment_reserve(segment, 0, promcb_geometry_fixed_bytes(&segment->geometry)) < 0) {
+	if (result == 0 && fill_holes(segment) < 0) {
 		munmap(segment->base, segment->mapped_bytes);
 		result = promcb_message_error(
 			message, -ENOSPC, "%s has holes, and its file system has no room to fill them", segment->path);
