@@ -6,6 +6,8 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <time.h>
 
 TestSuite(record, .init = fixture_begin, .fini = fixture_end);
@@ -131,6 +133,44 @@ Test(record, many_at_once_equal_one_by_one)
 		cr_assert_eq(a.p999, b.p999);
 		promcb_close(p);
 	}
+}
+
+static struct promcb_component *interrupted;
+static uint64_t handled_calls;
+
+static void record_while_interrupted(int number)
+{
+	static const uint64_t latencies_ns[40] = {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+						  7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+
+	(void)number;
+	promcb_record_many(interrupted, latencies_ns, 40, true, now_ns());
+	promcb_record(interrupted, 7, true);
+	handled_calls += 41;
+}
+
+/* A handler records into the component that its thread is recording a run into: nothing is lost, nor its latency. */
+Test(record, many_at_once_are_interrupted_by_a_handler_that_records)
+{
+	const struct itimerval often = {{0, 50}, {0, 50}}, never = {{0, 0}, {0, 0}};
+	static uint64_t latencies_ns[1000];
+	uint64_t calls = 0;
+
+	interrupted = fixture_component(fixture_open(NULL), "interrupted");
+	for (size_t i = 0; i < 1000; i++)
+		latencies_ns[i] = 1000;
+	signal(SIGALRM, record_while_interrupted);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (promcb_load_relaxed(&handled_calls) < 41 * 200) {
+		promcb_record_many(interrupted, latencies_ns, 1000, true, now_ns());
+		calls += 1000;
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_IGN);
+	struct promcb_summary s = fixture_summary("interrupted");
+
+	cr_assert_eq(s.total_calls, calls + handled_calls);
+	cr_assert_float_eq(s.latency_sum * 1e9, (double)(1000 * calls + 7 * handled_calls), 0.5);
 }
 
 Test(record, other_schemas_count_the_same)
