@@ -266,11 +266,12 @@ static bool sweep_once(struct sidecar_bodies *bodies)
 	urcu_bp_read_lock();
 	struct take *take = rcu_dereference(bodies->take);
 
-	if (take && now_ns() >= take->taken_ns + TAKE_KEPT_NS) {
+	/* None: whoever published it said so only after it was retired. */
+	if (!take || now_ns() >= take->taken_ns + TAKE_KEPT_NS) {
 		/* Whoever publishes from here on posts; whoever did just before is seen below. */
 		uatomic_set(&bodies->is_published, 0);
 		cmm_smp_mb();
-		if (rcu_cmpxchg_pointer(&bodies->take, take, NULL) == take)
+		if (take && rcu_cmpxchg_pointer(&bodies->take, take, NULL) == take)
 			urcu_bp_call_rcu(&take->head, take_free_later);
 		is_left = rcu_dereference(bodies->take) && uatomic_xchg(&bodies->is_published, 1) == 0;
 	} else {
