@@ -3,10 +3,12 @@
 """What hostile clients can do to a sidecar: nothing that a scraper notices.
 
 Usage: 62_sidecar_limits.py PORT PID CONNECTIONS
+       62_sidecar_limits.py PORT
 
-The sidecar was started with --web.max-connections=64 --web.max-requests=2. A scraper goes on, over a connection of its
+The first sidecar was started with --web.max-connections=64, the second with --web.max-requests=2, and serves more than
+fits into the buffers of a socket. A scraper goes on, over a connection of its
 own and over fresh ones, while others open CONNECTIONS connections and say nothing, drip bytes, send garbage and heads
-without end, close half of a connection, ask and do not read, and leave in the middle of an answer.
+without end, close half of a connection; of the second, ask and do not read, and leave in the middle of an answer.
 """
 import os
 import random
@@ -15,7 +17,7 @@ import socket
 import sys
 import time
 
-port, pid, crowd = (int(argument) for argument in sys.argv[1:])
+port, pid, crowd = (int(argument) for argument in (sys.argv[1:] + ["0", "0"])[:3])
 random.seed(1)
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -76,6 +78,35 @@ def ask(request):
     finally:
         client.close()
 
+
+def stuck_scrapes():
+    """Whoever asks and does not read holds one of two scrapes until it goes; a third is told so, whole."""
+    request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    stuck = []
+    for _ in range(2):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        client.connect(("127.0.0.1", port))
+        client.settimeout(20)
+        client.sendall(request)
+        # The answer has begun, and cannot end.
+        assert client.recv(12) == b"HTTP/1.1 200"
+        stuck.append(client)
+    status, body = ask(request)
+    assert status == 503, status
+    assert body == b"Limit of concurrent requests reached (2), try again later.\n", body
+    for client in stuck:
+        client.close()
+    # They are gone for the sidecar once it sees that they are.
+    deadline = time.monotonic() + 20
+    while ask(request)[0] != 200:
+        assert time.monotonic() < deadline
+    print("two that do not read are in the way of a third, until they go")
+
+
+if pid == 0:
+    stuck_scrapes()
+    sys.exit()
 
 kept = connect()
 scrape(kept)
@@ -158,27 +189,6 @@ for _ in range(50):
     client.recv(100)
     client.close()
 scrape()
-
-# Whoever asks and does not read holds one of two scrapes until it goes; a third is told so, whole.
-stuck = []
-for _ in range(2):
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    client.connect(("127.0.0.1", port))
-    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
-    stuck.append(client)
-deadline = time.monotonic() + 20
-while True:
-    status, body = ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-    if status == 503:
-        break
-    assert status == 200 and time.monotonic() < deadline, status
-assert body == b"Limit of concurrent requests reached (2), try again later.\n", body
-for client in stuck:
-    client.close()
-# They are gone for the sidecar once it sees that they are.
-while ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")[0] != 200:
-    assert time.monotonic() < deadline
 
 # The first scraper was kept all the time: it was useful.
 scrape(kept)

@@ -5,10 +5,14 @@
 . "${0%/*}/sidecar_http.sh"
 command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 
-# Enough components for an answer that does not fit into a socket's buffers.
 awk 'BEGIN { for (i = 0; i < 1000; i++) print "component_" i, "0.01", "success" }' | "$tools/promcb-record" --stdin ||
   fail record
-start --web.max-connections=64 --web.max-requests=2 --log.level=info
+start --web.max-connections=64 --log.level=info
 python3 "${0%.sh}.py" "$port" "$background" 10000 || fail "as told above; log: $(tail -n 5 "$scratch/log")"
 [ "$(grep -c 'too many connections' "$scratch/log")" = 1 ] || fail "the log: $(tail -n 5 "$scratch/log")"
+stop
+
+# 14 MB, more than fits into a socket's buffers.
+start --web.max-requests=2 --classic-schema=3 --log.level=info
+python3 "${0%.sh}.py" "$port" || fail "as told above; log: $(tail -n 5 "$scratch/log")"
 stop
