@@ -40,7 +40,7 @@ static void record_for_ever(void)
 	}
 }
 
-/* Segments beside the one that is recorded in are made and removed. */
+/* Segments beside the one that is recorded in are made, removed, and cut short while they are read. */
 static void come_and_go(void)
 {
 	char name[128];
@@ -54,10 +54,14 @@ static void come_and_go(void)
 		promcb_component(p, "guest", &component);
 		promcb_record(component, 5, true);
 		promcb_close(p);
-		if (i % 4 == 3) {
-			snprintf(name, sizeof(name), "%s-guest-%u", stress_segment, i % 3);
-			promcb_remove(name, true, NULL);
+		if (i % 4 == 1) {
+			char path[160];
+
+			snprintf(path, sizeof(path), "/dev/shm%s", name);
+			CHECK(truncate(path, 4096) == 0 && unlink(path) == 0, "%s", path);
 		}
+		if (i % 4 == 3)
+			promcb_remove(name, true, NULL);
 	}
 	for (unsigned i = 0; i < 3; i++) {
 		snprintf(name, sizeof(name), "%s-guest-%u", stress_segment, i);
