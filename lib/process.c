@@ -21,7 +21,6 @@ struct promcb_process *promcb_process;
 struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
 static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
-static bool wiped_by_kernel;
 static struct promcb_way_out fork_saved; /* written and read by the thread that forks, under the mutex */
 
 void *promcb_process_map_wiped(size_t bytes)
@@ -31,11 +30,10 @@ void *promcb_process_map_wiped(size_t bytes)
 	if (!memory)
 		return NULL;
 	/*
-	 * Before Linux 4.14 there is none; then only the handlers below stand between a forked child and its parent's
-	 * lanes.
+	 * Before Linux 4.14 there is none, and emulators may take the advice and not follow it; then only the handlers
+	 * below stand between a forked child and its parent's lanes.
 	 */
-	if (madvise(memory, bytes, MADV_WIPEONFORK) < 0)
-		wiped_by_kernel = false;
+	madvise(memory, bytes, MADV_WIPEONFORK);
 	return memory;
 }
 
@@ -127,7 +125,8 @@ static void after_fork_in_child(void)
 {
 	struct promcb_way_out way;
 
-	if (!wiped_by_kernel) {
+	/* What before_fork() left there is the proof, not what madvise() returned. */
+	if (promcb_process->renewed) {
 		memset(promcb_process, 0, sizeof(*promcb_process));
 		promcb_recorder_wipe_current();
 	}
@@ -141,7 +140,6 @@ int promcb_process_start(void)
 
 	pthread_mutex_lock(&start_mutex);
 	if (!promcb_process) {
-		wiped_by_kernel = true;
 		struct promcb_process *process = promcb_process_map_wiped(sizeof(*process));
 
 		if (!process) {
