@@ -27,6 +27,9 @@ packages_of() {
     echo curl jq nginx-light prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo openssl apache2-utils # certificates and passwords
+    echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
+    echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
+    echo gcovr xz-utils                                        # coverage; segments kept as files
     ;;
   *)
     echo "packages.sh: no group \"$1\": run, build or test is expected" >&2

@@ -18,12 +18,15 @@ unset PROMCB_SEGMENT MESON_TESTTHREADS
 
 # Build directory, compilers, meson options | suites. Criterion does not start under ThreadSanitizer, so unit tests have
 # the other sanitizers, and the stress programs have both. Fuzz targets look for new inputs where clang builds them; the
-# others run the inputs that are kept.
+# others run the inputs that are kept. aarch64 has the atomic instructions of Armv8.0, exclusive loads and stores, and
+# once more those of Armv8.1.
 matrix=(
   "gcc|gcc|g++||unit stress style model fuzz e2e"
   "clang|clang|clang++||unit stress fuzz e2e"
   "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress fuzz e2e"
   "tsan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=thread|stress"
+  "aarch64|||-Dbuildtype=release|unit stress"
+  "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|stress"
 )
 install=yes
 for argument; do
@@ -60,20 +63,31 @@ started=$SECONDS
 
 # configuration, suite, test, seconds, result
 say() {
-  printf '%-5s %-6s %-7s %-30s %8s\n' "$5" "$1" "$2" "$3" "$4"
+  printf '%-5s %-11s %-7s %-30s %8s\n' "$5" "$1" "$2" "$3" "$4"
 }
 
-# Sets directory up, builds all of it. A failure counts as a failed test.
+# Sets directory up, builds all of it. A failure counts as a failed test, what cannot be had as a skipped one.
 build() { # configuration, C compiler, C++ compiler, options
   local directory=build/$1 begun=$SECONDS
   {
-    if [ ! -e "$directory/build.ninja" ]; then
+    if [[ $1 = aarch64* ]]; then
+      # shellcheck disable=SC2086
+      tests/cross/run.sh --setup "$directory" $4 && ninja -C "$directory"
+    elif [ ! -e "$directory/build.ninja" ]; then
       rm -rf "$directory"
       # shellcheck disable=SC2086
-      CC=$2 CXX=$3 meson setup $4 "$directory"
-    fi && ninja -C "$directory"
+      CC=$2 CXX=$3 meson setup $4 "$directory" && ninja -C "$directory"
+    else
+      ninja -C "$directory"
+    fi
   } >"$log" 2>&1
   local status=$?
+  if [ $status -eq 77 ]; then
+    say "$1" build compile "$((SECONDS - begun)) s" skip
+    tail -n 1 "$log" | sed 's/^/    /' >&2
+    skipped=$((skipped + 1))
+    return 1
+  fi
   if [ $status -ne 0 ]; then
     say "$1" build compile "$((SECONDS - begun)) s" FAIL
     sed 's/^/    /' "$log" | tail -n 200
@@ -94,6 +108,10 @@ run() { # configuration, suites
   # ThreadSanitizer's memory map and a kernel that randomizes addresses widely do not go together.
   if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then
     wrapper=(setarch -R)
+  fi
+  # An emulator is slower by a factor of ten and more.
+  if [[ $1 = aarch64* ]]; then
+    local -x PROMCB_STRESS_SCALE=0.02
   fi
   rm -f "$directory/meson-logs/testlog.json"
   "${wrapper[@]}" meson test -C "$directory" --no-rebuild --timeout-multiplier 2 "${suites[@]}" 2>&1 |
