@@ -2,7 +2,8 @@
 /*
  * Pairs, in one process: between threads and the handler
  *   [GUARD]  a range's end before its beginning, a new map before the mark goes, the mark before the zeros. A half-made
- *            range would be mistaken for a stranger's, and zeros for counts.
+ *            range would be mistaken for a stranger's, and zeros for counts. A place that is used again has for a
+ *            moment the beginning of one range and the end of another: who reads both looks at the beginning twice.
  */
 #include "guard.h"
 
@@ -34,7 +35,8 @@ void promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
 		/* [GUARD] acquire: the range as its last owner left it, before it is filled anew. */
 		if (promcb_cas_acq_rel(&ranges[i].taken, 0, 1)) {
 			promcb_store_relaxed(&ranges[i].hurt, 0);
-			promcb_store_relaxed(&ranges[i].end, (uintptr_t)base + bytes);
+			/* [GUARD] release: who finds this end finds that the beginning of before is gone. */
+			promcb_store_release(&ranges[i].end, (uintptr_t)base + bytes);
 			/* [GUARD] release: the end before the beginning, which makes it a range. */
 			promcb_store_release(&ranges[i].begin, (uintptr_t)base);
 			guard->number = i + 1;
@@ -72,10 +74,11 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	(void)number;
 	(void)context;
 	for (uint32_t i = 0; i < RANGES_MAX; i++) {
-		/* [GUARD] acquire: the beginning before the end. */
+		/* [GUARD] acquire: the beginning before the end, and the beginning again: both of one range. */
 		uint64_t begin = promcb_load_acquire(&ranges[i].begin);
+		uint64_t end = promcb_load_acquire(&ranges[i].end);
 
-		if (!begin || address < begin || address >= promcb_load_relaxed(&ranges[i].end))
+		if (!begin || address < begin || address >= end || promcb_load_relaxed(&ranges[i].begin) != begin)
 			continue;
 		/* [GUARD] release: marked before the zeros can be read. */
 		promcb_store_release(&ranges[i].hurt, 1);

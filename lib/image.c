@@ -38,22 +38,30 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 	if (promcb_name_fault(listed->name, listed->name_bytes))
 		return corrupt(source, message, "a component's name is no name", component);
 	listed->created_ns = descriptor->created_realtime_ns;
+	/* [RST] acquire: before any cell of the component, and before its state, which a baseline holds too. */
+	listed->reset = promcb_load_acquire(&descriptor->reset);
+	PROMCB_INJECT("image: reset read");
+	if (listed->reset) {
+		/* What was copied in one piece may be older than its reset word: a second copy is not. */
+		descriptor = promcb_source_view(source, g->descriptors_off + (uint64_t)component * g->descriptor_bytes,
+						sizeof(copy), &copy);
+		if (!descriptor)
+			return corrupt(source, message, "a component lies past the end", component);
+		PROMCB_INJECT("image: copied again");
+		listed->baseline = promcb_load32_relaxed(&descriptor->baseline[listed->reset & 1]);
+		if (listed->baseline == 0 || listed->baseline > image->block_count)
+			return corrupt(source, message, "a component's baseline is out of range", component);
+	}
 	/*
 	 * [STATE] acquire: the state before its time. The time is believed only if its tag is that of the state, read
 	 *         before and after.
 	 */
 	listed->state = promcb_load_acquire(&descriptor->state);
+	PROMCB_INJECT("image: state read");
 	listed->state_time = promcb_load_acquire(&descriptor->state_time);
 	if (promcb_load_relaxed(&descriptor->state) != listed->state ||
 	    (listed->state_time & 0xffff) != promcb_state_tag(listed->state))
 		listed->state_time = 0;
-	/* [RST] acquire: before any cell of the component. */
-	listed->reset = promcb_load_acquire(&descriptor->reset);
-	if (listed->reset) {
-		listed->baseline = promcb_load32_relaxed(&descriptor->baseline[listed->reset & 1]);
-		if (listed->baseline == 0 || listed->baseline > image->block_count)
-			return corrupt(source, message, "a component's baseline is out of range", component);
-	}
 	uint32_t overflow = promcb_load32_relaxed(&descriptor->overflow);
 
 	if (overflow == 0 || overflow > image->block_count || image->block_component[overflow - 1])
@@ -128,11 +136,15 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 			continue;
 		listed->used = true;
 		listed->cookie = promcb_load_relaxed(&entry->owner_cookie);
-		listed->samples_count = promcb_load_relaxed(&entry->boot) == here.boot;
-		/* Both clocks read the same real time, so the difference of their offsets is that of the namespaces. */
-		if (promcb_load_relaxed(&entry->time_namespace) != here.time_namespace)
+		/* [LANE] acquire: by which clock it stamps, before the samples. */
+		listed->samples_count = promcb_load_acquire(&entry->boot) == here.boot;
+		/*
+		 * Both clocks read the same real time, so the difference of their offsets is that of the namespaces.
+		 * [LANE] acquire: the namespace before the offset.
+		 */
+		if (promcb_load_acquire(&entry->time_namespace) != here.time_namespace)
 			listed->shift_ns =
-				(int64_t)(promcb_load_relaxed(&entry->clock_offset_ns) - here.clock_offset_ns);
+				(int64_t)(promcb_load_acquire(&entry->clock_offset_ns) - here.clock_offset_ns);
 		result = list_blocks(image, source, lane, buffer, message);
 	}
 	free(buffer);
@@ -217,6 +229,7 @@ bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_sour
 {
 	const struct promcb_geometry *g = image->geometry;
 
+	PROMCB_INJECT("image: all read");
 	for (uint32_t i = 0; i < image->count; i++) {
 		uint64_t copy, off = g->descriptors_off +
 				     (uint64_t)image->components[i].component * g->descriptor_bytes +

@@ -101,9 +101,10 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	PROMCB_INJECT("lane: reserved");
 	promcb_store_relaxed(&entry->owner_cookie, promcb_process->cookie);
 	promcb_store_relaxed(&entry->pid, (uint64_t)getpid());
-	promcb_store_relaxed(&entry->boot, here.boot);
-	promcb_store_relaxed(&entry->time_namespace, here.time_namespace);
-	promcb_store_relaxed(&entry->clock_offset_ns, here.clock_offset_ns);
+	/* [LANE] release: no samples of another clock are left when the lane says that it stamps by this one. */
+	promcb_store_release(&entry->clock_offset_ns, here.clock_offset_ns);
+	promcb_store_release(&entry->time_namespace, here.time_namespace);
+	promcb_store_release(&entry->boot, here.boot);
 	promcb_store_relaxed(&entry->taken, promcb_load_relaxed(&entry->taken) + 1);
 	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {

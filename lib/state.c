@@ -38,7 +38,8 @@ static void change_state(struct promcb_descriptor *descriptor, enum promcb_state
 
 int promcb_set_state(struct promcb_component *component, enum promcb_state state)
 {
-	struct promcb *p = component ? promcb_component_handle(component)->owner : NULL;
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
 	struct promcb_descriptor *descriptor;
 	struct promcb_way_out way;
 

@@ -6,7 +6,7 @@ cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
 failed=0
 for file in tests/unit/test_*.c tests/stress/*.c tests/style/*.{sh,py} tests/e2e/[0-9]*.sh tests/{crash,fuzz}/*.c; do
   [ -e "$file" ] || continue
-  grep -qF "${file##*/}'" tests/meson.build "${file%/*}/meson.build" 2>/dev/null || {
+  grep -qFe "${file##*/}'" -e "'$(basename "$file" .c)'" tests/meson.build "${file%/*}/meson.build" 2>/dev/null || {
     echo "$file: in no meson.build, so nobody runs it"
     failed=1
   }
