@@ -21,12 +21,12 @@ unset PROMCB_SEGMENT MESON_TESTTHREADS
 # others run the inputs that are kept. aarch64 has the atomic instructions of Armv8.0, exclusive loads and stores, and
 # once more those of Armv8.1.
 matrix=(
-  "gcc|gcc|g++||unit stress style model fuzz e2e"
-  "clang|clang|clang++||unit stress fuzz e2e"
+  "gcc|gcc|g++||unit stress style model machine fuzz e2e"
+  "clang|clang|clang++||unit stress machine fuzz e2e"
   "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress fuzz e2e"
   "tsan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=thread|stress"
-  "aarch64|||-Dbuildtype=release|unit stress"
-  "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|stress"
+  "aarch64|||-Dbuildtype=release|unit stress machine"
+  "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|stress machine"
 )
 install=yes
 for argument; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# run.sh: builds promcb for aarch64 and runs its unit and stress tests with qemu-user.
+# run.sh: builds promcb for aarch64 and runs its unit, stress and machine tests with qemu-user.
 #
 #   tests/cross/run.sh [--setup] [DIRECTORY [MESON OPTION...]]
 #
@@ -64,4 +64,5 @@ fi
 [ -z "$only_setup" ] || exit 0
 ninja -C "$directory" || exit 1
 export PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.02}
-exec meson test -C "$directory" --no-rebuild --timeout-multiplier 3 --suite promcb:unit --suite promcb:stress
+exec meson test -C "$directory" --no-rebuild --timeout-multiplier 3 --suite promcb:unit --suite promcb:stress \
+  --suite promcb:machine
