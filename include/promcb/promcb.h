@@ -36,6 +36,7 @@
  *    and copy-on-write filesystems are refused, since room cannot be reserved there.
  *  - Containers share a segment by a path on a shared tmpfs volume. Memory is charged to the cgroup that first
  *    touches it.
+ *  - Machines: 64-bit, little-endian, with 64-bit pointers. Others are refused when a program is compiled.
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
@@ -54,6 +55,11 @@
  */
 #ifndef PROMCB_PROMCB_H
 #define PROMCB_PROMCB_H
+
+/* A segment is shared, by processes and by copies of its file, and made of words that are updated in one access. */
+#if !defined(__LP64__) || !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "promcb needs a 64-bit little-endian machine (x86-64, aarch64, riscv64) and its 64-bit ABI"
+#endif
 
 #include <stdbool.h>
 #include <stddef.h>
