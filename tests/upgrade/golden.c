@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * golden: makes the segments that are kept in tests/golden/segments, and does to copies of them what time will do.
+ *
+ *   golden make calls|lanes|resets SEGMENT   a segment by a fixed recipe
+ *   golden more SEGMENT                      a producer of today attaches and records
+ *   golden minor|major|abi SEGMENT           the segment of a newer minor version, with bytes in every reserved place;
+ *                                            of a newer major one; of another kind of machine
+ *   golden samples SEGMENT                   moves the lanes' samples of another boot to some seconds ago, here
+ *
+ * Recipes say what stands in a segment but for its identity, its boot, and the times of its creation, last failures
+ * and changes of state, which stay what they were when it was made.
+ */
+#include "../stress/stress.h"
+
+#include "../../lib/domain.h"
+#include "../../lib/layout.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+static const char *segment;
+
+static struct promcb *attach(const struct promcb_options *options)
+{
+	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
+	struct promcb_message message = {.text = ""};
+	struct promcb *p;
+
+	ours.message = &message;
+	int result = promcb_open(segment, &ours, &p);
+
+	if (result < 0) {
+		fprintf(stderr, "%s\n", message.text);
+		exit(1);
+	}
+	return p;
+}
+
+/* -- Recipes ------------------------------------------------------------------------------------------------------ */
+
+/* Times of a recipe, after its boot: of calls, of resets, of calls after resets. */
+#define BEFORE_NS ((uint64_t)1000000000)
+#define RESET_NS ((uint64_t)1500000000)
+#define AFTER_NS ((uint64_t)2000000000)
+
+static uint64_t when_ns = BEFORE_NS;
+
+/* count calls of latencies from 1 ms in steps of 1 ms, about a millisecond apart. */
+static void record(struct promcb_component *component, unsigned count, bool success)
+{
+	for (uint64_t k = 1; k <= count; k++)
+		promcb_record_at(component, k * 1000000, success, when_ns + (k << PROMCB_HEAD_POSITION_BITS));
+}
+
+static void make_calls(void)
+{
+	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+							   .components = 12,
+							   .lanes = 4,
+							   .recent_samples = 64,
+							   .window_seconds = PROMCB_WINDOW_ANY,
+							   .schema = 3});
+	struct promcb_component *mixed = stress_component(p, "mixed");
+	struct promcb_component *edges = stress_component(p, "edges");
+	struct promcb_component *logs = stress_component(p, "logs \"and\" \\ b\xc3\xbc"
+							    "cher");
+
+	record(mixed, 20, true);
+	record(mixed, 5, false);
+	promcb_record_at(edges, 0, true, 1000000000);
+	promcb_record_at(edges, 1, true, 1000000000);
+	promcb_record_at(edges, PROMCB_LATENCY_MAX_NS, true, 1000000000);
+	promcb_record_at(edges, UINT64_MAX, false, 1000000000);
+	for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++)
+		for (unsigned k = 0; k <= level; k++)
+			promcb_count_log(logs, (enum promcb_log_level)level);
+	stress_component(p, "never called");
+	promcb_set_state(stress_component(p, "open"), PROMCB_OPEN);
+	promcb_set_state(stress_component(p, "half open"), PROMCB_OPEN);
+	promcb_set_state(stress_component(p, "half open"), PROMCB_HALF_OPEN);
+	promcb_set_state(mixed, PROMCB_OPEN);
+	promcb_set_state(mixed, PROMCB_HALF_OPEN);
+	promcb_set_state(mixed, PROMCB_CLOSED);
+	promcb_call(p, "mixed", -1, true);
+	promcb_close(p);
+}
+
+/* Lanes of the dead that the living took over, and full rings. */
+static void make_lanes(void)
+{
+	const struct promcb_options options = {.max_bytes = 2 << 20,
+					       .components = 12,
+					       .lanes = 3,
+					       .recent_samples = 100,
+					       .window_seconds = PROMCB_WINDOW_ANY,
+					       .schema = 4};
+
+	CHECK(promcb_create(segment, &options, NULL) == 0, "create");
+	for (unsigned life = 0; life < 4; life++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			struct promcb *p = attach(NULL);
+
+			record(stress_component(p, "outlives"), 50, true);
+			record(stress_component(p, "outlives"), 10 * life, false);
+			record(stress_component(p, life % 2 ? "odd" : "even"), 200, true);
+			if (life % 2)
+				kill(getpid(), SIGKILL);
+			_exit(0);
+		}
+		CHECK(child > 0 && stress_wait(child) == (life % 2 ? -SIGKILL : 0), "life %u", life);
+	}
+}
+
+/* Resets of every age, and more names than fit. */
+static void make_resets(void)
+{
+	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+							   .components = 6,
+							   .lanes = 2,
+							   .recent_samples = 32,
+							   .window_seconds = PROMCB_WINDOW_ANY,
+							   .schema = 5});
+	struct promcb_component *component;
+	char name[16];
+
+	record(stress_component(p, "reset once"), 10, true);
+	record(stress_component(p, "reset twice"), 10, true);
+	record(stress_component(p, "reset open"), 10, false);
+	record(stress_component(p, "reset and silent"), 10, true);
+	promcb_set_state(stress_component(p, "reset open"), PROMCB_OPEN);
+	promcb_count_log(stress_component(p, "reset twice"), PROMCB_LOG_WARNING);
+	CHECK(promcb_reset(p, "reset twice") == 0, "reset");
+	record(stress_component(p, "reset twice"), 7, false);
+	CHECK(promcb_reset_all(p) == 0, "reset");
+	when_ns = AFTER_NS;
+	record(stress_component(p, "reset once"), 3, true);
+	record(stress_component(p, "reset twice"), 4, true);
+	promcb_count_log(stress_component(p, "reset twice"), PROMCB_LOG_ERROR);
+	record(stress_component(p, "never reset"), 6, true);
+	for (unsigned k = 0; k < 4; k++) {
+		snprintf(name, sizeof(name), "many %u", k);
+		promcb_component(p, name, &component);
+		record(component, 2, true);
+	}
+	promcb_close(p);
+}
+
+static void more(void)
+{
+	struct promcb *p = attach(NULL);
+	struct promcb_component *component;
+
+	/* The last of them is now. Of the old ones, whatever the recipe, and a new one if it fits. */
+	when_ns = stress_now_ns() - ((uint64_t)80 << PROMCB_HEAD_POSITION_BITS);
+	const char *const names[] = {"mixed", "outlives", "reset twice", "added"};
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		promcb_component(p, names[i], &component);
+		record(component, 80, true);
+		promcb_count_log(component, PROMCB_LOG_DEBUG);
+	}
+	promcb_component(p, "mixed", &component);
+	promcb_set_state(component, PROMCB_OPEN);
+	int result = promcb_reset(p, "outlives");
+
+	/* Where the table was full it is not there. */
+	CHECK(result == 0 || result == -ENOENT, "reset: %d", result);
+	promcb_close(p);
+}
+
+/* -- Other versions ----------------------------------------------------------------------------------------------- */
+
+static int file;
+static struct promcb_header header;
+
+static void open_file(void)
+{
+	file = open(segment, O_RDWR | O_CLOEXEC);
+	CHECK(file >= 0 && pread(file, &header, sizeof(header), 0) == sizeof(header), "%s", segment);
+}
+
+static void poke(uint64_t off, const void *bytes, size_t count)
+{
+	CHECK(pwrite(file, bytes, count, (off_t)off) == (ssize_t)count, "poke");
+}
+
+static void scribble(uint64_t off, size_t count)
+{
+	uint8_t bytes[1024];
+
+	memset(bytes, 0xa5, sizeof(bytes));
+	CHECK(count <= sizeof(bytes), "scribble");
+	poke(off, bytes, count);
+}
+
+#define SCRIBBLE(at, type, field) scribble((at) + offsetof(struct type, field), sizeof(((struct type *)NULL)->field))
+
+/* Places that a newer minor version may use: all that this one calls reserved or padding. */
+static void make_minor(void)
+{
+	const struct promcb_geometry *g = &header.geometry;
+	uint32_t minor = PROMCB_FORMAT_MINOR + 1, word, per_chunk = promcb_blocks_per_chunk(g);
+	struct stat status;
+
+	CHECK(fstat(file, &status) == 0, "stat");
+	poke(offsetof(struct promcb_header, format_minor), &minor, sizeof(minor));
+	SCRIBBLE(0, promcb_header, reserved);
+	SCRIBBLE(0, promcb_header, pad_retired);
+	SCRIBBLE(0, promcb_header, pad_counts);
+	for (uint32_t lane = 0; lane < g->lanes + PROMCB_SPECIAL_LANES; lane++)
+		SCRIBBLE(g->lanes_off + lane * g->lane_bytes, promcb_lane, reserved);
+	for (uint32_t component = 0; component < g->components; component++) {
+		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
+
+		SCRIBBLE(off, promcb_descriptor, pad_overflow);
+		SCRIBBLE(off, promcb_descriptor, pad_name);
+		SCRIBBLE(off, promcb_descriptor, pad_state);
+		SCRIBBLE(off, promcb_descriptor, pad_reset);
+	}
+	for (uint32_t chunk = 0; chunk < g->chunks; chunk++) {
+		CHECK(pread(file, &word, sizeof(word), (off_t)(g->chunk_table_off + chunk * sizeof(word))) ==
+			      sizeof(word),
+		      "chunk table");
+		for (uint32_t k = 0; promcb_chunk_kind(word) == PROMCB_CHUNK_BLOCKS && k < promcb_chunk_carved(word);
+		     k++)
+			SCRIBBLE(promcb_block_off(g, chunk * per_chunk + k), promcb_block, reserved);
+	}
+}
+
+/* When every component was reset, by CLOCK_MONOTONIC. */
+static void date_resets(uint64_t now_ns)
+{
+	const struct promcb_geometry *g = &header.geometry;
+	struct promcb_descriptor descriptor;
+
+	for (uint32_t component = 0; component < g->components; component++) {
+		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
+
+		CHECK(pread(file, &descriptor, sizeof(descriptor), (off_t)off) == sizeof(descriptor), "descriptor");
+		for (unsigned which = 0; which < 2; which++)
+			if (descriptor.baseline[which])
+				poke(promcb_block_off(g, descriptor.baseline[which] - 1) +
+					     offsetof(struct promcb_block, head),
+				     &now_ns, sizeof(now_ns));
+	}
+}
+
+/* What is kept is of another boot, wherever it is read: else it would be of its own, for as long as that lasts. */
+static void leave_boot(void)
+{
+	const uint64_t elsewhere = 1;
+
+	date_resets(RESET_NS);
+	for (uint32_t lane = 0; lane < header.geometry.lanes; lane++)
+		poke(header.geometry.lanes_off + lane * header.geometry.lane_bytes + offsetof(struct promcb_lane, boot),
+		     &elsewhere, sizeof(elsewhere));
+}
+
+static void make_samples(void)
+{
+	const struct promcb_geometry *g = &header.geometry;
+	struct promcb_domain here = promcb_domain_now();
+	uint64_t elsewhere = here.time_namespace + 1;
+	/* As if of another time namespace, whose clock began ten seconds ago. */
+	uint64_t began_ns = stress_now_ns() - 10000000000u, offset_ns = here.clock_offset_ns + began_ns;
+
+	date_resets(began_ns + RESET_NS);
+	for (uint32_t lane = 0; lane < g->lanes; lane++) {
+		uint64_t off = g->lanes_off + lane * g->lane_bytes;
+
+		poke(off + offsetof(struct promcb_lane, boot), &here.boot, sizeof(here.boot));
+		poke(off + offsetof(struct promcb_lane, time_namespace), &elsewhere, sizeof(elsewhere));
+		poke(off + offsetof(struct promcb_lane, clock_offset_ns), &offset_ns, sizeof(offset_ns));
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 2 ? argv[1] : "";
+	uint32_t major = PROMCB_FORMAT_MAJOR + 1;
+	uint64_t abi = PROMCB_ABI ^ 0x60;
+
+	segment = argc > 2 ? argv[argc - 1] : NULL;
+	if (strcmp(what, "make") == 0 && argc == 4) {
+		if (strcmp(argv[2], "calls") == 0)
+			make_calls();
+		else if (strcmp(argv[2], "lanes") == 0)
+			make_lanes();
+		else
+			make_resets();
+		open_file();
+		leave_boot();
+	} else if (strcmp(what, "more") == 0) {
+		more();
+	} else if (argc == 3) {
+		open_file();
+		if (strcmp(what, "minor") == 0)
+			make_minor();
+		else if (strcmp(what, "major") == 0)
+			poke(offsetof(struct promcb_header, format_major), &major, sizeof(major));
+		else if (strcmp(what, "abi") == 0)
+			poke(offsetof(struct promcb_header, abi), &abi, sizeof(abi));
+		else if (strcmp(what, "samples") == 0)
+			make_samples();
+		else
+			return 2;
+	} else {
+		fprintf(stderr, "see golden.c for what it takes\n");
+		return 2;
+	}
+	return 0;
+}
