@@ -7,6 +7,7 @@
 #include "layout.h"
 
 #include <pthread.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 TestSuite(strangers, .init = fixture_begin, .fini = fixture_end);
@@ -173,4 +174,53 @@ Test(strangers, owner_group_and_mode)
 	cr_assert_eq(promcb_create("/dev/shm/promcb-no-such-directory/segment", NULL, &message), -ENOENT);
 	cr_assert_not_null(strstr(message.text, "there is no directory /dev/shm/promcb-no-such-directory"), "%s",
 			   message.text);
+}
+
+/* On a disk there is a warning, and it works; where room cannot be reserved it is refused; on tmpfs neither. */
+Test(strangers, file_systems_are_told_apart)
+{
+	struct promcb_message message = {.text = ""};
+	const char *const directories[] = {"/dev/shm", "/tmp", "/var/tmp", "/"};
+	char path[128];
+
+	for (unsigned i = 0; i < sizeof(directories) / sizeof(*directories); i++) {
+		struct statfs fs;
+
+		if (statfs(directories[i], &fs) < 0 || access(directories[i], W_OK) < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/promcb-unit-fs-%d", directories[i], (int)getpid());
+		*message.text = 0;
+		int result = promcb_create(path, &(struct promcb_options){.max_bytes = 4 << 20}, &message);
+		unsigned long type = (unsigned long)fs.f_type;
+
+		if (type == 0x01021994) {
+			cr_expect_eq(result, 0);
+			cr_expect_str_empty(message.text);
+		} else if (type == 0xEF53 || type == 0x58465342) {
+			cr_expect_eq(result, 0, "%s: %s", path, message.text);
+			cr_expect_not_null(strstr(message.text, "lies on a disk"), "%s", message.text);
+		} else {
+			cr_expect_lt(result, 0);
+			cr_expect_str_not_empty(message.text);
+			cr_expect_lt(access(path, F_OK), 0);
+		}
+		unlink(path);
+	}
+}
+
+Test(strangers, default_segment_is_the_environments)
+{
+	struct promcb *p;
+
+	setenv("PROMCB_SEGMENT", "/..", 1);
+	errno = 0;
+	cr_assert_null(promcb_default());
+	cr_assert_eq(errno, EINVAL);
+	setenv("PROMCB_SEGMENT", fixture_segment, 1);
+	p = promcb_default();
+	cr_assert_not_null(p);
+	setenv("PROMCB_SEGMENT", "/..", 1);
+	cr_assert_eq(promcb_default(), p);
+	promcb_record(fixture_component(p, "by default"), 1000, true);
+	cr_assert_eq(fixture_summary("by default").total_calls, 1);
 }

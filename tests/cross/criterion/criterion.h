@@ -111,6 +111,8 @@ __attribute__((format(printf, 5, 6))) static inline void cr_judge(bool fatal, co
 #define cr_expect_null(p, ...) CR_CHECK(false, (p) == NULL, #p " is NULL", __VA_ARGS__)
 #define cr_expect_not_null(p, ...) CR_CHECK(false, (p) != NULL, #p " is not NULL", __VA_ARGS__)
 #define cr_expect_str_eq(a, b, ...) CR_CHECK(false, strcmp(a, b) == 0, #a " is " #b, __VA_ARGS__)
+#define cr_expect_str_empty(a, ...) CR_CHECK(false, !*(a), #a " is empty", __VA_ARGS__)
+#define cr_expect_str_not_empty(a, ...) CR_CHECK(false, *(a), #a " is not empty", __VA_ARGS__)
 
 #define cr_log_info(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr))
 #define cr_skip_test(...) (fprintf(stderr, "" __VA_ARGS__), fputc('\n', stderr), cr_finish(CR_SKIPPED))
