@@ -111,7 +111,7 @@ run() { # configuration, suites
   fi
   # An emulator is slower by a factor of ten and more.
   if [[ $1 = aarch64* ]]; then
-    local -x PROMCB_STRESS_SCALE=0.02
+    local -x PROMCB_STRESS_SCALE=0.1
   fi
   rm -f "$directory/meson-logs/testlog.json"
   "${wrapper[@]}" meson test -C "$directory" --no-rebuild --timeout-multiplier 2 "${suites[@]}" 2>&1 |
