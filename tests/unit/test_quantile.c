@@ -2,6 +2,8 @@
 /* The digest of rings equals that of a naive twin, which sorts everything, whatever the rings hold. */
 #include "quantile.h"
 
+#include "collected.h"
+
 #include <criterion/criterion.h>
 
 #include <math.h>
@@ -9,16 +11,6 @@
 #include <string.h>
 
 enum { RINGS_MAX = 9, SLOTS_MAX = 2048 };
-
-static uint64_t seed = 0x9E3779B97F4A7C15u;
-
-static uint64_t random64(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545F4914F6CDD1Du;
-}
 
 static uint32_t below(uint32_t limit)
 {

@@ -8,6 +8,7 @@
 #include "render.h"
 
 #include "bucket.h"
+#include "collected.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -40,27 +41,6 @@ static void drop_all(void)
 }
 
 TestSuite(render, .fini = drop_all);
-
-/* A rendering. */
-struct collected {
-	char *bytes;
-	size_t length;
-	unsigned calls;
-	unsigned fail_at;       /* the call that fails, counted from 1; 0: none */
-};
-
-static int collect(void *context, const void *bytes, size_t length)
-{
-	struct collected *to = context;
-
-	if (++to->calls == to->fail_at)
-		return -EPIPE;
-	to->bytes = realloc(to->bytes, to->length + length + 1);
-	memcpy(to->bytes + to->length, bytes, length);
-	to->length += length;
-	to->bytes[to->length] = 0;
-	return 0;
-}
 
 static char *render(const struct promcb_snapshot *snapshot, enum promcb_format format,
 		    const struct promcb_render_options *options)

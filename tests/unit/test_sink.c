@@ -2,6 +2,8 @@
 /* The sink hands on what it was given, once and in order, or an error that sticks; numbers read back as themselves. */
 #include "sink.h"
 
+#include "collected.h"
+
 #include <criterion/criterion.h>
 
 #include <errno.h>
@@ -11,38 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct collected {
-	char *bytes;
-	size_t length;
-	unsigned calls;
-	unsigned fail_at;       /* the call that fails, counted from 1; 0: none */
-};
-
-static int collect(void *context, const void *bytes, size_t length)
-{
-	struct collected *to = context;
-
-	if (++to->calls == to->fail_at)
-		return -EPIPE;
-	cr_assert(to->fail_at == 0 || to->calls < to->fail_at, "written to after an error");
-	cr_assert_gt(length, 0);
-	to->bytes = realloc(to->bytes, to->length + length + 1);
-	memcpy(to->bytes + to->length, bytes, length);
-	to->length += length;
-	to->bytes[to->length] = 0;
-	return 0;
-}
-
-static uint64_t seed = 0x9E3779B97F4A7C15u;
-
-static uint64_t random64(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545F4914F6CDD1Du;
-}
 
 /* One number as the sink prints it. */
 static const char *print(void (*number)(struct promcb_sink *sink, uint64_t bits), uint64_t bits)
