@@ -2,9 +2,10 @@
 /*
  * admin.c: creating, removing and listing segments.
  *
- * May include: promcb/admin.h, segment.h, validate.h.
+ * May include: promcb/admin.h, promcb/inject.h, segment.h, validate.h.
  */
 #include <promcb/admin.h>
+#include <promcb/inject.h>
 
 #include "segment.h"
 #include "validate.h"
@@ -14,7 +15,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { REMOVER_ROUNDS = 2000, REMOVER_PAUSE_NS = 1000000 };
 
 int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message)
 {
@@ -42,6 +46,27 @@ static int lock_all(int fd)
 			     .l_len = PROMCB_LANES_MAX + PROMCB_SPECIAL_LANES};
 
 	return fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES) ? -EBUSY : 0;
+}
+
+/*
+ * Between the look at the name and its removal nobody else may remove the file: the name could then lead to a new one.
+ * Who removes holds this lock of the file, and looks at the name after he got it. It is waited for in vain only where
+ * a remover is stopped. Returns 0, or -EBUSY. The lock goes with the descriptor.
+ */
+static int lock_name(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = PROMCB_LOCK_REMOVER, .l_len = 1};
+	const struct timespec pause = {.tv_nsec = REMOVER_PAUSE_NS};
+
+	for (int round = 0; fcntl(fd, F_OFD_SETLK, &lock) < 0; round++) {
+		/* Where there are no locks, there is no help. */
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return 0;
+		if (round == REMOVER_ROUNDS)
+			return -EBUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 /* Tells producers that have the file mapped. A file that is no segment has nobody to tell. */
@@ -87,10 +112,19 @@ int promcb_remove(const char *segment, bool force, struct promcb_message *messag
 			"segment %s has live producers: stop them, or use --force, and they go on in a new one", path);
 		goto out;
 	}
+	if (lock_name(fd) < 0) {
+		result = promcb_message_error(
+			message, -EBUSY, "segment %s is being removed by another process, which does not go on", path);
+		goto out;
+	}
 	retire(fd);
-	if (lstat(path, &named) < 0 || named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
+	if (lstat(path, &named) < 0)
+		result = promcb_message_error(message, -errno, "cannot remove segment %s: %s", path,
+					      errno == ENOENT ? "another process did" : promcb_strerror(-errno));
+	else if (named.st_dev != opened.st_dev || named.st_ino != opened.st_ino)
 		result = promcb_message_error(message, -ESTALE, "segment %s was replaced in the meantime", path);
-	else if (unlink(path) < 0)
+	PROMCB_INJECT("remove: looked");
+	if (result == 0 && unlink(path) < 0)
 		result = promcb_message_error(message, -errno, "cannot remove segment %s: %s", path,
 					      promcb_strerror(-errno));
 out:

@@ -85,6 +85,7 @@
 #define PROMCB_ABI ((uint64_t)0x0000000001084021)
 
 #define PROMCB_LOCK_LANES ((int64_t)1 << 62)
+#define PROMCB_LOCK_REMOVER (((int64_t)1 << 62) + ((int64_t)1 << 39))
 #define PROMCB_LOCK_MARKERS (((int64_t)1 << 62) + ((int64_t)1 << 40))
 
 /* Kinds of chunk, and of block. */

@@ -20,7 +20,11 @@
 struct promcb_process *promcb_process;
 struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
-static pthread_mutex_t start_mutex = PTHREAD_MUTEX_INITIALIZER;
+/*
+ * The process that has a thread in promcb_process_start(), 0: none. No mutex, which a child that was forked meanwhile
+ * would find locked for ever: its parent's number is not its own, so the child goes ahead.
+ */
+static uint32_t starting_pid;
 static struct promcb_way_out fork_saved; /* written and read by the thread that forks, under the mutex */
 
 void *promcb_process_map_wiped(size_t bytes)
@@ -134,11 +138,28 @@ static void after_fork_in_child(void)
 	promcb_process_leave(&fork_saved);
 }
 
+static void enter_start(void)
+{
+	const struct timespec pause = {.tv_nsec = 50000};
+	uint32_t own = (uint32_t)getpid();
+
+	for (;;) {
+		uint32_t holder = promcb_load32_relaxed(&starting_pid);
+
+		/* [START] acquire: what another thread has started. */
+		if (holder != own && promcb_cas32_acq_rel(&starting_pid, holder, own))
+			return;
+		/* Not sched_yield(), which never yields to a holder of a lower real-time priority. */
+		nanosleep(&pause, NULL);
+	}
+}
+
 int promcb_process_start(void)
 {
 	int result = 0;
 
-	pthread_mutex_lock(&start_mutex);
+	enter_start();
+	PROMCB_INJECT("process: starting");
 	if (!promcb_process) {
 		struct promcb_process *process = promcb_process_map_wiped(sizeof(*process));
 
@@ -146,10 +167,12 @@ int promcb_process_start(void)
 			result = -ENOMEM;
 		} else {
 			promcb_recorder_start();
+			/* Before the handlers: a child must not add them twice, and can do without. */
 			promcb_process = process;
 			pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 		}
 	}
-	pthread_mutex_unlock(&start_mutex);
+	/* [START] release: what we started, to the next. */
+	promcb_store32_release(&starting_pid, 0);
 	return result;
 }

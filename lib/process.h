@@ -14,6 +14,7 @@
  *
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
+ *   [START]  process.c's first start: what one thread made, before the next looks whether it is there.
  */
 #ifndef PROMCB_PROCESS_H
 #define PROMCB_PROCESS_H

@@ -24,7 +24,9 @@ int promcb_create(const char *segment, const struct promcb_options *options, str
 /*
  * Removes a segment: its name goes at once, its memory with the last thread that recorded in it. Producers that still
  * run notice within 65,536 calls of a thread on a component, and go on in a new segment of the same name. force: also
- * while producers live. Returns 0, or -errno: -ENOENT, -EBUSY (producers live), -EACCES.
+ * while producers live. Of several that remove one segment at once, one does, and none removes a newer one of the
+ * same name; they wait for each other, for at most a few seconds. Returns 0, or -errno: -ENOENT, -ESTALE (there is a
+ * newer one), -EBUSY (producers live, or another remover is stopped), -EACCES.
  */
 int promcb_remove(const char *segment, bool force, struct promcb_message *message);
 
