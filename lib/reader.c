@@ -5,7 +5,7 @@
  * May include: collect.h, check.h, clock.h.
  *
  * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
- * for at most the patience asked for.
+ * for at most the patience asked for; where none is, for a second, or 32 times if these take longer.
  */
 #include "check.h"
 #include "clock.h"
@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define PATIENCE_NS ((uint64_t)1000000000)
+
+enum { TRIES_MIN = 32 };
 
 struct promcb_reader {
 	struct promcb_source source;
@@ -151,6 +153,7 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 	}
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
+	PROMCB_INJECT("snapshot: collected");
 	/* Resets in between explain whatever was found. */
 	if (image.count && result != -ENOMEM && !promcb_image_is_stable(&image, &reader->source))
 		result = -EAGAIN;
@@ -174,11 +177,13 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 {
 	uint64_t patience_ns = options && options->patience_ns ? options->patience_ns : PATIENCE_NS;
 	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
-	int result;
+	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
 
+	/* Not by time alone unless it was given: a reader that others keep from running has few tries in a second. */
 	do
 		result = try_snapshot(reader, options, out, message);
-	while ((result == -EAGAIN || result == -ESTALE) && promcb_clock_monotonic_ns() < deadline_ns);
+	while ((result == -EAGAIN || result == -ESTALE) &&
+	       (++tries < TRIES_MIN || promcb_clock_monotonic_ns() < deadline_ns));
 	if (result == -EAGAIN)
 		promcb_message_error(message, result, "components of %s were being reset all the time for %llu ms",
 				     reader->source.path, (unsigned long long)(patience_ns / 1000000));

@@ -7,6 +7,8 @@
  *     and records by itself. It waited for ever for the lock of a thread that it does not have.
  *   - admin_removed_a_newer_segment: of two removers, none removes a segment that was made after it looked at the
  *     name. The slower one did.
+ *   - reader_gave_up_after_one_try: a reader that a reset met once, and that was kept from running for longer than
+ *     its patience, tries again.
  */
 #include "../stress/stress.h"
 
@@ -25,8 +27,24 @@ static struct {
 static const char *meeting_point;
 static pid_t meeting_pid;
 
+static struct promcb *reset_there;
+
+/* What meets a reader: a reset, and more than its patience of a second in which it does not run. */
+static void reset_and_wait(void)
+{
+	uint64_t end = stress_now_ns() + 1100000000u;
+	struct promcb *metrics = reset_there;
+
+	reset_there = NULL;
+	CHECK(promcb_reset(metrics, "met") == 0, "reset");
+	while (stress_now_ns() < end)
+		sched_yield();
+}
+
 void promcb_inject(const char *point)
 {
+	if (reset_there && strcmp(point, "snapshot: collected") == 0)
+		reset_and_wait();
 	if (!meeting_point || strcmp(point, meeting_point) != 0 || getpid() != meeting_pid)
 		return;
 	promcb_store_release(&shared->arrived, 1);
@@ -154,6 +172,21 @@ static void removers(void)
 	printf("two removers: one removes, and nothing newer\n");
 }
 
+static void starved_reader(void)
+{
+	struct promcb *metrics = stress_open(NULL);
+
+	promcb_record(stress_component(metrics, "met"), 1000, true);
+	reset_there = metrics;
+	/* Which fails unless there is a snapshot. */
+	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
+
+	CHECK(!reset_there && !stress_find(snapshot, "met"), "reader_gave_up_after_one_try: no reset came between");
+	promcb_snapshot_free(snapshot);
+	promcb_close(metrics);
+	printf("a reader that does not run for a while: it tries again\n");
+}
+
 int main(void)
 {
 	stress_begin("meet-points");
@@ -161,6 +194,7 @@ int main(void)
 	CHECK(shared != MAP_FAILED, "mmap");
 	fork_while_starting();
 	removers();
+	starved_reader();
 	stress_remove();
 	return 0;
 }
