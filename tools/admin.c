@@ -282,6 +282,7 @@ static int run_info(const char *segment, int argc, char **argv)
 	if (result < 0) {
 		promcb_tool_complain("cannot read segment \"%s\": %s", promcb_tool_segment_name(segment),
 				     promcb_tool_reason(result, &message));
+		promcb_reader_close(reader);
 		return PROMCB_TOOL_FAILED;
 	}
 	promcb_snapshot_info(snapshot, &info);
