@@ -79,32 +79,52 @@ static uint64_t read_number(const char *root, const char *group, size_t group_le
 	return parse_number(text);
 }
 
-/* controllers: "" in the unified hierarchy (version 2), "memory" in that of version 1; others limit nothing here. */
-static bool group_has_room(const char *controllers, const char *group, size_t group_length, uint64_t bytes)
+/* One group: the first group_length bytes of its path. What cannot be read limits nothing. */
+static bool group_has_room(bool unified, const char *group, size_t group_length, uint64_t bytes)
 {
-	bool unified = !*controllers;
 	const char *root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 	const char *limit_file = unified ? "/memory.max" : "/memory.limit_in_bytes";
 	const char *usage_file = unified ? "/memory.current" : "/memory.usage_in_bytes";
-	if (!unified && strcmp(controllers, "memory") != 0)
-		return true;
 	uint64_t limit = read_number(root, group, group_length, limit_file);
 
-	/* In a container the mount begins at the own group, whatever the path says. */
-	if (limit == UINT64_MAX) {
-		group_length = 0;
-		limit = read_number(root, group, group_length, limit_file);
-	}
+	if (limit == UINT64_MAX)
+		return true;
 	uint64_t usage = read_number(root, group, group_length, usage_file);
 
-	if (limit == UINT64_MAX || usage == UINT64_MAX || (limit > usage && limit - usage >= bytes))
+	if (usage == UINT64_MAX || (limit > usage && limit - usage >= bytes))
 		return true;
 	if (!join(root, group, group_length, "/memory.stat") || read_file(path, text) <= 0)
 		return false;
 	uint64_t cache = stat_value(text, "inactive_file") + stat_value(text, "active_file");
+	/* Version 1 counts use with the groups below, and has the cache without and with them. */
+	uint64_t all_cache = stat_value(text, "total_inactive_file") + stat_value(text, "total_active_file");
 
+	cache = cache > all_cache ? cache : all_cache;
 	usage = usage > cache ? usage - cache : 0;
 	return limit > usage && limit - usage >= bytes;
+}
+
+/*
+ * The group and those above it: the limit of any kills. controllers: "" in the unified hierarchy (version 2), "memory"
+ * in that of version 1; others limit nothing here. In a container the mount begins at the own group, whatever the path
+ * says: that is the last to be asked.
+ */
+static bool groups_have_room(const char *controllers, const char *group, uint64_t bytes)
+{
+	size_t length = strlen(group);
+
+	if (*controllers && strcmp(controllers, "memory") != 0)
+		return true;
+	for (;;) {
+		while (length && group[length - 1] == '/')
+			length--;
+		if (!group_has_room(!*controllers, group, length, bytes))
+			return false;
+		if (length == 0)
+			return true;
+		while (length && group[length - 1] != '/')
+			length--;
+	}
 }
 
 static bool cgroup_has_room(uint64_t bytes)
@@ -119,10 +139,8 @@ static bool cgroup_has_room(uint64_t bytes)
 		if (end)
 			*end = 0;
 		if (group && (!end || group < end)) {
-			size_t length = strlen(group + 1);
-
 			*group = 0;
-			if (!group_has_room(controllers + 1, group + 1, length, bytes))
+			if (!groups_have_room(controllers + 1, group + 1, bytes))
 				return false;
 		}
 		line = end ? end + 1 : NULL;

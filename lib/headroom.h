@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * Whether the file system of fd has bytes left after keeping 5 % free, and this process's memory cgroup, where it can
- * be read, four times bytes, page cache that the kernel can drop counted as free.
+ * Whether the file system of fd has bytes left after keeping 5 % free, and this process's memory cgroup and each above
+ * it, where they can be read, four times bytes, page cache that the kernel can drop counted as free.
  */
 bool promcb_headroom(int fd, uint64_t bytes);
 

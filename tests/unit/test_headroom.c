@@ -229,6 +229,20 @@ Test(headroom, version_2_without_a_limit)
 	cr_assert(is_unlimited());
 }
 
+/* A limit above kills as well: growth in a group without one ended in SIGKILL. */
+Test(headroom, version_2_asked_the_own_group_alone)
+{
+	begin("0::/app.slice/app/worker\n");
+	put("app.slice/app/worker/memory.max", "max\n");
+	put("app.slice/app/worker/memory.current", "1000\n");
+	put("app.slice/app/memory.max", "4000000\n");
+	put("app.slice/app/memory.current", "0\n");
+	cr_assert_eq(most(NO_FILE, 10000000), 1000000);
+	put("app.slice/memory.max", "1000000\n");
+	put("app.slice/memory.current", "600000\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+}
+
 /* The path is that of the host, the mount that of the container. */
 Test(headroom, version_2_in_a_container)
 {
@@ -254,6 +268,10 @@ Test(headroom, version_1_among_other_controllers)
 	put("memory/app/memory.stat",
 	    "cache 500000\nrss 1\ninactive_file 100000\nactive_file 100000\ntotal_active_file 9\n");
 	cr_assert_eq(most(NO_FILE, 1000000), 150000);
+	/* The use of a group is that of those below it as well, and the cache of all is the total. */
+	put("memory/app/memory.stat",
+	    "cache 0\ninactive_file 0\nactive_file 0\ntotal_inactive_file 300000\ntotal_active_file 100000\n");
+	cr_assert_eq(most(NO_FILE, 1000000), 200000);
 }
 
 Test(headroom, version_1_without_a_limit)
