@@ -237,6 +237,19 @@ static int compare_places(const void *left, const void *right)
 	return a->block < b->block ? -1 : a->block > b->block;
 }
 
+/* When the component was reset, by our clock. */
+static uint64_t reset_ns(const struct collection *c, const struct promcb_block *baseline)
+{
+	const struct promcb_domain *here = &c->image->here;
+	uint64_t boot = baseline->first_ring[PROMCB_BASELINE_BOOT];
+
+	if (!boot ||
+	    (boot == here->boot && baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] == here->time_namespace))
+		return baseline->head;
+	/* Before our boot it wraps, and so do the differences to it. */
+	return baseline->last_failure_ns - here->clock_offset_ns;
+}
+
 static int digest_all(struct collection *c, struct promcb_recent_scratch *scratch)
 {
 	const struct promcb_geometry *g = c->image->geometry;
@@ -282,9 +295,10 @@ static int digest_all(struct collection *c, struct promcb_recent_scratch *scratc
 			count++;
 		}
 		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */
-		window.after_reset = c->baselines[index] && c->now_ns - c->baselines[index]->head < TICKS_MEAN_AGE_NS;
-		if (window.after_reset)
-			window.reset_tick = (uint32_t)(c->baselines[index]->head >> PROMCB_HEAD_POSITION_BITS);
+		uint64_t since_ns = c->baselines[index] ? reset_ns(c, c->baselines[index]) : 0;
+
+		window.after_reset = c->baselines[index] && c->now_ns - since_ns < TICKS_MEAN_AGE_NS;
+		window.reset_tick = (uint32_t)(since_ns >> PROMCB_HEAD_POSITION_BITS);
 		result = promcb_recent_digest(rings, count, &window, scratch, &c->snapshot->components[index].recent);
 	}
 	free(rings);

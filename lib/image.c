@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "image.h"
 
-#include "domain.h"
-
 #include <errno.h>
 #include <stdlib.h>
 
@@ -122,7 +120,7 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *buffer = aligned_alloc(64, (g->components * sizeof(uint32_t) + 63) / 64 * 64);
-	const struct promcb_domain here = promcb_domain_now();
+	const struct promcb_domain here = image->here;
 	int result = buffer ? 0 : -ENOMEM;
 
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++) {
@@ -187,7 +185,8 @@ int promcb_image_make(struct promcb_image *image, struct promcb_source *source, 
 	const struct promcb_geometry *g = &source->header.geometry;
 	int result;
 
-	*image = (struct promcb_image){.geometry = g, .block_count = g->chunks * promcb_blocks_per_chunk(g)};
+	*image = (struct promcb_image){
+		.geometry = g, .here = promcb_domain_now(), .block_count = g->chunks * promcb_blocks_per_chunk(g)};
 	image->components = calloc(g->components, sizeof(*image->components));
 	image->index_of = calloc(g->components, sizeof(*image->index_of));
 	image->block_component = calloc(image->block_count, sizeof(*image->block_component));

@@ -13,6 +13,7 @@
 #ifndef PROMCB_IMAGE_H
 #define PROMCB_IMAGE_H
 
+#include "domain.h"
 #include "source.h"
 
 struct promcb_image_component {
@@ -35,6 +36,7 @@ struct promcb_image_lane {
 
 struct promcb_image {
 	const struct promcb_geometry *geometry;
+	struct promcb_domain here;      /* the reader's own clocks */
 	uint32_t count;
 	struct promcb_image_component *components;
 	uint32_t *index_of;             /* descriptor -> index in components + 1; 0: not listed */

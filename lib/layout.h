@@ -185,8 +185,11 @@ struct promcb_descriptor {
 
 /*
  * A baseline is a block that holds what stood in all blocks of the component, with the CLOCK_MONOTONIC ns of the
- * reset as its head, the CLOCK_REALTIME ns as its last_failure_ns, and the state word of then as its position.
+ * reset as its head, the CLOCK_REALTIME ns as its last_failure_ns, and the state word of then as its position. Two
+ * words of its first ring tell what that head is worth, as in a lane; both 0: nobody knows.
  */
+#define PROMCB_BASELINE_TIME_NAMESPACE 0
+#define PROMCB_BASELINE_BOOT 1
 
 #define PROMCB_ASSERT_OFFSET(type, field, offset) \
 	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field " has moved")

@@ -39,6 +39,10 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	sum->head = promcb_clock_monotonic_coarse_ns();
 	sum->last_failure_ns = promcb_clock_realtime_coarse_ns();
 	sum->position = promcb_load_relaxed(&descriptor->state);
+	/* What the head is worth to readers elsewhere, as our lane has it. */
+	sum->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] =
+		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->time_namespace);
+	sum->first_ring[PROMCB_BASELINE_BOOT] = promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->boot);
 	if (block)
 		add_block(sum, block, g->cells);
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {
