@@ -158,7 +158,8 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 	move_entries(p, recorder, seat);
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
-	    entry->block != at->block || entry->ring != at->ring || !seat->lane)
+	    entry->block != at->block || entry->ring != at->ring || !seat->lane ||
+	    (promcb_load_relaxed(&promcb_entry_block(at)->head) & PROMCB_HEAD_POSITION_MASK) < PROMCB_FIRST_RING_SLOTS)
 		return;
 	if (promcb_lane_grow_ring(seat, promcb_entry_block(at)))
 		entry->ring = promcb_lane_ring(seat->segment, promcb_entry_block(at));

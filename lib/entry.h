@@ -57,7 +57,7 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component);
 /* The component's overflow block, whatever the entry says: for a handler that interrupted a record. */
 struct promcb_entry promcb_entry_find_overflow(struct promcb_component *component);
 
-/* Gives the own block a full ring, if it has none yet and the entry still leads to it. */
+/* Looks where the segment has gone; gives the own block a full ring if its first is full and the entry leads to it. */
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at);
 
 #endif
