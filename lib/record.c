@@ -20,6 +20,9 @@
 _Static_assert(PROMCB_LATENCY_MAX_NS == PROMCB_BUCKET_LATENCY_MAX_NS, "one maximum");
 _Static_assert(PROMCB_CLOSED == 0 && PROMCB_LOG_ERROR == 3, "states and levels index words of the segment");
 
+/* A thread looks whether the segment was removed each second, and when it has recorded that often. */
+enum { LOOK_CALLS = 65536 };
+
 /* -- Ways to record ----------------------------------------------------------------------------------------------- */
 
 static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, bool success, uint64_t now_ns)
@@ -53,7 +56,7 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 		    promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&owner->grow_retry_ns);
 	struct promcb_way_out way;
 
-	if (!grow && !promcb_owner_is_due(owner))
+	if (!grow && position % LOOK_CALLS != 0 && !promcb_owner_is_due(owner))
 		return *at;
 	promcb_process_enter(&way);
 	promcb_entry_grow_ring(component, at);
