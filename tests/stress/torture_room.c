@@ -20,6 +20,15 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+/* Sanitizers take longer to start than a round takes, and see the same in each. */
+#if defined(__SANITIZE_THREAD__)
+#define ROUND_STEP 5
+#elif defined(__SANITIZE_ADDRESS__)
+#define ROUND_STEP 3
+#else
+#define ROUND_STEP 1
+#endif
+
 enum { NAMES = 40, THREADS = 5, CALLS = 70, AT_ONCE = 16, PATIENCE_SECONDS = 60, OVERFLOW = NAMES };
 
 /* A round: how large its file system is, and how many pages of it are left once the segment is there; -1: all. */
@@ -328,7 +337,7 @@ int main(void)
 			CHECK(child >= 0, "fork");
 			if (child == 0)
 				be_a_round(&rounds[next]);
-			next++;
+			next += ROUND_STEP;
 			running++;
 			continue;
 		}
@@ -341,7 +350,7 @@ int main(void)
 		refusing += WEXITSTATUS(status) == 3;
 	}
 	rmdir(directory);
-	printf("%u file systems, %u of them too small for all components: exact\n", count, refusing);
+	printf("%u file systems, %u of them too small for all components: exact\n", count / ROUND_STEP, refusing);
 	CHECK(refusing > 10, "only %u were too small", refusing);
 	return 0;
 }
