@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A file system without room: the tools say so in a sentence that has the numbers; producers record what they can as
+# _overflow, and their components are had once there is room. (Every allocation in turn: torture_room.)
+. "$(dirname "$0")/tools_prelude.sh"
+. "$(dirname "$0")/steady_prelude.sh"
+
+need_root
+mkdir "$scratch/small"
+mounted -t tmpfs -o size=64k none "$scratch/small" || { echo "cannot mount a tmpfs"; exit 77; }
+export PROMCB_SEGMENT=$scratch/small/segment
+
+for command in "promcb-admin create" "promcb-record once --latency=0.1 --success"; do
+  # shellcheck disable=SC2086
+  "$tools"/$command 2>"$scratch/err" && fail "$command: made a segment where there is no room"
+  one_line "$command"
+  grep -q "no room for segment $PROMCB_SEGMENT: it begins with [0-9]* bytes" "$scratch/err" ||
+    fail "$command: $(cat "$scratch/err")"
+  [ -z "$(ls "$scratch/small")" ] || fail "$command left something: $(ls "$scratch/small")"
+done
+mount -o remount,size=400k "$scratch/small" || fail "remount"
+start one "$steady" "$PROMCB_SEGMENT" kept 3
+tell one "calls 100"
+tell one "components 100"
+refused=${answer##* }
+[ "$refused" -gt 0 ] && [ "$refused" -lt 100 ] || fail "$refused of 100 components refused"
+has "circuit_breaker_calls_total{component=\"_overflow\"} $((refused * 70))"
+has 'circuit_breaker_calls_total{component="kept"} 300'
+has 'promcb_dropped_calls_total 0'
+[ "$(number 'components rejected')" = "$refused" ] || fail "info: $("$tools/promcb-admin" info)"
+# The same process, with room.
+mount -o remount,size=8m "$scratch/small" || fail "remount"
+recovered() {
+  tell one "components 100"
+  [ "${answer##* }" = 0 ]
+}
+await recovered
+[ "$("$tools/promcb-export" | grep -c '^circuit_breaker_calls_total{component="kept-')" = 100 ] ||
+  fail "components are missing"
+tell one "calls 100"
+has 'circuit_breaker_calls_total{component="kept"} 600'
+has 'promcb_dropped_calls_total 0'
+finish one
+exit 0
