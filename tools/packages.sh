@@ -30,7 +30,7 @@ packages_of() {
     echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo gcovr xz-utils                                        # coverage; segments kept as files
-    echo mount procps e2fsprogs          # file systems and processes to have faults with
+    echo mount procps e2fsprogs                                # file systems and processes to have faults with
     ;;
   *)
     echo "packages.sh: no group \"$1\": run, build or test is expected" >&2
