@@ -7,6 +7,8 @@
 #
 # --quick        gcc alone, and a tenth of the stress        --no-install    install nothing
 #
+# With gcc, processes live and die at random for two minutes; PROMCB_STRESS_SECONDS changes that, in every build.
+#
 # Prints a line per test, the log of each that fails, and at the end "N passed, N failed" and how many could not be
 # tried (skipped), if any. The exit status is 0 only if nothing failed. Builds lie in build/gcc, clang, asan and tsan.
 set -u
@@ -29,9 +31,11 @@ matrix=(
   "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|stress machine"
 )
 install=yes
+quick=
 for argument; do
   case $argument in
   --quick)
+    quick=yes
     matrix=("${matrix[0]}")
     export PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.1}
     ;;
@@ -112,6 +116,9 @@ run() { # configuration, suites
   # An emulator is slower by a factor of ten and more.
   if [[ $1 = aarch64* ]]; then
     local -x PROMCB_STRESS_SCALE=0.1
+  fi
+  if [ "$1" = gcc ] && [ -z "$quick" ]; then
+    wrapper+=(env "PROMCB_STRESS_SECONDS=${PROMCB_STRESS_SECONDS:-120}")
   fi
   rm -f "$directory/meson-logs/testlog.json"
   "${wrapper[@]}" meson test -C "$directory" --no-rebuild --timeout-multiplier 2 "${suites[@]}" 2>&1 |
