@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Two containers, by pid, ipc and time namespaces, with users of their own and one group, record into a segment that
-# they share by its path on a tmpfs; a third user reads it through a read-only mount. The living are not robbed,
-# though each
-# is process 1 to itself and nothing to the other; the dead are adopted; every count is exact.
+# they share by its path on a tmpfs; a third user reads it through a read-only mount. The living are not robbed, though
+# each is process 1 to itself and nothing to the other; the dead are adopted; every count is exact.
 if [ -z "${PROMCB_E2E_OWN_MOUNTS:-}" ]; then
   [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null || { echo "needs root and setpriv" >&2; exit 77; }
   unshare --mount --pid --fork --ipc --mount-proc true 2>/dev/null || { echo "unshare is not allowed" >&2; exit 77; }
@@ -30,9 +29,8 @@ cp "$PROMCB_BUILD"/lib/libpromcb.so.0 "$scratch/bin" || fail "cp"
 export LD_LIBRARY_PATH=$scratch/bin PROMCB_SEGMENT=$scratch/volume/segment
 through=$scratch/readonly/segment
 
-# as USER COMMAND...: with no group but the common one. contained USER COMMAND...: in a container. kill_contained
-# PID: its
-# first process, and so all; what unshare would pass on as --kill-child is lost when the user changes.
+# as USER COMMAND...: with no group but the common one. contained USER COMMAND...: in a container. kill_contained PID:
+# its first process, and so all; what unshare would pass on as --kill-child is lost when the user changes.
 as() {
   local user=$1
   shift
