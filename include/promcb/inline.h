@@ -166,7 +166,8 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 /*
  * Records count calls of one outcome and one stamp. What a record looks up and stores once per call is looked up and
  * stored once per run here: the entry, the sum, the head. A signal handler's records in between are counted; its
- * samples may be overwritten by those of the run.
+ * samples may be overwritten by those of the run. A handler that forks leaves the child a block that is its parent's,
+ * and a sum that its parent adds: the child sees by its entry, which is wiped, that it has none of that to store.
  */
 static inline void promcb_record_many_inline(struct promcb_component *component, const uint64_t *latencies_ns,
 					     size_t count, bool success, uint64_t now_ns)
@@ -193,13 +194,14 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 				uint32_t slot = (uint32_t)position & mask;
 				uint64_t latency_ns = latencies_ns[done];
 
-				if (PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || slot == 0))
+				if (PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || slot == 0 ||
+						    promcb_load_relaxed(&entry->block) != (uintptr_t)block))
 					break;
 				promcb_add_owned(cells + promcb_bucket3(latency_ns), 1);
 				promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
 				sum_ns += latency_ns;
 			}
-			if (done > begun) {
+			if (done > begun && promcb_load_relaxed(&entry->block) == (uintptr_t)block) {
 				promcb_add_owned(&block->latency_sum_ns[0], sum_ns);
 				promcb_store_relaxed(&block->head, promcb_head(now_ns, position));
 			}

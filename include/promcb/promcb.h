@@ -28,7 +28,9 @@
  *    kill its producers with SIGBUS. Keep it to one user or group (mode 0640 is the default).
  *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after
  *    fork or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where
- *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec.
+ *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. The child of a signal handler that
+ *    forked in the middle of a record ends that one call in its parent's lane: it may be counted once for both, and on
+ *    aarch64, where adding takes more than one instruction, take back what its parent counted in the same word since.
  *  - exec: the new program opens the segment again.
  *  - Crash: what was recorded stays, SIGKILL included; at most the one call being recorded is missing or without its
  *    sum.
