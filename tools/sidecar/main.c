@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 	promcb_tool_start("promcb-sidecar");
 	sidecar_options_parse(argc, argv, &options);
 	sidecar_log_set_level(options.log_level);
+	sidecar_log_start();
 	prepare_process();
 	/* Keys are read before the rights to do so are given up; a changed key must be readable without them. */
 	if (sidecar_web_config_open(options.config_file, &web_config, message, sizeof(message)) < 0 ||
