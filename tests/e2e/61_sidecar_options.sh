@@ -41,6 +41,39 @@ start
 refused "cannot listen on 127.0.0.1:$port" --web.listen-address=127.0.0.1:$port
 stop
 
+# No host is every address, and a name all of its own.
+answer_at() {
+  curl -s -f -o /dev/null "http://$1/-/healthy" || fail "no answer at $1: $(cat "$scratch/log")"
+}
+[ -e /proc/net/if_inet6 ] || echo "no IPv6 here: every address is tried with IPv4 alone"
+"$sidecar" --web.listen-address=:0 2>"$scratch/log" &
+background=$!
+await listening
+port=$(sed -n 's/.*msg=listening address=.*:\([0-9]*\) .*/\1/p' "$scratch/log")
+answer_at "127.0.0.1:$port"
+[ ! -e /proc/net/if_inet6 ] || answer_at "[::1]:$port"
+stop
+if [ "$(id -u)" = 0 ] && [ -e /proc/net/if_inet6 ] && unshare -m true 2>/dev/null; then
+  # One of them twice, and one that this machine has not.
+  printf '%s three.example\n' 127.0.0.1 127.0.0.2 ::1 127.0.0.1 192.0.2.1 >"$scratch/hosts"
+  unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$scratch/hosts" "$sidecar" \
+    --web.listen-address=three.example:0 2>"$scratch/log" &
+  background=$!
+  await listening
+  sed -n 's/.*msg=listening address=\([^ ]*\) .*/\1/p' "$scratch/log" >"$scratch/addresses"
+  while read -r address; do
+    answer_at "$address"
+  done <"$scratch/addresses"
+  [ "$(sed 's/:[0-9]*$//' "$scratch/addresses" | sort | tr '\n' ' ')" = '127.0.0.1 127.0.0.2 [::1] ' ] ||
+    fail "not each once: $(cat "$scratch/log")"
+  stop
+fi
+many=()
+for _ in $(seq 65); do
+  many+=(--web.listen-address=127.0.0.1:0)
+done
+refused 'more than 64' "${many[@]}"
+
 # A unix socket: left by one that was killed, it is replaced; of one that lives, it is not; at the end it is gone.
 start --web.listen-address=unix:"$scratch/http"
 curl -s -o /dev/null --unix-socket "$scratch/http" http://localhost/-/healthy || fail "unix socket"
@@ -97,9 +130,21 @@ if [ "$(id -u)" = 0 ]; then
   answers 200 /metrics
   body_has 'promcb_up 0'
   grep -q -i 'permission' "$scratch/log" || fail "no word of permission: $(cat "$scratch/log")"
+  grep -q 'running as root' "$scratch/log" && fail "it runs as root"
   chmod 644 "/dev/shm$PROMCB_SEGMENT"
   answers 200 /metrics
   body_has 'promcb_up 1'
+  stop
+  # Its sockets are its own.
+  start --user=nobody --web.listen-address=unix:"$scratch/http"
+  [ "$(stat -c %U:%a "$scratch/http")" = nobody:660 ] || fail "owner of the socket: $(ls -l "$scratch/http")"
+  stop
+  # Its memory has keys and passwords: nobody but root looks into it.
+  echo 'basic_auth_users: {}' >"$scratch/web.yml"
+  start --user=nobody --web.config.file="$scratch/web.yml"
+  [ "$(stat -c %U "/proc/$background/maps")" = root ] || fail "the user's other processes read its memory"
+  get /metrics
+  grep -q '^process_open_fds [1-9]' "$scratch/body" || fail "it does not read about itself"
   stop
 fi
 exit 0

@@ -43,10 +43,11 @@ static void name_of(int fd, char *out, size_t size)
 	}
 }
 
-static int keep(struct sidecar_listeners *listeners, int fd, bool is_ours)
+static int keep(struct sidecar_listeners *listeners, int fd, bool is_ours, char *message, size_t message_size)
 {
 	if (listeners->count == SIDECAR_LISTENERS_MAX) {
 		close(fd);
+		snprintf(message, message_size, "more than %d sockets to listen on", SIDECAR_LISTENERS_MAX);
 		return -E2BIG;
 	}
 	listeners->fds[listeners->count] = fd;
@@ -86,6 +87,7 @@ static int listen_file(struct sidecar_listeners *listeners, const char *name, ch
 	const char *path = name + strlen("unix:");
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd, result;
+	mode_t mask;
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path))
 		return fail(EINVAL, name, "a path of 1 to 107 bytes is expected", message, message_size);
@@ -93,17 +95,19 @@ static int listen_file(struct sidecar_listeners *listeners, const char *name, ch
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return fail(errno, name, "socket", message, message_size);
+	/* The owner and the group may connect, as they may read a segment. A chmod() could meet another file. */
+	mask = umask(0117);
 	result = bind(fd, (const struct sockaddr *)&address, sizeof(address));
 	if (result < 0 && errno == EADDRINUSE && is_stale(&address))
 		result = bind(fd, (const struct sockaddr *)&address, sizeof(address));
-	/* The owner and the group may connect, as they may read a segment. */
-	if (result < 0 || chmod(path, 0660) < 0 || listen(fd, BACKLOG) < 0) {
+	umask(mask);
+	if (result < 0 || listen(fd, BACKLOG) < 0) {
 		result = errno;
 		close(fd);
 		return fail(result, name, result == EADDRINUSE ? "another server, or another file" : "bind", message,
 			    message_size);
 	}
-	return keep(listeners, fd, true);
+	return keep(listeners, fd, true, message, message_size);
 }
 
 /* -- Addresses ----------------------------------------------------------------------------------------------------- */
@@ -129,29 +133,49 @@ static int listen_on(const struct addrinfo *where, int *out)
 	return 0;
 }
 
+/* Whether an address stands in the list before: /etc/hosts may have it twice. */
+static bool is_repeated(const struct addrinfo *list, const struct addrinfo *address)
+{
+	for (; list != address; list = list->ai_next) {
+		if (list->ai_addrlen == address->ai_addrlen &&
+		    memcmp(list->ai_addr, address->ai_addr, address->ai_addrlen) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int listen_host(struct sidecar_listeners *listeners, const char *name, const char *host, const char *port,
 		       char *message, size_t message_size)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found;
+	size_t before;
 	int fd = -1, result = getaddrinfo(host, port, &hints, &found);
 
 	if (result != 0) {
 		snprintf(message, message_size, "cannot listen on %s: %s", name, gai_strerror(result));
 		return -EINVAL;
 	}
-	/* IPv6 first where it takes IPv4 along; one socket is enough. */
-	result = -EADDRNOTAVAIL;
-	for (unsigned i = 0; i < 2 && result < 0; i++) {
-		int family = i == 0 ? AF_INET6 : AF_INET;
-
-		for (const struct addrinfo *at = found; at && result < 0; at = at->ai_next) {
-			if (host || at->ai_family == family)
-				result = listen_on(at, &fd);
+	/* A name may stand for several addresses; no name for two, of which IPv6's takes IPv4 along. */
+	before = listeners->count;
+	for (unsigned i = 0; i < 2 && (host || listeners->count == before); i++) {
+		for (const struct addrinfo *at = found; at; at = at->ai_next) {
+			if (at->ai_family != (i == 0 ? AF_INET6 : AF_INET) || is_repeated(found, at))
+				continue;
+			result = listen_on(at, &fd);
+			/* An address that this machine has not is left out. */
+			if (result == -EADDRNOTAVAIL || result == -EAFNOSUPPORT)
+				continue;
+			result = result < 0 ? fail(-result, name, "bind", message, message_size)
+					    : keep(listeners, fd, true, message, message_size);
+			if (result < 0)
+				goto out;
 		}
 	}
+	result = listeners->count > before ? 0 : fail(EADDRNOTAVAIL, name, "bind", message, message_size);
+out:
 	freeaddrinfo(found);
-	return result < 0 ? fail(-result, name, "bind", message, message_size) : keep(listeners, fd, true);
+	return result;
 }
 
 int sidecar_listen(struct sidecar_listeners *listeners, const char *address, char *message, size_t message_size)
@@ -223,7 +247,7 @@ int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, s
 		}
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		int result = keep(listeners, fd, false);
+		int result = keep(listeners, fd, false, message, message_size);
 
 		if (result < 0)
 			return result;
@@ -232,6 +256,18 @@ int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, s
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
 	unsetenv("LISTEN_FDNAMES");
+	return 0;
+}
+
+int sidecar_listen_give(const struct sidecar_listeners *listeners, uid_t uid, gid_t gid, char *message,
+			size_t message_size)
+{
+	for (size_t i = 0; i < listeners->count; i++) {
+		const char *address = listeners->addresses[i];
+
+		if (listeners->is_ours[i] && strncmp(address, "unix:", 5) == 0 && lchown(address + 5, uid, gid) < 0)
+			return fail(errno, address, "chown", message, message_size);
+	}
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { SIDECAR_LISTENERS_MAX = 64 };
 
@@ -30,6 +31,10 @@ int sidecar_listen_loopback(struct sidecar_listeners *listeners, unsigned port, 
 
 /* Adds what systemd passes (sd_listen_fds(3)). Returns as above. */
 int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, size_t message_size);
+
+/* Gives the files of unix sockets made here to a user. Returns as above. */
+int sidecar_listen_give(const struct sidecar_listeners *listeners, uid_t uid, gid_t gid, char *message,
+			size_t message_size);
 
 /* Closes all, and removes the files of unix sockets made here. */
 void sidecar_listen_close(struct sidecar_listeners *listeners);

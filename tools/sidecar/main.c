@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int fail(const char *message)
 {
@@ -54,6 +55,25 @@ static int listen_all(const struct sidecar_options *options, struct sidecar_list
 	for (size_t i = 0; i < options->listen_count && result == 0; i++)
 		result = sidecar_listen(listeners, options->listen[i], message, message_size);
 	return result;
+}
+
+/* What needs the rights that we were started with, and then without them. */
+static int open_all(const struct sidecar_options *options, struct sidecar_listeners *listeners,
+		    struct sidecar_web_config **web_config, char *message, size_t message_size)
+{
+	struct sidecar_identity identity;
+	int result = sidecar_web_config_open(options->config_file, web_config, message, message_size);
+
+	if (result == 0)
+		result = listen_all(options, listeners, message, message_size);
+	if (result == 0 && options->user) {
+		result = sidecar_privileges_find(options->user, &identity, message, message_size);
+		if (result == 0)
+			result = sidecar_listen_give(listeners, identity.uid, identity.gid, message, message_size);
+	} else if (result == 0 && geteuid() == 0) {
+		sidecar_log(SIDECAR_LOG_WARN, "running as root, which nothing here needs; see --user", NULL);
+	}
+	return result < 0 ? result : sidecar_privileges_drop(options->user ? &identity : NULL, message, message_size);
 }
 
 static int serve(const struct sidecar_options *options, const struct sidecar_listeners *listeners,
@@ -117,17 +137,19 @@ int main(int argc, char **argv)
 	sidecar_log_start();
 	prepare_process();
 	/* Keys are read before the rights to do so are given up; a changed key must be readable without them. */
-	if (sidecar_web_config_open(options.config_file, &web_config, message, sizeof(message)) < 0 ||
-	    listen_all(&options, &listeners, message, sizeof(message)) < 0 ||
-	    sidecar_privileges_drop(options.user, message, sizeof(message)) < 0) {
+	if (open_all(&options, &listeners, &web_config, message, sizeof(message)) < 0) {
 		fail(message);
 		goto out;
 	}
+	/* After the user has changed, which sets it too. */
+	sidecar_privileges_hide(options.config_file);
 	routes = sidecar_routes_new(&options, web_config);
 	status = routes ? serve(&options, &listeners, web_config, routes) : fail(promcb_strerror(ENOMEM));
 out:
 	sidecar_routes_free(routes);
 	sidecar_listen_close(&listeners);
 	sidecar_web_config_close(web_config);
+	/* The secrets are gone; whoever looks for leaks may look. */
+	sidecar_privileges_hide(false);
 	return status;
 }

@@ -20,44 +20,58 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int become(const char *user, char *message, size_t message_size)
+int sidecar_privileges_find(const char *user, struct sidecar_identity *out, char *message, size_t message_size)
 {
-	char name[256];
 	const char *colon = strchr(user, ':');
-	size_t length = colon ? (size_t)(colon - user) : strlen(user);
 	const struct passwd *passwd;
 	const struct group *group = NULL;
-	gid_t gid;
 
-	snprintf(name, sizeof(name), "%.*s", (int)length, user);
-	errno = 0;
-	passwd = getpwnam(name);
-	if (colon)
+	snprintf(out->name, sizeof(out->name), "%.*s", (int)(colon ? colon - user : (ptrdiff_t)strlen(user)), user);
+	passwd = getpwnam(out->name);
+	if (passwd) {
+		out->uid = passwd->pw_uid;
+		out->gid = passwd->pw_gid;
+		if (!colon)
+			return 0;
 		group = getgrnam(colon + 1);
-	if (!passwd || (colon && !group)) {
+	}
+	if (!group) {
 		snprintf(message, message_size, "--user=%s: there is no such %s", user, passwd ? "group" : "user");
 		return -ENOENT;
 	}
-	gid = group ? group->gr_gid : passwd->pw_gid;
-	if (initgroups(name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
-	    setresuid(passwd->pw_uid, passwd->pw_uid, passwd->pw_uid) < 0) {
+	out->gid = group->gr_gid;
+	return 0;
+}
+
+/* For good: the kernel forgets who it was, too. */
+static int become(const struct sidecar_identity *identity, char *message, size_t message_size)
+{
+	if (initgroups(identity->name, identity->gid) < 0 ||
+	    setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+	    setresuid(identity->uid, identity->uid, identity->uid) < 0) {
 		int error = errno;
 
-		snprintf(message, message_size, "cannot become %s: %s; --user is for root", user, strerror(error));
+		snprintf(message, message_size, "cannot become %s: %s; --user is for root", identity->name,
+			 strerror(error));
 		return -error;
 	}
 	return 0;
 }
 
-int sidecar_privileges_drop(const char *user, char *message, size_t message_size)
+int sidecar_privileges_drop(const struct sidecar_identity *identity, char *message, size_t message_size)
 {
-	int result = user ? become(user, message, message_size) : 0;
+	int result = identity ? become(identity, message, message_size) : 0;
 
 	if (result == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		result = -errno;
 		snprintf(message, message_size, "cannot give up new privileges: %s", strerror(errno));
 	}
 	return result;
+}
+
+void sidecar_privileges_hide(bool hidden)
+{
+	prctl(PR_SET_DUMPABLE, hidden ? 0 : 1, 0, 0, 0);
 }
 
 void sidecar_notify(const char *state)
