@@ -3,6 +3,7 @@
 # Every path, method and format of the sidecar, and a segment that is missing, made, recreated, truncated and spoiled.
 . "${0%/*}/tools_prelude.sh"
 . "${0%/*}/sidecar_http.sh"
+command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 command -v jq >/dev/null || { echo "jq is not installed"; exit 77; }
 
 # -- Without a segment -------------------------------------------------------------------------------------------------
@@ -54,12 +55,32 @@ jq -e 'keys == ["a<b>&\"c\""]' <"$scratch/body" >/dev/null || fail "query: $(cat
 answers 200 /prometheus/query
 jq -e 'length == 2 and .pay.current_state == "open" and .pay.latency_percentiles.p99 == 0.5' <"$scratch/body" \
   >/dev/null || fail "query of all"
-answers 200 '/prometheus/query?q=nobody'
-[ "$(jq -c . <"$scratch/body")" = '{}' ] || fail "query of nobody"
+answers 200 '/prometheus/query?q='
+jq -e 'length == 2' <"$scratch/body" >/dev/null || fail "query of an empty text"
+# Whatever is asked for, the answer is an object.
+for q in %00 %ff %zz %25 '%' a%00b 'pay&x=y' "$(head -c 8192 /dev/zero | tr '\0' a)"; do
+  answers 200 "/prometheus/query?q=$q"
+  jq -e 'type == "object"' <"$scratch/body" >/dev/null || fail "query of $q: $(cat "$scratch/body")"
+done
+for q in nobody %00 pay%00; do
+  answers 200 "/prometheus/query?q=$q"
+  [ "$(jq -c . <"$scratch/body")" = '{}' ] || fail "query of $q"
+done
 answers 200 /
 [ "$(header Content-Type)" = 'text/html; charset=utf-8' ] || fail "landing"
 body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
 body_has 'href="/metrics"'
+python3 - "$scratch/body" <<'PYTHON' || fail "the page is not well-formed"
+import html.parser, sys
+void, stack = {"meta", "link", "br"}, []
+class Parser(html.parser.HTMLParser):
+    def handle_starttag(self, tag, attributes):
+        if tag not in void: stack.append(tag)
+    def handle_endtag(self, tag):
+        assert stack.pop() == tag, tag
+Parser().feed(open(sys.argv[1]).read())
+assert not stack
+PYTHON
 
 # -- Methods -----------------------------------------------------------------------------------------------------------
 for path in /metrics / /health/metrics /prometheus/query /-/healthy /-/ready; do
@@ -72,14 +93,31 @@ for path in /metrics / /health/metrics /prometheus/query /-/healthy /-/ready; do
   /metrics | / | /health/metrics) ;;
   *) [ "$(header Content-Length)" = "$length" ] || fail "HEAD $path: length" ;;
   esac
-  for method in POST PUT DELETE OPTIONS PATCH; do
+  for method in POST PUT DELETE OPTIONS PATCH TRACE PROPFIND; do
     answers 405 $path -X $method -d 'x=1'
     [ "$(header Allow)" = 'GET, HEAD' ] || fail "$method $path: Allow: $(header Allow)"
   done
 done
-for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico; do
-  answers 404 $path
+# A 404 tells what there is, and does not repeat what was asked.
+for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico //metrics /metrics/../metrics /%2e%2e/etc/passwd \
+  '/<script>' /Metrics /metrics%00 /prometheus; do
+  answers 404 "$path" --path-as-is
+  body_has /metrics
+  body_has /prometheus/query
+  [ "$(header Content-Type)" = 'text/plain; charset=utf-8' ] || fail "404 as $(header Content-Type)"
+  grep -q '<script' "$scratch/body" && fail "404 repeats what was asked"
 done
+answers 404 /nothing -I
+answers 200 '/metrics?name=anything'
+answers 200 /metrics -H 'X-Prometheus-Scrape-Timeout-Seconds: nonsense'
+answers 200 /-/healthy -0
+# Bodies are neither wanted nor waited for.
+head -c 3000000 /dev/zero >"$scratch/big"
+answers 405 /metrics --data-binary "@$scratch/big"
+answers 405 /metrics --data-binary "@$scratch/big" -H 'Transfer-Encoding: chunked'
+answers 405 /metrics --data-binary "@$scratch/big" -H 'Expect: 100-continue'
+answers 200 /-/healthy -X GET --data-binary "@$scratch/big"
+answers 200 /-/healthy
 # One connection serves many requests.
 [ "$(curl -s -o /dev/null -o /dev/null -o /dev/null -w '%{num_connects} ' "$url/metrics" "$url/" "$url/nothing")" = \
   '1 0 0 ' ] || fail "no keep-alive"
@@ -114,6 +152,7 @@ echo "no segment" >"/dev/shm${PROMCB_SEGMENT}_bad"
 start --segment="${PROMCB_SEGMENT}_*" --web.telemetry-path=/m --web.disable-exporter-metrics --compat=none \
   --classic-schema=2 --web.share-ms=0
 answers 404 /metrics
+body_has 'There is: /m,'
 answers 200 /m
 for name in one two; do
   body_has "circuit_breaker_calls_total{segment=\"${PROMCB_SEGMENT}_$name\",component=\"both\"} 1"

@@ -305,6 +305,19 @@ static bool is_known(const struct sidecar_routes *routes, const char *path)
 	return strcmp(path, routes->options->telemetry_path) == 0;
 }
 
+static enum MHD_Result answer_unknown(struct sidecar_routes *routes, struct MHD_Connection *connection,
+				      const struct sidecar_request *request)
+{
+	char text[1024];
+
+	/* What was asked for is not repeated: it is anybody's text. */
+	snprintf(text, sizeof(text),
+		 "There is nothing at this path. There is: %s, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
+		 "/-/ready, and / for a person.\n",
+		 routes->options->telemetry_path);
+	return send_text(routes, connection, MHD_HTTP_NOT_FOUND, text, NULL, NULL, request);
+}
+
 enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *connection, struct sidecar_request *request)
 {
 	struct sidecar_routes *routes = context;
@@ -325,8 +338,7 @@ enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *conn
 				 "Too many passwords are being checked.\n", MHD_HTTP_HEADER_RETRY_AFTER, "1", request);
 	}
 	if (!is_known(routes, request->url))
-		return send_text(routes, connection, MHD_HTTP_NOT_FOUND, "Not found. What there is stands at /\n", NULL,
-				 NULL, request);
+		return answer_unknown(routes, connection, request);
 	if (strcmp(request->method, MHD_HTTP_METHOD_GET) != 0 && strcmp(request->method, MHD_HTTP_METHOD_HEAD) != 0)
 		return send_text(routes, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD are answered here.\n",
 				 MHD_HTTP_HEADER_ALLOW, "GET, HEAD", request);

@@ -198,6 +198,15 @@ static void completed(void *context, struct MHD_Connection *connection, void **r
 	pthread_mutex_unlock(&server->mutex);
 }
 
+/* A NUL would end what is asked for: it becomes a byte that stands in no text. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+	(void)context, (void)connection;
+	for (char *nul = strstr(text, "%00"); nul; nul = strstr(nul, "%00"))
+		nul[1] = nul[2] = 'f';
+	return MHD_http_unescape(text);
+}
+
 static void log_mhd(void *context, const char *format, va_list arguments)
 {
 	char text[512];
@@ -413,7 +422,8 @@ int sidecar_server_start(const struct sidecar_server_options *options, struct si
 				 (server->max_connections + SPARE_DESCRIPTORS) * THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
 				 (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES,
 				 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED,
-				 completed, server, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+				 completed, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+				 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!server->daemon)
 		goto no_memory;
 	*out = server;
