@@ -2,8 +2,11 @@
 /*
  * bench_record: what does recording one call cost, beside a hand-written loop of the same stores?
  *
- * Usage: bench_record [ROUNDS [OPERATIONS]]. Two threads record the same component, each pinned to a processor. The
- * clock's own price is a case of its own; a stop is compared with two reads of the TSC and the floor.
+ * Both workers record the same component. The clocks' own price is told too: a stop is compared with two reads of the
+ * TSC and the floor. The last row is no recording at all: 24 additions, which take twice as long by two workers where
+ * the two processors are threads of one core.
+ *
+ * Usage: bench_record [ROUNDS [MILLISECONDS]]. Compiled as C and, by bench_record_cxx.cc, as C++.
  */
 #include "bench.h"
 #include "floor.h"
@@ -11,113 +14,109 @@
 #include <promcb/admin.h>
 #include <promcb/promcb.h>
 
-#include <unistd.h>
+#ifdef __cplusplus
+#define PROMCB "promcb C++"
+#else
+#define PROMCB "promcb"
+#endif
 
-static struct floor_block *blocks[BENCH_THREADS_MAX];
+static struct floor_block *blocks;
 static struct promcb_component *component;
 static uint64_t base_ns;
 
-#define EACH_CALL(statement)                                                         \
-	do {                                                                         \
-		for (uint64_t i = 0; i < count; i++) {                               \
-			uint64_t latency_ns = bench_latency_ns[i % BENCH_LATENCIES]; \
-			bool success = bench_success[i % BENCH_LATENCIES];           \
-			uint64_t now_ns = base_ns + i * 1000;                        \
-                                                                                     \
-			(void)latency_ns, (void)success, (void)now_ns, (void)thread; \
-			statement;                                                   \
-			__asm__ __volatile__("" ::: "memory");                       \
-		}                                                                    \
-	} while (0)
-
-static uint64_t coarse_ns(void)
+static void floor_inlined(unsigned worker, uint64_t count)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	BENCH_EACH_CALL(floor_record_inline(&blocks[worker], latency_ns, success, base_ns + i * 1000));
 }
 
-static uint64_t tick(void)
+static void floor_called(unsigned worker, uint64_t count)
 {
-#if defined(__x86_64__)
-	return __builtin_ia32_rdtsc();
-#else
-	return bench_now_ns();
-#endif
+	BENCH_EACH_CALL(floor_record(&blocks[worker], latency_ns, success, base_ns + i * 1000));
 }
 
-static void floor_inlined(unsigned thread, uint64_t count)
+static void floor_coarse(unsigned worker, uint64_t count)
 {
-	EACH_CALL(floor_record_inline(blocks[thread], latency_ns, success, now_ns));
+	BENCH_EACH_CALL(floor_record(&blocks[worker], latency_ns, success, bench_coarse_ns()));
 }
 
-static void floor_called(unsigned thread, uint64_t count)
+static void floor_ticks(unsigned worker, uint64_t count)
 {
-	EACH_CALL(floor_record(blocks[thread], latency_ns, success, now_ns));
+	BENCH_EACH_CALL(uint64_t begin = bench_tick();
+			floor_record(&blocks[worker], bench_tick() - begin, success, begin));
 }
 
-static void floor_coarse(unsigned thread, uint64_t count)
+static void clock_ticks(unsigned worker, uint64_t count)
 {
-	EACH_CALL(floor_record(blocks[thread], latency_ns, success, coarse_ns()));
+	static uint64_t sum[2 * 16];
+
+	BENCH_EACH_CALL(uint64_t begin = bench_tick(); sum[16 * worker] += bench_tick() - begin);
 }
 
-static void floor_ticks(unsigned thread, uint64_t count)
+static void clock_coarse(unsigned worker, uint64_t count)
 {
-	EACH_CALL(uint64_t begin = tick(); floor_record(blocks[thread], tick() - begin, success, begin));
+	static uint64_t sum[2 * 16];
+
+	BENCH_EACH_CALL(sum[16 * worker] += bench_coarse_ns());
 }
 
-static void at_inlined(unsigned thread, uint64_t count)
+static void at_inlined(unsigned worker, uint64_t count)
 {
-	EACH_CALL(promcb_record_at_inline(component, latency_ns, success, now_ns));
+	BENCH_EACH_CALL(promcb_record_at_inline(component, latency_ns, success, base_ns + i * 1000));
 }
 
-static void at_called(unsigned thread, uint64_t count)
+static void at_called(unsigned worker, uint64_t count)
 {
-	EACH_CALL(promcb_record_at(component, latency_ns, success, now_ns));
+	BENCH_EACH_CALL(promcb_record_at(component, latency_ns, success, base_ns + i * 1000));
 }
 
-static void coarse_called(unsigned thread, uint64_t count)
+static void coarse_called(unsigned worker, uint64_t count)
 {
-	EACH_CALL(promcb_record(component, latency_ns, success));
+	BENCH_EACH_CALL(promcb_record(component, latency_ns, success));
 }
 
-static void start_stop(unsigned thread, uint64_t count)
+static void start_stop(unsigned worker, uint64_t count)
 {
-	EACH_CALL(promcb_stop(component, promcb_start(), success));
+	BENCH_EACH_CALL(promcb_stop(component, promcb_start(), success));
+}
+
+static void additions(unsigned worker, uint64_t count)
+{
+	uint64_t a = worker, b = 0, c = 0, d = 0;
+
+	for (uint64_t i = 0; i < count; i++)
+		for (unsigned k = 0; k < 6; k++) {
+			a += i, b += i, c += i, d += i;
+			__asm__ __volatile__("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+		}
 }
 
 int main(int argc, char **argv)
 {
 	static struct bench_case cases[] = {
-		{.name = "floor, inlined", .run = floor_inlined},
-		{.name = "promcb_record_at_inline", .run = at_inlined, .floor = "floor, inlined"},
-		{.name = "floor, shared library", .run = floor_called},
-		{.name = "promcb_record_at", .run = at_called, .floor = "floor, shared library"},
-		{.name = "floor + coarse clock", .run = floor_coarse},
-		{.name = "promcb_record", .run = coarse_called, .floor = "floor + coarse clock"},
-		{.name = "floor + two TSC reads", .run = floor_ticks},
-		{.name = "promcb_start + promcb_stop", .run = start_stop, .floor = "floor + two TSC reads"},
+		{"record", "record_at inlined", "floor", floor_inlined, 0, 1000, 0},
+		{"record", "record_at inlined", PROMCB, at_inlined, 0, 1000, 0},
+		{"record", "record_at", "floor", floor_called, 0, 1000, 0},
+		{"record", "record_at", PROMCB, at_called, 0, 1000, 0},
+		{"record", "record", "floor", floor_coarse, 0, 1000, 0},
+		{"record", "record", "clock", clock_coarse, 0, 1000, 0},
+		{"record", "record", PROMCB, coarse_called, 0, 1000, 0},
+		{"record", "start + stop", "floor", floor_ticks, 0, 1000, 0},
+		{"record", "start + stop", "clock", clock_ticks, 0, 1000, 0},
+		{"record", "start + stop", PROMCB, start_stop, 0, 1000, 0},
+		{"machine", "24 additions", "floor", additions, 0, 1000, 0},
 	};
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 11;
-	uint64_t operations = argc > 2 ? strtoull(argv[2], NULL, 10) : 4000000;
+	struct bench_arguments arguments = bench_arguments(argc, argv);
 	struct promcb *metrics;
-	char segment[64];
+	const char *segment = bench_segment();
 
-	snprintf(segment, sizeof(segment), "/promcb-bench-%d", (int)getpid());
 	if (promcb_open(segment, NULL, &metrics) < 0 || promcb_component(metrics, "bench", &component) < 0) {
 		fprintf(stderr, "bench_record: no segment %s\n", segment);
 		return 1;
 	}
-	for (unsigned t = 0; t < BENCH_THREADS_MAX; t++) {
-		blocks[t] = aligned_alloc(4096, (sizeof(struct floor_block) + 4095) / 4096 * 4096);
-		if (!blocks[t])
-			return 1;
-		memset(blocks[t], 0, sizeof(struct floor_block));
-	}
+	blocks = (struct floor_block *)bench_shared_memory(BENCH_WORKERS_MAX * sizeof(*blocks));
 	bench_make_latencies();
 	base_ns = bench_now_ns();
-	bench_run(cases, sizeof(cases) / sizeof(cases[0]), rounds ? rounds : 1, operations);
+	bench_run(cases, sizeof(cases) / sizeof(cases[0]), arguments, BENCH_TWO_PROCESSES);
 	promcb_close(metrics);
 	promcb_remove(segment, true, NULL);
 	return 0;

@@ -25,6 +25,10 @@ static inline void floor_record_inline(struct floor_block *block, uint64_t laten
 	block->header.head = promcb_head(now_ns, head + 1);
 }
 
-void floor_record(struct floor_block *block, uint64_t latency_ns, bool success, uint64_t now_ns);
+#ifdef __cplusplus
+extern "C"
+#endif
+	void
+	floor_record(struct floor_block *block, uint64_t latency_ns, bool success, uint64_t now_ns);
 
 #endif
