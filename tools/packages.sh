@@ -7,7 +7,8 @@
 #   tools/packages.sh --missing GROUP...   prints what is missing
 #   tools/packages.sh --list GROUP...      prints all of it
 #
-# Groups: run (to run an installed promcb), build (to build it), test (to test it, on top of build).
+# Groups: run (to run an installed promcb), build (to build it), test (to test it, on top of build), bench (the peers
+# that it is measured beside, on top of build).
 set -eu
 
 packages_of() {
@@ -31,9 +32,13 @@ packages_of() {
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo gcovr xz-utils                                        # coverage; segments kept as files
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
+    echo valgrind                        # counts instructions and cache lines
+    ;;
+  bench)
+    echo prometheus-cpp-dev libpcp-mmv1-dev libpcp3-dev python3-prometheus-client
     ;;
   *)
-    echo "packages.sh: no group \"$1\": run, build or test is expected" >&2
+    echo "packages.sh: no group \"$1\": run, build, test or bench is expected" >&2
     return 1
     ;;
   esac
