@@ -12,7 +12,7 @@
 /* Within this, the difference of two 32-bit ticks is an age. */
 #define TICKS_MEAN_AGE_NS ((uint64_t)INT32_MAX << PROMCB_HEAD_POSITION_BITS)
 
-enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */ };
+enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */, CELLS_AT_ONCE = 8 };
 
 /* Where a component's recent samples lie. */
 struct ring_place {
@@ -124,6 +124,40 @@ static int note_ring(struct collection *c, const struct promcb_block *block, uin
 	return 0;
 }
 
+/*
+ * Adds the cells of one outcome to the sums. Returns how many calls they hold. The latencies of a component lie in some
+ * 50 of 322 cells: those that hold nothing are passed over, eight at a time, and their sums stay untouched. Written
+ * out, since compilers do not unroll a loop of atomic loads: that is a fifth of a snapshot's time.
+ */
+static uint64_t add_cells(uint64_t *into, const uint64_t *cells, uint32_t count)
+{
+	uint64_t calls = 0;
+	uint32_t cell = 0;
+
+	for (; cell + CELLS_AT_ONCE <= count; cell += CELLS_AT_ONCE) {
+		const uint64_t *at = &cells[cell];
+
+		if ((promcb_load_relaxed(&at[0]) | promcb_load_relaxed(&at[1]) | promcb_load_relaxed(&at[2]) |
+		     promcb_load_relaxed(&at[3]) | promcb_load_relaxed(&at[4]) | promcb_load_relaxed(&at[5]) |
+		     promcb_load_relaxed(&at[6]) | promcb_load_relaxed(&at[7])) == 0)
+			continue;
+		for (unsigned i = 0; i < CELLS_AT_ONCE; i++) {
+			uint64_t value = promcb_load_relaxed(&at[i]);
+
+			into[cell + i] += value;
+			calls += value;
+		}
+	}
+	for (; cell < count; cell++) {
+		uint64_t value = promcb_load_relaxed(&cells[cell]);
+
+		if (value)
+			into[cell] += value;
+		calls += value;
+	}
+	return calls;
+}
+
 static int add_block(struct collection *c, const struct promcb_block *block, uint32_t number, uint32_t component,
 		     uint32_t index)
 {
@@ -142,12 +176,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
-		for (uint32_t cell = 0; cell < count; cell++) {
-			uint64_t value = promcb_load_relaxed(&cells[outcome * count + cell]);
-
-			into->cells[outcome][cell] += value;
-			calls += value;
-		}
+		calls += add_cells(into->cells[outcome], &cells[outcome * count], count);
 	}
 	for (unsigned level = 0; level < 4; level++)
 		into->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
@@ -394,7 +423,7 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 		c->wanted += is_wanted(&c->image->components[i], options);
 	s->cells = cells;
 	s->components = calloc(c->wanted + 1, sizeof(*s->components));
-	s->cell_memory = calloc(c->wanted + 1, 2 * cells * sizeof(uint64_t));
+	s->cell_memory = promcb_snapshot_cells((c->wanted + 1) * 2 * cells);
 	c->index_of = calloc(c->image->geometry->components, sizeof(*c->index_of));
 	c->baselines = calloc(c->wanted + 1, sizeof(*c->baselines));
 	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines)

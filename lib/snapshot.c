@@ -5,6 +5,21 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE_BYTES = 2 << 20 };
+
+uint64_t *promcb_snapshot_cells(size_t count)
+{
+	uint64_t *cells = calloc(count, sizeof(*cells));
+	uintptr_t begin = ((uintptr_t)cells + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+	uintptr_t end = (uintptr_t)(cells + count) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+
+	/* Advice, no more: where the kernel has no such pages, everything is as it was. */
+	if (cells && begin < end)
+		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+	return cells;
+}
 
 void promcb_snapshot_free(struct promcb_snapshot *snapshot)
 {

@@ -56,4 +56,10 @@ struct promcb_snapshot {
 	uint64_t *cell_memory;                  /* count * 2 * cells words */
 };
 
+/*
+ * Words for the cells, all 0; NULL: no memory. Freed with the snapshot. Those of 10,000 components are 51 MB that are
+ * written all over: 12,600 page faults of 4 KiB, 20 ms, or 24 of 2 MiB.
+ */
+uint64_t *promcb_snapshot_cells(size_t count);
+
 #endif
