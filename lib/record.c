@@ -193,7 +193,9 @@ static void record_any(struct promcb_component *component, uint64_t latency_ns, 
 	with_entry(component, record_call, &call);
 }
 
-void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns)
+/* Apart: clang would put it into promcb_record_at(), which then saved every register for it at each call. */
+__attribute__((noinline)) void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns,
+						   bool success, uint64_t now_ns)
 {
 	struct promcb_entry at = promcb_entry_load(component);
 
