@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The fast paths do not grow: instructions, conditional branches and calls of each, as valgrind counts them, stay below
+# a limit that lies some 5 % above what they were when the limit was set. Counts do not depend on the machine's mood.
+# A row with the counts is printed for each path, so that a limit can be lowered when a path gets shorter.
+. "$(dirname "$0")/tools_prelude.sh"
+compiler=${PROMCB_COUNTED-}
+[ -n "$compiler" ] || { echo "only a plain release build for x86-64 is counted"; exit 77; }
+command -v valgrind >/dev/null || { echo "valgrind is not installed"; exit 77; }
+paths=${PROMCB_BUILD:?}/tests/e2e_paths
+# Neither the dynamic linker nor what fills fresh memory shall be on the path.
+export LD_BIND_NOW=1
+unset MALLOC_PERTURB_
+
+# path, how often, then limits of instructions, branches and calls, each for one time and with the loop around it
+# (3 to 7 instructions); of rendering: for one line of text. Clocks are system calls under valgrind, so "record" and
+# "start_stop" are without what the kernel's page of clocks has to do.
+case $compiler in
+gcc)
+  limits='
+    record_at_inline 10000 47 3.2 0.1
+    record_at 10000 60 6.3 1.1
+    record_at_failures 10000 81 7.8 1.9
+    record_many 10000 35 4.4 0.1
+    record 10000 86 9.5 2.1
+    start_stop 10000 125 13.6 4.2
+    call 10000 500 59 8.4
+    count_log 10000 56 4.2 3.2
+    render 4 172 15.7 0.1'
+  ;;
+clang)
+  limits='
+    record_at_inline 10000 44 3.2 0.1
+    record_at 10000 59 6.3 1.1
+    record_at_failures 10000 78 7.8 1.9
+    record_many 10000 35 4.4 0.1
+    record 10000 87 9.5 2.1
+    start_stop 10000 124 13.6 4.2
+    call 10000 500 57 8.4
+    count_log 10000 67 6.3 5.3
+    render 4 168 15.1 1.0'
+  ;;
+*) echo "no limits are known for $compiler" && exit 77 ;;
+esac
+
+valgrind --tool=callgrind --callgrind-out-file="$scratch/callgrind" "$paths" nothing 1 >"$scratch/out" 2>&1 ||
+  { echo "valgrind cannot run a program here: $(tail -n 1 "$scratch/out")"; exit 77; }
+
+failed=
+while read -r path count instructions branches calls; do
+  [ -n "$path" ] || continue
+  rm -f "/dev/shm$PROMCB_SEGMENT" "$scratch"/callgrind*
+  valgrind --tool=callgrind --callgrind-out-file="$scratch/callgrind" --branch-sim=yes \
+    --dump-before=paths_walk --dump-after=paths_walk \
+    "$paths" "$path" "$count" >"$scratch/out" 2>"$scratch/err" || fail "$path: $(tail -n 3 "$scratch/err")"
+  python3 - "$scratch" "$path" "$instructions" "$branches" "$calls" <<'PYTHON' || failed=yes
+import sys
+
+scratch, path, *limits = sys.argv[1:]
+done = next(int(line.split()[1]) for line in open(scratch + "/out") if line.startswith("done "))
+events, totals, calls = [], [], 0
+# The second part is what went on between the two dumps.
+for line in open(scratch + "/callgrind.2"):
+    if line.startswith("events:"):
+        events = line.split()[1:]
+    elif line.startswith(("totals:", "summary:")):
+        totals = [int(word) for word in line.split()[1:]]
+    elif line.startswith("calls="):
+        calls += int(line[6:].split()[0])
+cost = dict(zip(events, totals))
+counts = (cost["Ir"] / done, (cost["Bc"] + cost["Bi"]) / done, calls / done)
+names = ("instructions", "branches", "calls")
+over = [name for name, count, limit in zip(names, counts, limits) if count > float(limit)]
+print(f"{path}: {counts[0]:.2f} instructions (limit {limits[0]}), {counts[1]:.2f} branches ({limits[1]}), "
+      f"{counts[2]:.2f} calls ({limits[2]}){': TOO MANY ' + ', '.join(over) if over else ''}")
+sys.exit(bool(over))
+PYTHON
+done <<<"$limits"
+[ -z "$failed" ] || fail "a fast path has grown. If that cannot be helped, say why in the commit that raises its limit"
