@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The benchmarks run, and what they print becomes a table and drawings. How fast it was is not looked at.
+. "$(dirname "$0")/tools_prelude.sh"
+bench=$PROMCB_BUILD/bench
+source=$PROMCB_SOURCE/bench
+
+rows() { # program, arguments
+  local program=$1
+  shift
+  "$bench/$program" "$@" >>"$scratch/rows" 2>"$scratch/err" || fail "$program: $(cat "$scratch/err")"
+}
+rows bench_record 1 1
+rows bench_record_cxx 1 1
+rows bench_components 1 1 1 10
+rows bench_name 1 1 10
+rows bench_clock 1 1 0
+for state in cold full mixed; do
+  rm -f "/dev/shm$PROMCB_SEGMENT"
+  rows bench_fill "$PROMCB_SEGMENT" 10 2 $state
+  rows bench_read "$PROMCB_SEGMENT" $state 2 1
+  rows bench_export "$tools/promcb-export" "$PROMCB_SEGMENT" $state 10 2 1
+done
+grep -vE '^[a-z]+,[^,]+,[^,]+,[0-9]+,[0-9]+,[^,]+,[^,]+,-?[0-9.e+-]+$' "$scratch/rows" && fail "these are no rows"
+
+"$source/report.py" "$scratch/rows" >"$scratch/table" || fail "report.py"
+for wanted in '^record_at inlined  *1 thread' '^start \+ stop  *2 processes' '^components at random  x=10' \
+  '^by name  x=10' '^quantiles \(full\)  x=10 y=2' '^promcb-export whole process \(cold\)  x=10 y=2' \
+  '^segment per component and lane \(mixed\)' '[0-9]+ goals reached'; do
+  grep -qE "$wanted" "$scratch/table" || fail "no line \"$wanted\" in: $(cat "$scratch/table")"
+done
+
+{
+  echo "# a run"
+  sed 's/^/release,1,/' "$scratch/rows"
+} >"$scratch/run.csv"
+"$source/plot.py" "$scratch/run.csv" "$scratch/plots" >"$scratch/out" || fail "plot.py"
+for name in workers components; do
+  python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$scratch/plots/$name.svg" ||
+    fail "$name.svg is no SVG"
+done
+"$source/run.sh" --help | grep -q -- --quick || fail "run.sh --help"
