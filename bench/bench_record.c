@@ -23,6 +23,9 @@
 static struct floor_block *blocks;
 static struct promcb_component *component;
 static uint64_t base_ns;
+static uint64_t run_ns[BENCH_LATENCIES];
+
+enum { RUN = 64 };
 
 static void floor_inlined(unsigned worker, uint64_t count)
 {
@@ -69,6 +72,25 @@ static void at_called(unsigned worker, uint64_t count)
 	BENCH_EACH_CALL(promcb_record_at(component, latency_ns, success, base_ns + i * 1000));
 }
 
+/* Runs of RUN latencies of one outcome and stamp; the figure is for one call. */
+static void floor_run(unsigned worker, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = i % BENCH_LATENCIES;
+
+		floor_record_inline(&blocks[worker], run_ns[at], bench_success[at / RUN * RUN], base_ns + i / RUN);
+		__asm__ __volatile__("" ::: "memory");
+	}
+}
+
+static void many_called(unsigned worker, uint64_t count)
+{
+	(void)worker;
+	for (uint64_t i = 0; i < count; i += RUN)
+		promcb_record_many(component, &run_ns[i % BENCH_LATENCIES], RUN, bench_success[i % BENCH_LATENCIES],
+				   base_ns + i / RUN);
+}
+
 static void coarse_called(unsigned worker, uint64_t count)
 {
 	BENCH_EACH_CALL(promcb_record(component, latency_ns, success));
@@ -97,6 +119,8 @@ int main(int argc, char **argv)
 		{"record", "record_at inlined", PROMCB, at_inlined, 0, 1000, 0},
 		{"record", "record_at", "floor", floor_called, 0, 1000, 0},
 		{"record", "record_at", PROMCB, at_called, 0, 1000, 0},
+		{"record", "record_many by 64", "floor", floor_run, 0, 1000, 0},
+		{"record", "record_many by 64", PROMCB, many_called, 0, 1000, 0},
 		{"record", "record", "floor", floor_coarse, 0, 1000, 0},
 		{"record", "record", "clock", clock_coarse, 0, 1000, 0},
 		{"record", "record", PROMCB, coarse_called, 0, 1000, 0},
@@ -115,6 +139,8 @@ int main(int argc, char **argv)
 	}
 	blocks = (struct floor_block *)bench_shared_memory(BENCH_WORKERS_MAX * sizeof(*blocks));
 	bench_make_latencies();
+	for (unsigned i = 0; i < BENCH_LATENCIES; i++)
+		run_ns[i] = bench_latency_ns[i];
 	base_ns = bench_now_ns();
 	bench_run(cases, sizeof(cases) / sizeof(cases[0]), arguments, BENCH_TWO_PROCESSES);
 	promcb_close(metrics);
