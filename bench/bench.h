@@ -136,13 +136,19 @@ static inline void bench_row(const char *group, const char *what, const char *wh
 	printf("%s,%s,%s,%" PRIu64 ",%" PRIu64 ",%s,%s,%.6g\n", group, what, who, x, y, workers, unit, value);
 }
 
+/* What a second segment's name ends with. */
+#define BENCH_OTHER "-other"
+
 static char bench_segment_path[64];
 static pid_t bench_segment_owner;
 
 static inline void bench_interrupted(int signal_number)
 {
-	if (getpid() == bench_segment_owner)
+	if (getpid() == bench_segment_owner) {
 		unlink(bench_segment_path);
+		memcpy(bench_segment_path + strlen(bench_segment_path), BENCH_OTHER, sizeof(BENCH_OTHER));
+		unlink(bench_segment_path);
+	}
 	signal(signal_number, SIG_DFL);
 	raise(signal_number);
 }

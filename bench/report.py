@@ -26,7 +26,7 @@ GROUPS = (
     ("clock", "Clocks (x: microseconds timed)"),
 )
 BUILDS = ("promcb C++", "promcb LTO")
-BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record")
+BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record", "another segment")
 PEERS = ("prometheus-cpp", "PCP MMV", "python", "python multiprocess")
 # What peers are measured at.
 COMPARED = ("by name", "snapshot + render text", "render text a line")
@@ -45,6 +45,7 @@ GOALS = (
     ("read", r"quantiles.*", 10000, 4, "most", 150),
     ("process", r"promcb-export whole process.*", 10, None, "most", 3),
     ("scraped", r"speed left while scraped", None, 10, "least", 95),
+    ("scraped", r"of the speed at 10 a second", None, 1000, "least", 95),
     ("memory", r"segment per component and lane \(cold\)", 1000, None, "most", 5.2),
     ("memory", r"segment per component and lane \((full|mixed)\)", 1000, None, "most", 13.5),
 )

@@ -155,6 +155,7 @@ for round in $(seq "$rounds"); do
       bench release bench/peer_python.py --multiprocess 1 20 $rendered
     fi
     bench release bench_scraped $scraped_repeats $scraped_budget $scraped
+    bench release bench_sidecar build/bench/tools/sidecar/promcb-sidecar $scraped_repeats 500 $scraped
   fi
   for variant in release lto; do
     bench $variant bench_components $repeats $budget $components
