@@ -176,7 +176,10 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
-		calls += add_cells(into->cells[outcome], &cells[outcome * count], count);
+		uint64_t added = add_cells(into->cells[outcome], &cells[outcome * count], count);
+
+		into->calls[outcome] += added;
+		calls += added;
 	}
 	for (unsigned level = 0; level < 4; level++)
 		into->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
@@ -342,23 +345,21 @@ static uint64_t less(uint64_t value, uint64_t subtract)
 	return value > subtract ? value - subtract : 0;
 }
 
+/* Takes away what was there at the reset. */
 static void finish(struct promcb_snapshot_component *component, const struct promcb_block *baseline, uint32_t cells)
 {
-	const uint64_t *base_cells = baseline ? (const uint64_t *)(const void *)(baseline + 1) : NULL;
+	const uint64_t *base_cells = (const uint64_t *)(const void *)(baseline + 1);
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
+		component->calls[outcome] = 0;
 		for (uint32_t cell = 0; cell < cells; cell++) {
-			if (baseline)
-				component->cells[outcome][cell] =
-					less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);
+			component->cells[outcome][cell] =
+				less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);
 			component->calls[outcome] += component->cells[outcome][cell];
 		}
-		if (baseline)
-			component->latency_sum_ns[outcome] =
-				less(component->latency_sum_ns[outcome], baseline->latency_sum_ns[outcome]);
+		component->latency_sum_ns[outcome] =
+			less(component->latency_sum_ns[outcome], baseline->latency_sum_ns[outcome]);
 	}
-	if (!baseline)
-		return;
 	for (unsigned level = 0; level < 4; level++)
 		component->log_entries[level] = less(component->log_entries[level], baseline->log_entries[level]);
 	for (unsigned state = 0; state < 3; state++)
@@ -469,7 +470,8 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 		result = digest_all(&c, scratch);
 	if (result == 0) {
 		for (size_t i = 0; i < snapshot->count; i++)
-			finish(&snapshot->components[i], c.baselines[i], snapshot->cells);
+			if (c.baselines[i])
+				finish(&snapshot->components[i], c.baselines[i], snapshot->cells);
 		drop_unlisted(&c);
 		qsort(snapshot->components, snapshot->count, sizeof(*snapshot->components), compare_names);
 		result = check_names(&c);
