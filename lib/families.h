@@ -121,6 +121,20 @@ static inline bool promcb_recent_picoseconds(double nanoseconds, uint64_t *out)
 	return true;
 }
 
+/* Whether cells [from, end) are known to hold nothing. Most octaves of most components do. */
+static inline bool promcb_is_empty(const struct promcb_snapshot_component *component, uint32_t schema, uint32_t from,
+				   uint32_t end)
+{
+	if (from >= end)
+		return true;
+	if (!component->empty)
+		return false;
+	/* A segment's schema is 3, 4 or 5, and has 41 octaves. */
+	uint64_t octaves = ((uint64_t)2 << ((end - 1) >> schema)) - ((uint64_t)1 << (from >> schema));
+
+	return (octaves & ~component->empty) == 0;
+}
+
 /* How many calls fell in cells [from, end). */
 static inline uint64_t promcb_calls_in(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
 {

@@ -278,6 +278,7 @@ static void lines_duration(const struct text *text, const char *name)
 	const struct series count = make_series(name, "_count");
 	const struct promcb_classic *classic = &text->classic;
 	const uint32_t *end = classic->end;
+	uint32_t schema = snapshot->schema;
 	unsigned bounds = classic->count;
 
 	for (size_t i = 0; i < snapshot->count; i++) {
@@ -285,18 +286,25 @@ static void lines_duration(const struct text *text, const char *name)
 		const struct promcb_snapshot_component *next = i + 1 < snapshot->count ? component + 1 : component;
 		const struct label *label = &text->labels[i];
 		uint64_t in[PROMCB_CLASSIC_MAX], below = 0;
+		const char *digits = "";
+		size_t digits_bytes = 0;
 		char *at = NULL;
 
 		/*
 		 * Reading cells is what takes time here. The lowest are nearly half of them: since a snapshot's calls
 		 * are the sum of all its cells, what lies below the first bound is what is left of the calls.
 		 */
-		in[0] = promcb_calls(component) - promcb_calls_in(component, end[bounds - 1], snapshot->cells);
+		in[0] = promcb_calls(component);
+		if (!promcb_is_empty(component, schema, end[bounds - 1], snapshot->cells))
+			in[0] -= promcb_calls_in(component, end[bounds - 1], snapshot->cells);
 		for (unsigned k = 1; k < bounds; k++) {
-			in[k] = promcb_calls_in(component, end[k - 1], end[k]);
+			in[k] = promcb_is_empty(component, schema, end[k - 1], end[k])
+					? 0
+					: promcb_calls_in(component, end[k - 1], end[k]);
 			in[0] -= in[k];
 		}
-		promcb_prefetch_cells(next, end[bounds - 1], snapshot->cells);
+		if (!promcb_is_empty(next, schema, end[bounds - 1], snapshot->cells))
+			promcb_prefetch_cells(next, end[bounds - 1], snapshot->cells);
 		for (unsigned k = 0; k < bounds; k++) {
 			if (k % BUCKET_LINES == 0) {
 				if (at)
@@ -305,10 +313,18 @@ static void lines_duration(const struct text *text, const char *name)
 				if (!at)
 					return;
 			}
-			if (k > 0)
+			if (k > 0 && !promcb_is_empty(next, schema, end[k - 1], end[k]))
 				promcb_prefetch_cells(next, end[k - 1], end[k]);
 			below += in[k];
-			at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[k]), below);
+			at = put_suffixed(at, &bucket, label, &text->bounds[k]);
+			/* Nothing new in this bucket: the line before has the digits, with the line feed. */
+			if (k % BUCKET_LINES > 0 && in[k] == 0) {
+				at = copy(at, digits, digits_bytes);
+				continue;
+			}
+			digits = at;
+			at = put_u64(at, below);
+			digits_bytes = (size_t)(at - digits);
 		}
 		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_calls(component));
 		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));

@@ -36,6 +36,7 @@ struct promcb_snapshot_component {
 	uint32_t name_bytes;
 	uint32_t state;                         /* enum promcb_state */
 	uint64_t *cells[PROMCB_OUTCOMES];       /* snapshot->cells words each: bucket counts, see bucket.h */
+	uint64_t empty;                         /* bit i: cells i << schema and up, an octave, hold nothing */
 	uint64_t calls[PROMCB_OUTCOMES];
 	uint64_t latency_sum_ns[PROMCB_OUTCOMES];
 	uint64_t transitions[3];

@@ -26,7 +26,7 @@ gcc)
     start_stop 10000 125 13.6 4.2
     call 10000 500 59 8.4
     count_log 10000 56 4.2 3.2
-    render 4 172 15.7 0.1'
+    render 4 150 16.6 0.1'
   ;;
 clang)
   limits='
@@ -38,7 +38,7 @@ clang)
     start_stop 10000 124 13.6 4.2
     call 10000 500 57 8.4
     count_log 10000 67 6.3 5.3
-    render 4 168 15.1 1.0'
+    render 4 149 15.7 0.7'
   ;;
 *) echo "no limits are known for $compiler" && exit 77 ;;
 esac
