@@ -36,7 +36,7 @@ COMPARED = ("by name", "snapshot + render text", "render text a line")
 GOALS = (
     ("record", r"record_at( inlined)?", None, None, "x floor", 1.25),
     ("record", r"record", None, None, "x floor", 1.2),
-    ("record", r"start \+ stop", None, None, "over clock", 4),
+    ("record", r"start \+ stop", None, None, "over floor", 4),
     ("components", r"components at random", 1000, None, "most", 6.5),
     ("name", r"by name", None, None, "over floor", 6),
     ("read", r"render text a line.*", None, None, "most", 12),
