@@ -41,4 +41,7 @@ for name in workers components; do
   python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' "$scratch/plots/$name.svg" ||
     fail "$name.svg is no SVG"
 done
+cp "$source/../README.md" "$scratch/README.md"
+"$source/readme.py" "$scratch/run.csv" "$scratch/README.md" || fail "readme.py"
+grep -qE '^\| `promcb_record_at` \| \*\*[0-9.]+\*\* ns' "$scratch/README.md" || fail "no record in README.md's table"
 "$source/run.sh" --help | grep -q -- --quick || fail "run.sh --help"
