@@ -75,6 +75,15 @@ static inline uint64_t bench_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What this thread has had of a processor: others that want it, too, are not in it. */
+static inline uint64_t bench_thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static inline uint64_t bench_coarse_ns(void)
 {
 	struct timespec now;
@@ -201,6 +210,7 @@ static inline void *bench_shared_memory(size_t bytes)
 struct bench_meeting {
 	uint64_t arrived;
 	double ns[BENCH_WORKERS_MAX];
+	double thread_ns[BENCH_WORKERS_MAX];
 };
 
 struct bench_job {
@@ -221,17 +231,20 @@ static inline void *bench_work(void *argument)
 	for (unsigned spins = 1; promcb_load_acquire(&job->meeting->arrived) < job->workers; spins++)
 		if (spins % 4096 == 0)
 			sched_yield();
-	uint64_t begin = bench_now_ns();
+	uint64_t begin = bench_now_ns(), thread_begin = bench_thread_ns();
 
 	job->which->run(job->worker, job->count);
 	job->meeting->ns[job->worker] = (double)(bench_now_ns() - begin) / (double)job->count;
+	job->meeting->thread_ns[job->worker] = (double)(bench_thread_ns() - thread_begin) / (double)job->count;
 	return NULL;
 }
+
+static struct bench_meeting *bench_meeting;
 
 /* Nanoseconds per operation as each worker sees it: their mean. */
 static inline double bench_measure(const struct bench_case *which, enum bench_workers how, uint64_t count)
 {
-	static struct bench_meeting *meeting;
+	struct bench_meeting *meeting = bench_meeting;
 	struct bench_job jobs[BENCH_WORKERS_MAX];
 	pthread_t threads[BENCH_WORKERS_MAX];
 	pid_t children[BENCH_WORKERS_MAX];
@@ -239,7 +252,7 @@ static inline double bench_measure(const struct bench_case *which, enum bench_wo
 	double sum = 0;
 
 	if (!meeting)
-		meeting = (struct bench_meeting *)bench_shared_memory(sizeof(*meeting));
+		bench_meeting = meeting = (struct bench_meeting *)bench_shared_memory(sizeof(*meeting));
 	memset(meeting, 0, sizeof(*meeting));
 	for (unsigned w = 0; w < workers; w++) {
 		jobs[w].which = which;
@@ -265,6 +278,13 @@ static inline double bench_measure(const struct bench_case *which, enum bench_wo
 		sum += meeting->ns[w];
 	}
 	return sum / workers;
+}
+
+/* The same for one thread, in time that it had of a processor. */
+static inline double bench_measure_thread(const struct bench_case *which, uint64_t count)
+{
+	bench_measure(which, BENCH_ONE_THREAD, count);
+	return bench_meeting->thread_ns[0];
 }
 
 /* Operations that fill the budget. Not fewer than 64, however slow they are. */

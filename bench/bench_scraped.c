@@ -8,6 +8,8 @@
  * lines x some 70 ns. "another segment" is the same reader at a segment that nobody records: what is lost then is the
  * machine's.
  *
+ * Time is what the recording thread had of its processor, so that other programs that want it do not count as loss.
+ *
  * Usage: bench_scraped [ROUNDS [MILLISECONDS [COMPONENTS...]]]; milliseconds of a window, which is longer where that is
  * less than two scrapes.
  */
@@ -83,7 +85,7 @@ static void measure(struct bench_case *which, uint64_t per_second, uint64_t budg
 		window_ns = 2000000000 / per_second;
 	count = (uint64_t)((double)which->count * (double)window_ns / (double)budget_ns);
 	for (unsigned s = 0; s < 2; s++) {
-		double alone_ns = bench_measure(which, BENCH_ONE_THREAD, count), scraped_ns;
+		double alone_ns = bench_measure_thread(which, count), scraped_ns;
 		pid_t child = fork();
 
 		if (child == 0)
@@ -94,7 +96,7 @@ static void measure(struct bench_case *which, uint64_t per_second, uint64_t budg
 				exit(1);
 		uint64_t scrapes_before = promcb_load_relaxed(scrapes), begin_ns = bench_now_ns();
 
-		scraped_ns = bench_measure(which, BENCH_ONE_THREAD, count);
+		scraped_ns = bench_measure_thread(which, count);
 		double seconds = (double)(bench_now_ns() - begin_ns) * 1e-9;
 
 		tell("recording while scraped", who[s], 0, "ns", alone_ns);

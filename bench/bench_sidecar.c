@@ -10,6 +10,8 @@
  * "another segment": the same load on a sidecar that reads a segment of the same size which nobody records. What is
  * lost then is the machine's: the processors share a core's units, a cache, power.
  *
+ * Time is what the recording thread had of its processor, so that other programs that want it do not count as loss.
+ *
  * Usage: bench_sidecar SIDECAR [ROUNDS [MILLISECONDS [COMPONENTS...]]]; milliseconds of a window, at least 500
  */
 #include "bench.h"
@@ -191,7 +193,7 @@ static double loaded_ns(const struct bench_case *which, const struct side *side,
 		if (waitpid(clients, NULL, WNOHANG) != 0)
 			return 0;
 	uint64_t scrapes_before = promcb_load_relaxed(scrapes), begin_ns = bench_now_ns();
-	double ns = bench_measure(which, BENCH_ONE_THREAD, which->count);
+	double ns = bench_measure_thread(which, which->count);
 	double seconds = (double)(bench_now_ns() - begin_ns) * 1e-9;
 
 	tell("scrapes of the sidecar a second done", side->who, per_second, "/s",
@@ -205,7 +207,7 @@ static double loaded_ns(const struct bench_case *which, const struct side *side,
 static bool measure(const struct bench_case *which, const struct side *side, uint16_t port)
 {
 	static const uint64_t rates[] = {10, 1000, BACK_TO_BACK};
-	double alone_ns = bench_measure(which, BENCH_ONE_THREAD, which->count), at_10_ns = 0;
+	double alone_ns = bench_measure_thread(which, which->count), at_10_ns = 0;
 
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		double ns = loaded_ns(which, side, port, rates[i]);
