@@ -126,5 +126,7 @@ int main(int argc, char **argv)
 	snprintf(what, sizeof(what), "segment per component and lane (%s)", argv[4]);
 	bench_row("memory", what, "promcb", (uint64_t)components, (uint64_t)lanes, "1 thread", "KiB",
 		  (double)(after_bytes - before_bytes) / 1024 / (double)pairs);
+	free(filler.components);
+	free(threads);
 	return 0;
 }
