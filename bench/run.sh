@@ -40,13 +40,13 @@ done
 repeats=8
 if [ -n "$quick" ]; then
   rounds=${rounds:-2} drift=${drift:-2}
-  budget=2 components="1 1000" names="100 1000"
-  scraped="1 1000" scraped_repeats=1 scraped_budget=100 rendered="10 1000"
+  budget=2 once=10000 components="1 1000" names="100 1000"
+  scraped=1000 served="1 1000" scraped_repeats=1 scraped_budget=100 rendered="10 1000"
   segments="10x1xcold 10x1xfull 1000x1xfull 1000x16xcold 1000x16xfull 10000x4xcold 10000x4xfull"
 else
   rounds=${rounds:-5} drift=${drift:-10}
-  budget=10 components="1 100 1000 10000" names="100 1000 10000"
-  scraped="1 100 1000" scraped_repeats=3 scraped_budget=200 rendered="10 1000 10000"
+  budget=10 once=100000 components="1 100 1000 10000" names="100 1000 10000"
+  scraped="1 100 1000" served="1 100 1000" scraped_repeats=3 scraped_budget=200 rendered="10 1000 10000"
   segments=
   for state in cold full; do
     for c in 10 1000 10000; do
@@ -155,7 +155,7 @@ for round in $(seq "$rounds"); do
       bench release bench/peer_python.py --multiprocess 1 20 $rendered
     fi
     bench release bench_scraped $scraped_repeats $scraped_budget $scraped
-    bench release bench_sidecar build/bench/tools/sidecar/promcb-sidecar $scraped_repeats 500 $scraped
+    bench release bench_sidecar build/bench/tools/sidecar/promcb-sidecar $scraped_repeats 500 $served
   fi
   for variant in release lto; do
     bench $variant bench_components $repeats $budget $components
@@ -170,7 +170,7 @@ for round in $(seq "$rounds"); do
       continue
     fi
     # A segment that takes seconds to fill is filled in the first round, and one that takes long to read, too.
-    if [ "$round" -gt 1 ] && [ $((count * lanes)) -gt 100000 ]; then
+    if [ "$round" -gt 1 ] && [ $((count * lanes)) -gt "$once" ]; then
       continue
     fi
     rm -f "/dev/shm$segment"
