@@ -32,7 +32,7 @@ packages_of() {
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo gcovr xz-utils                                        # coverage; segments kept as files
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
-    echo valgrind                        # counts instructions and cache lines
+    echo valgrind                                              # counts instructions and cache lines
     ;;
   bench)
     echo prometheus-cpp-dev libpcp-mmv1-dev libpcp3-dev python3-prometheus-client
