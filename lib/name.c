@@ -66,6 +66,18 @@ static size_t sequence_length(const unsigned char *text, size_t left)
 	return length;
 }
 
+bool promcb_name_is_utf8(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		size_t step = sequence_length((const unsigned char *)text + i, length - i);
+
+		if (step == 0)
+			return false;
+		i += step;
+	}
+	return true;
+}
+
 const char *promcb_name_fault(const char *name, size_t length)
 {
 	const unsigned char *text = (const unsigned char *)name;

@@ -11,6 +11,7 @@
 
 #include "message.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PROMCB_PATH_MAX 512
@@ -24,5 +25,8 @@ int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct 
  * forms, up to U+10FFFF), no byte below 0x20 and no 0x7f. Returns NULL, or what is wrong as a phrase.
  */
 const char *promcb_name_fault(const char *name, size_t length);
+
+/* Whether bytes are UTF-8 in that sense. */
+bool promcb_name_is_utf8(const char *text, size_t length);
 
 #endif

@@ -2,10 +2,12 @@
 /*
  * render.c: the table of renderers, and the calls of reader.h that go through it.
  *
- * May include: render.h. A format is known here or nowhere: its name, its content type and its function stand in one
- * row.
+ * May include: render.h, name.h. A format is known here or nowhere: its name, its content type and its function stand
+ * in one row.
  */
 #include "render.h"
+
+#include "name.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,6 +31,27 @@ static const struct promcb_renderer *find(enum promcb_format format)
 	return (unsigned)format < RENDERERS ? &renderers[format] : NULL;
 }
 
+static bool is_label(const char *segment)
+{
+	size_t bytes = segment ? strlen(segment) : 0;
+
+	return !segment || (bytes >= 1 && bytes <= PROMCB_SEGMENT_LABEL_MAX && promcb_name_is_utf8(segment, bytes));
+}
+
+/* Two parts of one label would give every series twice, and a scrape of that fails, or worse, does not. */
+static bool are_distinct(const struct promcb_render_part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const char *one = parts[i].segment, *other = parts[j].segment;
+
+			if (one == other || (one && other && strcmp(one, other) == 0))
+				return false;
+		}
+	}
+	return true;
+}
+
 int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, promcb_write_fn *write, void *context)
 {
@@ -40,9 +63,11 @@ int promcb_render_parts(const struct promcb_render_part *parts, size_t count, en
 	if (!renderer)
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++) {
-		if (parts[i].segment && strlen(parts[i].segment) > PROMCB_SEGMENT_LABEL_MAX)
+		if (!is_label(parts[i].segment))
 			return -EINVAL;
 	}
+	if (!are_distinct(parts, count))
+		return -EINVAL;
 	promcb_sink_start(&sink, write, context);
 	renderer->render(&rendering);
 	return promcb_sink_finish(&sink);

@@ -282,6 +282,29 @@ Test(render, parts_with_a_label_too_long_are_refused)
 	free(to.bytes);
 }
 
+/* Either would fail the whole scrape. */
+Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
+{
+	static const char *const wrong[] = {"", "\xff", "/a\xc3", "\xed\xa0\x80", "\xc0\x80"};
+	struct collected to = {.bytes = NULL};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const struct promcb_render_part parts[] = {{NULL, "/one", 0}, {NULL, wrong[i], 0}};
+
+		for (unsigned format = 0; promcb_format_content_type((enum promcb_format)format); format++)
+			cr_assert_eq(promcb_render_parts(parts, 2, (enum promcb_format)format, NULL, collect, &to),
+				     -EINVAL);
+	}
+	for (int i = 0; i < 2; i++) {
+		const char *label = i ? NULL : "/two";
+		const struct promcb_render_part parts[] = {{NULL, label, 0}, {NULL, "/one", 0}, {NULL, label, 0}};
+
+		cr_assert_eq(promcb_render_parts(parts, 3, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
+		cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_TEXT, NULL, collect, &to), 0);
+	}
+	free(to.bytes);
+}
+
 /* A component of two segments has both their names in JSON. */
 Test(render, json_tells_equal_names_apart)
 {
