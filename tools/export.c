@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * export.c: promcb-export, which prints a segment once or again and again, checks it, or lists segments.
+ * export.c: promcb-export, which prints segments once or again and again, checks them, or lists which there are.
  *
- * May include: reader.h, admin.h, common.h, export_body.h, record_line.h (decimal seconds).
+ * May include: reader.h, admin.h, common.h, export_body.h, export_segments.h, record_line.h (decimal seconds).
  */
 #include "common.h"
 #include "export_body.h"
+#include "export_segments.h"
 #include "record_line.h"
 
 #include <promcb/admin.h>
@@ -21,6 +22,7 @@
 #include <time.h>
 
 enum option_key {
+	KEY_SEGMENT = 's',
 	KEY_FORMAT = 'f',
 	KEY_MATCH = 'm',
 	KEY_OUTPUT = 'o',
@@ -33,7 +35,7 @@ enum option_key {
 #define INTERVAL_MAX_NS ((uint64_t)366 * 86400 * 1000000000)
 
 struct arguments {
-	const char *segment;
+	struct promcb_export_patterns segments;
 	const char *matching;
 	const char *output; /* NULL: standard output */
 	uint64_t interval_ns; /* 0: once */
@@ -44,6 +46,11 @@ struct arguments {
 };
 
 static const struct argp_option options[] = {
+	{"segment", KEY_SEGMENT, "SEGMENT", 0,
+	 "A segment: a shared-memory name such as \"/promcb\", a path, or a glob pattern of either; may be repeated, "
+	 "and then each series has its segment as a label. Default: what PROMCB_SEGMENT in the environment says, else "
+	 "\"/promcb\"",
+	 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "text (Prometheus 0.0.4, the default), openmetrics (1.0.0), protobuf (delimited, with native histograms), "
 	 "json (a summary of each component) or health (one verdict)",
@@ -62,7 +69,24 @@ static const struct argp_option options[] = {
 static const char documentation[] =
 	"Prints what a promcb segment holds, in a format of Prometheus or as JSON."
 	"\vThe exit status is 0, or 1 after an error, which is told on standard error. With --interval, an error of "
-	"the segment or of FILE is told when it begins and ends no export.";
+	"a segment or of FILE is told when it begins and ends no export.";
+
+static void parse_segment(struct argp_state *state, const char *text, struct promcb_export_patterns *out)
+{
+	if (out->count == PROMCB_EXPORT_PATTERNS_MAX)
+		argp_error(state, "--segment more than %d times", PROMCB_EXPORT_PATTERNS_MAX);
+	out->items[out->count++] = text;
+}
+
+/* Several are told apart by their names; a glob pattern's finds are looked at one by one. */
+static void check_segments(struct argp_state *state, const struct promcb_export_patterns *segments)
+{
+	for (size_t i = 0; i < segments->count && segments->count > 1; i++) {
+		if (!promcb_segment_is_label(segments->items[i]))
+			argp_error(state, "--segment=%s makes no label: 1 to 255 bytes of UTF-8 are expected",
+				   segments->items[i]);
+	}
+}
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
@@ -70,8 +94,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		state->child_inputs[1] = &arguments->rendering;
+		state->child_inputs[0] = &arguments->rendering;
+		return 0;
+	case KEY_SEGMENT:
+		parse_segment(state, text, &arguments->segments);
 		return 0;
 	case KEY_FORMAT:
 		if (promcb_format_parse(text, &arguments->format) < 0)
@@ -101,6 +127,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "unexpected argument \"%s\"", text);
 		return 0;
 	case ARGP_KEY_END:
+		check_segments(state, &arguments->segments);
 		if ((arguments->check || arguments->list) && (arguments->output || arguments->interval_ns))
 			argp_error(state, "--check and --list-segments go without --output and --interval");
 		if (arguments->check && arguments->list)
@@ -115,54 +142,34 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 struct exporter {
 	const struct arguments *arguments;
-	struct promcb_reader *reader; /* NULL: not open */
+	struct promcb_export_segments segments;
 	struct promcb_body body;
-	int error; /* of the last round, as told; 0: none */
+	int error; /* of the last round's file, as told; 0: none */
 };
 
-static int open_reader(struct exporter *exporter, struct promcb_message *message)
-{
-	static const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
-
-	/* What the name now leads to counts, not what it led to a round ago. */
-	if (exporter->reader && promcb_reader_validate(exporter->reader) < 0) {
-		promcb_reader_close(exporter->reader);
-		exporter->reader = NULL;
-	}
-	return exporter->reader ? 0
-				: promcb_reader_open(exporter->arguments->segment, &mapped, &exporter->reader, message);
-}
-
-/* Fills the body. Returns 0, or -errno, told unless it is that of the round before. */
-static int render(struct exporter *exporter)
+/*
+ * Fills the body; of several segments, with those that there are. Returns 0, or the first segment's -errno, which was
+ * told when it began; *is_whole: whether there is a body.
+ */
+static int render(struct exporter *exporter, bool *is_whole)
 {
 	const struct arguments *arguments = exporter->arguments;
-	const struct promcb_snapshot_options wanted = {.matching = arguments->matching};
-	struct promcb_render_options how = {.matching = arguments->matching,
-					    .without_compat = arguments->rendering.without_compat,
-					    .classic_schema = arguments->rendering.classic_schema};
-	struct promcb_message message = {.text = ""};
-	struct promcb_snapshot *snapshot = NULL;
-	uint64_t start_ns = promcb_tool_now_ns();
-	int result;
+	const struct promcb_render_options how = {.matching = arguments->matching,
+						  .without_compat = arguments->rendering.without_compat,
+						  .classic_schema = arguments->rendering.classic_schema};
+	struct promcb_export_segments *segments = &exporter->segments;
+	size_t taken;
+	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;
 
 	promcb_body_clear(&exporter->body);
-	result = open_reader(exporter, &message);
-	if (result < 0) {
-		if (result != exporter->error)
-			promcb_tool_cannot_open(arguments->segment, result, &message);
-		return result;
-	}
-	result = promcb_reader_snapshot(exporter->reader, &wanted, &snapshot, &message);
-	if (result == 0) {
-		how.scrape_seconds = (double)(promcb_tool_now_ns() - start_ns) / 1e9;
-		result = promcb_render(snapshot, arguments->format, &how, promcb_body_append, &exporter->body);
-	}
-	if (result < 0 && result != exporter->error)
-		promcb_tool_complain("cannot export segment \"%s\": %s", promcb_tool_segment_name(arguments->segment),
-				     promcb_tool_reason(result, &message));
-	promcb_snapshot_free(snapshot);
-	return result;
+	if (taken > 0)
+		result = promcb_render_parts(segments->parts, segments->count, arguments->format, &how,
+					     promcb_body_append, &exporter->body);
+	if (result < 0)
+		promcb_tool_complain("cannot export: %s", promcb_strerror(result));
+	promcb_export_segments_drop(segments);
+	*is_whole = taken > 0 && result == 0;
+	return error < 0 ? error : result;
 }
 
 /* Returns 0, or -errno, told unless it is that of the round before. */
@@ -198,11 +205,14 @@ static int print_body(const struct promcb_body *body)
 
 static int export_once(struct exporter *exporter)
 {
-	if (render(exporter) < 0)
+	bool is_whole;
+	int status = render(exporter, &is_whole) < 0 ? PROMCB_TOOL_FAILED : 0;
+
+	if (!is_whole)
 		return PROMCB_TOOL_FAILED;
 	if (exporter->arguments->output)
-		return write_file(exporter) < 0 ? PROMCB_TOOL_FAILED : 0;
-	return print_body(&exporter->body);
+		return write_file(exporter) < 0 ? PROMCB_TOOL_FAILED : status;
+	return print_body(&exporter->body) ? PROMCB_TOOL_FAILED : status;
 }
 
 /* -- Again and again ---------------------------------------------------------------------------------------------- */
@@ -242,20 +252,23 @@ static bool wait_until(uint64_t deadline_ns, const sigset_t *waiting)
 /* One round. Returns 0 to go on, else 1 with the exit status: errors of standard output do not pass. */
 static int export_round(struct exporter *exporter, const sigset_t *waiting, int *status)
 {
-	int result = render(exporter);
+	bool is_whole;
+	int result;
 
-	if (result == 0 && exporter->arguments->output)
-		result = write_file(exporter);
-	if (result == -EEXIST) {
-		*status = PROMCB_TOOL_FAILED;
-		return 1;
-	}
-	if (result == 0 && exporter->error)
-		promcb_tool_complain("segment \"%s\" is exported again",
-				     promcb_tool_segment_name(exporter->arguments->segment));
-	exporter->error = result;
-	if (result < 0 || exporter->arguments->output)
+	render(exporter, &is_whole);
+	if (!is_whole)
 		return 0;
+	if (exporter->arguments->output) {
+		result = write_file(exporter);
+		if (result == -EEXIST) {
+			*status = PROMCB_TOOL_FAILED;
+			return 1;
+		}
+		if (result == 0 && exporter->error)
+			promcb_tool_complain("\"%s\" is written again", exporter->arguments->output);
+		exporter->error = result;
+		return 0;
+	}
 	result = promcb_body_to_stdout(&exporter->body, waiting);
 	if (result == -ECANCELED)
 		promcb_tool_complain("stopped in the middle of an export");
@@ -289,9 +302,7 @@ static int export_forever(struct exporter *exporter)
 
 static void report(void *context, const char *sentence)
 {
-	const struct exporter *exporter = context;
-
-	promcb_tool_complain("segment \"%s\": %s", promcb_tool_segment_name(exporter->arguments->segment), sentence);
+	promcb_tool_complain("segment \"%s\": %s", (const char *)context, sentence);
 }
 
 /* What must hold of a snapshot, whatever is in the segment. Returns how much does not. */
@@ -325,40 +336,53 @@ static int check_summaries(const struct promcb_snapshot *snapshot, const char *n
 	return findings;
 }
 
-static int check(struct exporter *exporter)
+/* Returns the exit status; what is good stands in the body. */
+static int check_one(struct promcb_export_segment *segment, struct promcb_body *body)
 {
-	const char *name = promcb_tool_segment_name(exporter->arguments->segment);
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot;
 	struct promcb_segment_info info;
-	int result = open_reader(exporter, &message);
+	int result = promcb_export_segment_open(segment, &message);
 	char line[256];
 
 	if (result < 0)
-		return promcb_tool_cannot_open(exporter->arguments->segment, result, &message);
-	result = promcb_reader_check(exporter->reader, report, exporter);
+		return promcb_tool_cannot_open(segment->given, result, &message);
+	result = promcb_reader_check(segment->reader, report, segment->name);
 	if (result < 0)
-		promcb_tool_complain("cannot check segment \"%s\": %s", name, promcb_strerror(result));
+		promcb_tool_complain("cannot check segment \"%s\": %s", segment->name, promcb_strerror(result));
 	if (result != 0)
 		return PROMCB_TOOL_FAILED;
-	result = promcb_reader_snapshot(exporter->reader, NULL, &snapshot, &message);
+	result = promcb_reader_snapshot(segment->reader, NULL, &snapshot, &message);
 	if (result < 0) {
-		promcb_tool_complain("cannot read segment \"%s\": %s", name, promcb_tool_reason(result, &message));
+		promcb_tool_complain("cannot read segment \"%s\": %s", segment->name,
+				     promcb_tool_reason(result, &message));
 		return PROMCB_TOOL_FAILED;
 	}
 	promcb_snapshot_info(snapshot, &info);
-	result = check_summaries(snapshot, name);
+	result = check_summaries(snapshot, segment->name);
 	promcb_snapshot_free(snapshot);
 	if (result != 0)
 		return PROMCB_TOOL_FAILED;
 	snprintf(line, sizeof(line),
 		 ": format %" PRIu32 ".%" PRIu32 ", %" PRIu32 " components, %" PRIu64 " of %" PRIu64 " bytes\n",
 		 info.format_major, info.format_minor, info.components, info.used_bytes, info.max_bytes);
-	if (promcb_body_append(&exporter->body, "ok ", 3) < 0 ||
-	    promcb_body_append(&exporter->body, name, strlen(name)) < 0 ||
-	    promcb_body_append(&exporter->body, line, strlen(line)) < 0)
+	return promcb_body_append(body, "ok ", 3) < 0 ||
+			       promcb_body_append(body, segment->name, strlen(segment->name)) < 0 ||
+			       promcb_body_append(body, line, strlen(line)) < 0
+		       ? PROMCB_TOOL_FAILED
+		       : 0;
+}
+
+static int check(struct exporter *exporter)
+{
+	struct promcb_export_segments *segments = &exporter->segments;
+	int status = 0;
+
+	if (promcb_export_segments_find(segments) < 0)
 		return PROMCB_TOOL_FAILED;
-	return print_body(&exporter->body);
+	for (size_t i = 0; i < segments->count; i++)
+		status |= check_one(&segments->items[i], &exporter->body);
+	return print_body(&exporter->body) | status;
 }
 
 /* Opening a segment says more than the list does: why it is unusable. */
@@ -393,13 +417,13 @@ static int list(struct exporter *exporter)
 
 int main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {
-		{&promcb_tool_segment_argp, 0, NULL, 0}, {&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
+	static const struct argp_child children[] = {{&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, NULL, documentation, children, NULL, NULL};
-	struct arguments arguments = {.format = PROMCB_FORMAT_TEXT};
-	struct exporter exporter = {.arguments = &arguments};
+	static struct arguments arguments = {.format = PROMCB_FORMAT_TEXT};
+	static struct exporter exporter = {.arguments = &arguments};
 	int status;
 
+	exporter.segments.patterns = &arguments.segments;
 	promcb_tool_start("promcb-export");
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	/* A reader that goes away is an error to tell, not a signal to die of. */
@@ -413,7 +437,7 @@ int main(int argc, char **argv)
 		status = export_forever(&exporter);
 	else
 		status = export_once(&exporter);
-	promcb_reader_close(exporter.reader);
+	promcb_export_segments_free(&exporter.segments);
 	promcb_body_free(&exporter.body);
 	return status;
 }

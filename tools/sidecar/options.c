@@ -2,11 +2,12 @@
 /*
  * options.c: see options.h.
  *
- * May include: options.h, common.h.
+ * May include: options.h, common.h, segment_names.h.
  */
 #include "options.h"
 
 #include "common.h"
+#include "segment_names.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -142,6 +143,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (out->systemd_socket && out->listen_count)
 			argp_error(state, "--web.systemd-socket and --web.listen-address exclude each other");
+		/* A glob pattern's finds are looked at one by one. */
+		for (size_t i = 0; i < out->segment_count && out->segment_count > 1; i++) {
+			if (!promcb_segment_is_label(out->segments[i]))
+				argp_error(state, "--segment=%s makes no label: 1 to 255 bytes of UTF-8 are expected",
+					   out->segments[i]);
+		}
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

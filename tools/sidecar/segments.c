@@ -2,22 +2,17 @@
 /*
  * segments.c: names and patterns to segments, and readers attached to them.
  *
- * May include: segments.h, log.h.
+ * May include: segments.h, segment_names.h, log.h.
  */
 #include "segments.h"
 
 #include "log.h"
+#include "segment_names.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <urcu/urcu-bp.h>
-
-/* What a renderer takes as a label. */
-enum { SIDECAR_LABEL_MAX = 255 };
-
-#define SHARED_MEMORY "/dev/shm"
 
 /* What is served, in the order of the patterns and then of the names. */
 struct list {
@@ -32,14 +27,9 @@ struct sidecar_segments {
 	struct list *list;      /* RCU */
 };
 
-static bool is_pattern(const char *name)
-{
-	return strpbrk(name, "*?[") != NULL;
-}
-
 bool sidecar_segments_are_several(const struct sidecar_segments *segments)
 {
-	return segments->pattern_count > 1 || is_pattern(segments->patterns[0]);
+	return promcb_segments_are_several(segments->patterns, segments->pattern_count);
 }
 
 /* -- Attachments -------------------------------------------------------------------------------------------------- */
@@ -171,87 +161,12 @@ static struct sidecar_attachment *list_find(const struct list *list, const char 
 	return NULL;
 }
 
-/* The names found by all patterns. */
-struct names {
-	const struct list *known;
-	size_t count;
-	char *items[SIDECAR_SEGMENTS_MAX];
-};
-
-static void names_free(struct names *names)
+static bool is_listed(void *list, const char *name)
 {
-	while (names->count)
-		free(names->items[--names->count]);
+	return list_find(list, name) != NULL;
 }
 
-/* A name that stands there already is not added. */
-static int names_add(struct names *names, const char *name)
-{
-	for (size_t i = 0; i < names->count; i++) {
-		if (strcmp(names->items[i], name) == 0)
-			return 0;
-	}
-	if (names->count == SIDECAR_SEGMENTS_MAX)
-		return -E2BIG;
-	names->items[names->count] = strdup(name);
-	return names->items[names->count++] ? 0 : (names->count--, -ENOMEM);
-}
-
-/* Files that match a pattern by accident are left out. What was a segment before is one until it is gone. */
-static int add_if_segment(struct names *names, const char *segment)
-{
-	struct promcb_reader *reader;
-	int result;
-
-	if (list_find(names->known, segment))
-		return names_add(names, segment);
-	result = strlen(segment) <= SIDECAR_LABEL_MAX ? promcb_reader_open(segment, NULL, &reader, NULL) : -EINVAL;
-	if (result == 0)
-		promcb_reader_close(reader);
-	/* One of another version is a segment, and its promcb_up shall say that something is wrong. */
-	return result == 0 || result == -EPROTO || result == -EACCES ? names_add(names, segment) : 0;
-}
-
-static int names_of_pattern(struct names *names, const char *pattern)
-{
-	/* "/name" is a name of POSIX shared memory; with another slash it is a path. */
-	bool is_path = strchr(pattern + 1, '/') != NULL;
-	char *path = NULL;
-	glob_t found;
-	int result;
-
-	if (!is_path) {
-		path = malloc(sizeof(SHARED_MEMORY "/") + strlen(pattern));
-		if (!path)
-			return -ENOMEM;
-		strcpy(path, pattern[0] == '/' ? SHARED_MEMORY : SHARED_MEMORY "/");
-		strcat(path, pattern);
-	}
-	result = glob(path ? path : pattern, GLOB_NOESCAPE, NULL, &found);
-	free(path);
-	if (result != 0)
-		return result == GLOB_NOSPACE ? -ENOMEM : 0;
-	result = 0;
-	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-		result = add_if_segment(names, is_path ? found.gl_pathv[i] : found.gl_pathv[i] + strlen(SHARED_MEMORY));
-	globfree(&found);
-	return result;
-}
-
-static int find_names(const struct sidecar_segments *segments, struct names *names)
-{
-	int result = 0;
-
-	for (size_t i = 0; i < segments->pattern_count && result == 0; i++) {
-		if (is_pattern(segments->patterns[i]))
-			result = names_of_pattern(names, segments->patterns[i]);
-		else
-			result = names_add(names, segments->patterns[i]);
-	}
-	return result == -E2BIG ? 0 : result;
-}
-
-static bool is_same(const struct list *list, const struct names *names)
+static bool is_same(const struct list *list, const struct promcb_segment_names *names)
 {
 	if (!list || list->count != names->count)
 		return false;
@@ -263,7 +178,7 @@ static bool is_same(const struct list *list, const struct names *names)
 }
 
 /* A list of the names, with the attachments of the old one where it has them. Inside of a read-side section. */
-static struct list *list_new(const struct names *names, const struct list *old)
+static struct list *list_new(const struct promcb_segment_names *names, const struct list *old)
 {
 	struct list *list = calloc(1, sizeof(*list) + names->count * sizeof(struct sidecar_attachment *));
 
@@ -289,8 +204,8 @@ int sidecar_segments_hold(struct sidecar_segments *segments, struct sidecar_atta
 {
 	urcu_bp_read_lock();
 	struct list *list = rcu_dereference(segments->list);
-	struct names names = {.known = list};
-	int result = find_names(segments, &names);
+	struct promcb_segment_names names;
+	int result = promcb_segment_names_find(segments->patterns, segments->pattern_count, is_listed, list, &names);
 
 	if (result == 0 && !is_same(list, &names)) {
 		struct list *fresh = list_new(&names, list);
@@ -315,7 +230,7 @@ int sidecar_segments_hold(struct sidecar_segments *segments, struct sidecar_atta
 		result = (int)list->count;
 	}
 	urcu_bp_read_unlock();
-	names_free(&names);
+	promcb_segment_names_free(&names);
 	return result;
 }
 

@@ -2,7 +2,7 @@
 /*
  * segments.h: which segments are served, and readers attached to them.
  *
- * May include: reader.h, log.h. Used by bodies.c alone.
+ * May include: segment_names.h, reader.h, log.h. Used by bodies.c alone.
  *
  * Whoever takes a snapshot attaches where that is needed, with a reader of its own: nobody waits for anybody, and a
  * segment that is created, recreated or mended is seen by the very next scrape. Readers that are not in use wait in
@@ -12,9 +12,11 @@
 #ifndef PROMCB_SIDECAR_SEGMENTS_H
 #define PROMCB_SIDECAR_SEGMENTS_H
 
+#include "segment_names.h"
+
 #include <promcb/reader.h>
 
-enum { SIDECAR_SEGMENTS_MAX = 256, SIDECAR_READERS_KEPT = 4 };
+enum { SIDECAR_SEGMENTS_MAX = PROMCB_SEGMENT_NAMES_MAX, SIDECAR_READERS_KEPT = 4 };
 
 struct sidecar_attachment {
 	char *name;                                          /* of a segment, as promcb_reader_open() takes it */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * segment_names.c: see segment_names.h.
+ *
+ * May include: segment_names.h, reader.h.
+ */
+#include "segment_names.h"
+
+#include <promcb/reader.h>
+
+#include <errno.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHARED_MEMORY "/dev/shm"
+
+/* What finds, and what it found. */
+struct search {
+	bool (*is_known)(void *context, const char *name);
+	void *context;
+	struct promcb_segment_names *names;
+};
+
+bool promcb_segment_is_pattern(const char *name)
+{
+	return strpbrk(name, "*?[") != NULL;
+}
+
+bool promcb_segments_are_several(const char *const *patterns, size_t count)
+{
+	return count > 1 || (count == 1 && promcb_segment_is_pattern(patterns[0]));
+}
+
+static int discard(void *context, const void *bytes, size_t length)
+{
+	(void)context, (void)bytes, (void)length;
+	return 0;
+}
+
+bool promcb_segment_is_label(const char *name)
+{
+	const struct promcb_render_part part = {.segment = name};
+
+	/* The library knows; it says so before it renders. */
+	return promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, NULL, discard, NULL) == 0;
+}
+
+void promcb_segment_names_free(struct promcb_segment_names *names)
+{
+	while (names->count)
+		free(names->items[--names->count]);
+}
+
+/* A name that stands there already is not added. */
+static int add(struct search *search, const char *name)
+{
+	struct promcb_segment_names *names = search->names;
+
+	for (size_t i = 0; i < names->count; i++) {
+		if (strcmp(names->items[i], name) == 0)
+			return 0;
+	}
+	if (names->count == PROMCB_SEGMENT_NAMES_MAX)
+		return -E2BIG;
+	names->items[names->count] = strdup(name);
+	return names->items[names->count++] ? 0 : (names->count--, -ENOMEM);
+}
+
+/* Files that match a pattern by accident are left out. What was a segment before is one until it is gone. */
+static int add_if_segment(struct search *search, const char *name)
+{
+	struct promcb_reader *reader;
+	int result;
+
+	if (search->is_known && search->is_known(search->context, name))
+		return add(search, name);
+	result = promcb_segment_is_label(name) ? promcb_reader_open(name, NULL, &reader, NULL) : -EINVAL;
+	if (result == 0)
+		promcb_reader_close(reader);
+	/* One of another version is a segment, and its promcb_up shall say that something is wrong. */
+	return result == 0 || result == -EPROTO || result == -EACCES ? add(search, name) : 0;
+}
+
+static int find_pattern(struct search *search, const char *pattern)
+{
+	/* "/name" is a name of POSIX shared memory; with another slash it is a path. */
+	bool is_path = strchr(pattern + 1, '/') != NULL;
+	char *path = NULL;
+	glob_t found;
+	int result;
+
+	if (!is_path) {
+		path = malloc(sizeof(SHARED_MEMORY "/") + strlen(pattern));
+		if (!path)
+			return -ENOMEM;
+		strcpy(path, pattern[0] == '/' ? SHARED_MEMORY : SHARED_MEMORY "/");
+		strcat(path, pattern);
+	}
+	result = glob(path ? path : pattern, GLOB_NOESCAPE, NULL, &found);
+	free(path);
+	if (result != 0)
+		return result == GLOB_NOSPACE ? -ENOMEM : 0;
+	result = 0;
+	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
+		result =
+			add_if_segment(search, is_path ? found.gl_pathv[i] : found.gl_pathv[i] + strlen(SHARED_MEMORY));
+	globfree(&found);
+	return result;
+}
+
+int promcb_segment_names_find(const char *const *patterns, size_t count,
+			      bool (*is_known)(void *context, const char *name), void *context,
+			      struct promcb_segment_names *out)
+{
+	struct search search = {is_known, context, out};
+	int result = 0;
+
+	out->count = 0;
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = promcb_segment_is_pattern(patterns[i]) ? find_pattern(&search, patterns[i])
+								: add(&search, patterns[i]);
+	return result == -E2BIG ? 0 : result;
+}
