@@ -2,17 +2,14 @@
 /*
  * render_self.c: the families about promcb itself and its segments as series, and the caller's after them.
  *
- * May include: render_self.h.
+ * May include: render_self.h, promcb_revision.h, which the build makes.
  */
 #include "render_self.h"
 
+#include "promcb_revision.h"
+
 #include <errno.h>
 #include <stdlib.h>
-
-/* The build may name the revision it is made from. */
-#ifndef PROMCB_REVISION
-#define PROMCB_REVISION "unknown"
-#endif
 
 /* What a row says of a segment. Returns false where that cannot be known: no series is more honest than a false one. */
 typedef bool value_fn(const struct promcb_segment_info *info, double *out);

@@ -60,6 +60,13 @@ if command -v promtool >/dev/null; then
   promtool check metrics <"$scratch/all" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
 fi
 
+# The build says which commit it is of, unless it is of none. It may be older than the clone is.
+revision=$(git --git-dir="$PROMCB_SOURCE/.git" rev-parse --short=12 HEAD 2>/dev/null) || revision=unknown
+export_to_out
+grep -q -E '^promcb_build_info\{version="[0-9.]+",revision="([0-9a-f]{12,}|unknown)"\} 1$' "$scratch/out" ||
+  fail "$(grep build_info "$scratch/out")"
+[ $revision != unknown ] || grep -q 'revision="unknown"' "$scratch/out" || fail "a revision where there is no clone"
+
 # A name and its path are one segment; another is another.
 export_to_out --segment="${PROMCB_SEGMENT#/}"
 has 'circuit_breaker_calls_total{component="payment_api"} 2'

@@ -9,10 +9,10 @@ fail() {
   failed=1
 }
 
-# Headers of promcb that each file includes, at any depth, by their names alone.
+# Headers of promcb that each file includes, at any depth, by their names alone; the build makes one of them.
 declare -A closure
 for file in include/promcb/*.h lib/*.[ch] tools/*.[ch] tools/sidecar/*.[ch]; do
-  list=$("${CC:-cc}" -D_GNU_SOURCE -Iinclude -Ilib -Itools -MM "$file") || fail "$file: cannot be preprocessed"
+  list=$("${CC:-cc}" -D_GNU_SOURCE -Iinclude -Ilib -Itools -MM -MG "$file") || fail "$file: cannot be preprocessed"
   closure[$file]=
   for word in ${list//\\/ }; do
     [[ $word != *.h ]] || closure[$file]+=" ${word##*/}"
