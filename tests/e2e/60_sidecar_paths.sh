@@ -108,6 +108,11 @@ for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico //metrics /metrics/..
   grep -q '<script' "$scratch/body" && fail "404 repeats what was asked"
 done
 answers 404 /nothing -I
+# The whole URL as the target, as a proxy is asked; and no host.
+for target in http://any.where/-/healthy HTTPS://x:1/-/healthy http://any.where; do
+  answers 200 / --request-target "$target"
+done
+answers 404 / --request-target http://any.where/nothing
 answers 200 '/metrics?name=anything'
 answers 200 /metrics -H 'X-Prometheus-Scrape-Timeout-Seconds: nonsense'
 answers 200 /-/healthy -0

@@ -3,12 +3,14 @@
 """What hostile clients can do to a sidecar: nothing that a scraper notices.
 
 Usage: 62_sidecar_limits.py PORT PID CONNECTIONS
-       62_sidecar_limits.py PORT
+       62_sidecar_limits.py PORT 0
+       62_sidecar_limits.py PORT 0 CONNECTIONS
 
-The first sidecar was started with --web.max-connections=64, the second with --web.max-requests=2, and serves more than
-fits into the buffers of a socket. A scraper goes on, over a connection of its
-own and over fresh ones, while others open CONNECTIONS connections and say nothing, drip bytes, send garbage and heads
-without end, close half of a connection; of the second, ask and do not read, and leave in the middle of an answer.
+The first sidecar was started with --web.max-connections=64, the second with --web.max-requests=2, the third with
+--web.max-requests=0 and --web.max-connections=8; these two serve more than fits into the buffers of a socket. A
+scraper goes on, over a connection of its own and over fresh ones, while others open CONNECTIONS connections and say
+nothing, drip bytes, send garbage, heads without end and less of a body than they said, close half of a connection; of
+the second, ask and do not read, and leave in the middle of an answer; of the third, so do CONNECTIONS.
 """
 import os
 import random
@@ -79,19 +81,34 @@ def ask(request):
         client.close()
 
 
+def ask_and_not_read():
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client.connect(("127.0.0.1", port))
+    client.settimeout(20)
+    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    # The answer has begun, and cannot end.
+    assert client.recv(12) == b"HTTP/1.1 200"
+    return client
+
+
+def stuck_crowd():
+    """Whoever asks and does not read is in nobody's way for long: the one that takes longest goes."""
+    stuck = []
+    for number in range(crowd):
+        stuck.append(ask_and_not_read())
+        if number % 8 == 0:
+            scrape()
+    scrape()
+    print(f"{crowd} that do not read keep nobody out")
+
+
 def stuck_scrapes():
     """Whoever asks and does not read holds one of two scrapes until it goes; a third is told so, whole."""
     request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     stuck = []
     for _ in range(2):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        client.connect(("127.0.0.1", port))
-        client.settimeout(20)
-        client.sendall(request)
-        # The answer has begun, and cannot end.
-        assert client.recv(12) == b"HTTP/1.1 200"
-        stuck.append(client)
+        stuck.append(ask_and_not_read())
     status, body = ask(request)
     assert status == 503, status
     assert body == b"Limit of concurrent requests reached (2), try again later.\n", body
@@ -105,7 +122,7 @@ def stuck_scrapes():
 
 
 if pid == 0:
-    stuck_scrapes()
+    stuck_crowd() if crowd else stuck_scrapes()
     sys.exit()
 
 kept = connect()
@@ -148,6 +165,18 @@ for letter in b"ET /metrics HTTP/1.1":
             pass
     scrape()
 for client in dripping:
+    client.close()
+
+# Bodies that do not come: nothing that waits for one keeps others out.
+waiting = []
+for number in range(300):
+    client = connect()
+    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhell")
+    waiting.append(client)
+    if number % 50 == 0:
+        scrape()
+scrape()
+for client in waiting:
     client.close()
 
 # Garbage, and too much of everything. Whatever comes back, if anything, is no 200.

@@ -16,3 +16,7 @@ stop
 start --web.max-requests=2 --classic-schema=3 --log.level=info
 python3 "${0%.sh}.py" "$port" || fail "as told above; log: $(tail -n 5 "$scratch/log")"
 stop
+
+start --web.max-requests=0 --web.max-connections=8 --classic-schema=3 --log.level=info
+python3 "${0%.sh}.py" "$port" 0 100 || fail "as told above; log: $(tail -n 5 "$scratch/log")"
+stop

@@ -76,7 +76,7 @@ static int open_all(const struct sidecar_options *options, struct sidecar_listen
 	return result < 0 ? result : sidecar_privileges_drop(options->user ? &identity : NULL, message, message_size);
 }
 
-static int serve(const struct sidecar_options *options, const struct sidecar_listeners *listeners,
+static int serve(const struct sidecar_options *options, struct sidecar_listeners *listeners,
 		 struct sidecar_web_config *web_config, struct sidecar_routes *routes)
 {
 	const struct sidecar_bodies_options bodies_options = {
@@ -113,6 +113,8 @@ static int serve(const struct sidecar_options *options, const struct sidecar_lis
 		result = sidecar_server_run(server);
 		sidecar_log(SIDECAR_LOG_INFO, "ending", "signal", strsignal(result), NULL);
 		sidecar_notify("STOPPING=1");
+		/* Who comes now is refused at once, and not after others were answered. */
+		sidecar_listen_close(listeners);
 		result = 0;
 	} else {
 		fail(promcb_strerror(result));

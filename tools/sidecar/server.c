@@ -2,13 +2,14 @@
 /*
  * server.c: see server.h.
  *
- * May include: server.h, log.h.
+ * May include: server.h, descriptors.h, log.h.
  *
  * Connections are known by their descriptor: libmicrohttpd tells of their beginning and of their end before it closes
  * the descriptor, and both and every shutdown happen under one mutex, so that no other file is ever shut down.
  */
 #include "server.h"
 
+#include "descriptors.h"
 #include "log.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -35,6 +37,9 @@
 /* How long answers in flight are waited for at the end. */
 #define FAREWELL_NS (5 * SECOND_NS)
 
+/* How long whoever came so late that it has not asked yet is waited for. */
+#define NEW_CLIENT_NS (SECOND_NS / 5)
+
 /* How often a line may say that there are too many connections. */
 #define COMPLAINT_NS (60 * SECOND_NS)
 
@@ -43,7 +48,6 @@ enum {
 	HEAD_MAX_BYTES = 16384, /* of a request, and of what libmicrohttpd keeps for it */
 	IDLE_SECONDS = 120,
 	STACK_BYTES = 262144,
-	SPARE_DESCRIPTORS = 64, /* for segments, certificates and the rest */
 };
 
 struct client {
@@ -77,6 +81,14 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+/* By a clock that nobody sets. Returns false once the time has come. */
+static bool wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64_t until_ns)
+{
+	const struct timespec until = {(time_t)(until_ns / SECOND_NS), (long)(until_ns % SECOND_NS)};
+
+	return pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
 }
 
 /* -- What libmicrohttpd tells ------------------------------------------------------------------------------------- */
@@ -137,8 +149,17 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 	pthread_mutex_unlock(&server->mutex);
 }
 
-/* The head of a request is complete. */
+/* The head of a request is complete; whatever body it has may take as long as a head. */
 static void begin(struct sidecar_server *server, struct client *client)
+{
+	pthread_mutex_lock(&server->mutex);
+	client->deadline_ns = now_ns() + FIRST_REQUEST_NS;
+	client->request.is_scrape = false;
+	pthread_mutex_unlock(&server->mutex);
+}
+
+/* All of a request is there. */
+static void begin_answer(struct sidecar_server *server, struct client *client)
 {
 	pthread_mutex_lock(&server->mutex);
 	server->answering++;
@@ -146,6 +167,18 @@ static void begin(struct sidecar_server *server, struct client *client)
 	client->deadline_ns = client->useful_ns + ANSWER_NS;
 	client->is_answering = true;
 	pthread_mutex_unlock(&server->mutex);
+}
+
+/* The path of a target that names its server as well ("http://host/path"), as a proxy would be asked. */
+static const char *path_of(const char *url)
+{
+	const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
+			   : strncasecmp(url, "https://", 8) == 0 ? url + 8
+								  : NULL;
+
+	if (!host)
+		return url;
+	return strchr(host, '/') ? strchr(host, '/') : "/";
 }
 
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
@@ -163,7 +196,6 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 	 */
 	if (!*request_context) {
 		*request_context = client;
-		client->request.is_scrape = false;
 		begin(server, client);
 		if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
 			return MHD_YES;
@@ -172,7 +204,8 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		*upload_bytes = 0;
 		return MHD_YES;
 	}
-	client->request.url = url;
+	begin_answer(server, client);
+	client->request.url = path_of(url);
 	client->request.method = method;
 	return server->options.answer(server->options.context, connection, &client->request);
 }
@@ -190,11 +223,11 @@ static void completed(void *context, struct MHD_Connection *connection, void **r
 	*request_context = NULL;
 	server->options.answered(server->options.context, &client->request);
 	pthread_mutex_lock(&server->mutex);
-	client->is_answering = false;
-	client->was_answered = true;
 	client->deadline_ns = now_ns() + NEXT_REQUEST_NS;
-	if (--server->answering == 0)
+	if (client->is_answering && --server->answering == 0)
 		pthread_cond_signal(&server->quiet);
+	client->was_answered |= client->is_answering;
+	client->is_answering = false;
 	pthread_mutex_unlock(&server->mutex);
 }
 
@@ -252,45 +285,44 @@ static uint64_t enforce_deadlines(struct sidecar_server *server)
 /* Until a connection is gone, or for a twentieth of a second. With the mutex. */
 static void wait_a_moment(struct sidecar_server *server)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += 50000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_cond_timedwait(&server->closed, &server->mutex, &until);
+	wait_until(&server->closed, &server->mutex, now_ns() + SECOND_NS / 20);
 }
 
-/* Whoever never asked is of less use than whoever did. */
+/*
+ * Whoever never asked is of less use than whoever did, and both than whoever is being answered. Of these goes the one
+ * that takes longest, for a crowd that does not read its answers shall keep nobody out.
+ */
 static bool is_less_useful(const struct client *one, const struct client *other)
 {
+	if (one->is_answering != other->is_answering)
+		return !one->is_answering;
 	return one->was_answered == other->was_answered ? one->useful_ns < other->useful_ns : !one->was_answered;
 }
 
-/* Makes room for one more, at the cost of the one that was useful longest ago. */
-static void make_room(struct sidecar_server *server)
+/*
+ * Makes room for one more, at the cost of the one that was useful longest ago. is_needed: also where the limit is not
+ * reached, for there is no descriptor left.
+ */
+static void make_room(struct sidecar_server *server, bool is_needed)
 {
+	unsigned most = is_needed ? 1 : server->max_connections;
 	struct client *oldest = NULL;
 	bool was_full = false;
 	uint64_t now = now_ns();
 
 	pthread_mutex_lock(&server->mutex);
-	if (server->open >= server->max_connections) {
+	if (server->open >= most) {
 		was_full = true;
-		for (size_t fd = 0;
-		     server->open - server->leaving >= server->max_connections && fd < server->client_count; fd++) {
+		for (size_t fd = 0; server->open - server->leaving >= most && fd < server->client_count; fd++) {
 			struct client *client = &server->clients[fd];
 
-			if (client->is_open && !client->is_leaving && !client->is_answering &&
-			    (!oldest || is_less_useful(client, oldest)))
+			if (client->is_open && !client->is_leaving && (!oldest || is_less_useful(client, oldest)))
 				oldest = client;
 		}
 		if (oldest)
 			send_away(server, oldest);
 		/* A crowd that comes faster than others go waits in the queue of the socket. */
-		if (server->open >= server->max_connections + SPARE_DESCRIPTORS / 2)
+		if (is_needed || server->open >= server->max_connections + SIDECAR_SPARE_DESCRIPTORS / 2)
 			wait_a_moment(server);
 	}
 	pthread_mutex_unlock(&server->mutex);
@@ -304,7 +336,8 @@ static void make_room(struct sidecar_server *server)
 	}
 }
 
-static void accept_one(struct sidecar_server *server, int listener)
+/* Returns whether there was one. */
+static bool accept_one(struct sidecar_server *server, int listener)
 {
 	union {
 		struct sockaddr any;
@@ -315,20 +348,30 @@ static void accept_one(struct sidecar_server *server, int listener)
 
 	if (fd < 0) {
 		/* Without a descriptor left, the one that waits stays in the queue; one of ours goes. */
-		if (errno == EMFILE || errno == ENFILE) {
-			const struct timespec moment = {.tv_nsec = 10000000};
-
-			make_room(server);
-			nanosleep(&moment, NULL);
-		}
-		return;
+		if (errno == EMFILE || errno == ENFILE)
+			make_room(server, true);
+		return false;
 	}
-	make_room(server);
+	make_room(server, false);
 	/* Closed by libmicrohttpd, whatever happens. */
 	if ((size_t)fd >= server->client_count)
 		close(fd);
 	else
 		MHD_add_connection(server->daemon, fd, &address.any, length);
+	return true;
+}
+
+/* Who has come so far is answered; sockets that were passed to us keep theirs for whoever is started next. */
+static void accept_the_rest(struct sidecar_server *server)
+{
+	const struct sidecar_listeners *listeners = server->options.listeners;
+	uint64_t until_ns = now_ns() + NEW_CLIENT_NS;
+
+	/* Not for as long as others come. */
+	for (size_t i = 0; i < listeners->count; i++) {
+		while (listeners->is_ours[i] && now_ns() < until_ns && accept_one(server, listeners->fds[i]))
+			continue;
+	}
 }
 
 int sidecar_server_run(struct sidecar_server *server)
@@ -365,30 +408,12 @@ int sidecar_server_run(struct sidecar_server *server)
 		    read(watched[listeners->count].fd, &signal_info, sizeof(signal_info)) == sizeof(signal_info))
 			break;
 	}
+	accept_the_rest(server);
 	close(watched[listeners->count].fd);
 	return (int)signal_info.ssi_signo;
 }
 
 /* -- Beginning and end -------------------------------------------------------------------------------------------- */
-
-/* As many descriptors as the wanted connections need, or as we may have. Returns how many connections that makes. */
-static unsigned raise_limit(unsigned wanted)
-{
-	struct rlimit limit;
-	rlim_t needed = (rlim_t)wanted + SPARE_DESCRIPTORS;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return wanted;
-	if (limit.rlim_cur < needed) {
-		limit.rlim_cur = limit.rlim_max == RLIM_INFINITY || limit.rlim_max > needed ? needed : limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-		getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	if (limit.rlim_cur >= needed)
-		return wanted;
-	return limit.rlim_cur > 2 * SPARE_DESCRIPTORS ? (unsigned)limit.rlim_cur - SPARE_DESCRIPTORS
-						      : SPARE_DESCRIPTORS;
-}
 
 int sidecar_server_start(const struct sidecar_server_options *options, struct sidecar_server **out)
 {
@@ -401,7 +426,7 @@ int sidecar_server_start(const struct sidecar_server_options *options, struct si
 	if (!server)
 		return -ENOMEM;
 	server->options = *options;
-	server->max_connections = raise_limit(options->max_connections);
+	server->max_connections = sidecar_descriptors_raise(options->max_connections);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	server->client_count = limit.rlim_cur < 131072 ? (size_t)limit.rlim_cur : 131072;
 	server->clients = calloc(server->client_count, sizeof(*server->clients));
@@ -415,15 +440,15 @@ int sidecar_server_start(const struct sidecar_server_options *options, struct si
 	if (sidecar_web_config_has_tls(options->web_config))
 		flags |= MHD_USE_TLS;
 	/* Ours is the limit that is kept; libmicrohttpd's is per thread, and would refuse. */
-	server->daemon =
-		MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL,
-				 MHD_OPTION_ARRAY, items, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-				 MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-				 (server->max_connections + SPARE_DESCRIPTORS) * THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
-				 (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES,
-				 MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED,
-				 completed, server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
-				 MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_ARRAY,
+		items, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_THREAD_STACK_SIZE,
+		(size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+		(server->max_connections + SIDECAR_SPARE_DESCRIPTORS) * THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES,
+		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED, completed,
+		server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+		MHD_OPTION_END);
 	if (!server->daemon)
 		goto no_memory;
 	*out = server;
@@ -434,16 +459,30 @@ no_memory:
 	return -ENOMEM;
 }
 
+/* With the mutex. Whether somebody came a moment ago, and has not asked yet. */
+static bool has_new_client(const struct sidecar_server *server, uint64_t now)
+{
+	for (size_t fd = 0; fd < server->client_count; fd++) {
+		const struct client *client = &server->clients[fd];
+
+		if (client->is_open && !client->is_answering && !client->was_answered &&
+		    client->useful_ns + NEW_CLIENT_NS > now)
+			return true;
+	}
+	return false;
+}
+
 void sidecar_server_stop(struct sidecar_server *server)
 {
-	struct timespec until;
+	uint64_t begun_ns = now_ns();
 
 	if (!server)
 		return;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += FAREWELL_NS / SECOND_NS;
 	pthread_mutex_lock(&server->mutex);
-	while (server->answering && pthread_cond_timedwait(&server->quiet, &server->mutex, &until) != ETIMEDOUT)
+	/* Whoever has just come may be about to ask. */
+	while (has_new_client(server, begun_ns) && now_ns() < begun_ns + NEW_CLIENT_NS)
+		wait_until(&server->quiet, &server->mutex, now_ns() + NEW_CLIENT_NS / 20);
+	while (server->answering && wait_until(&server->quiet, &server->mutex, begun_ns + FAREWELL_NS))
 		continue;
 	pthread_mutex_unlock(&server->mutex);
 	MHD_stop_daemon(server->daemon);
