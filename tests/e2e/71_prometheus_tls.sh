@@ -159,9 +159,9 @@ try:
     expect("histogram_count(circuit_breaker_call_duration_seconds%s)" % job, 100, 2)
     expect('circuit_breaker_state{job="mcp_server",state="open"} + 1', 2, 1)
     refused = ("wrong_password", "no_certificate")
-    others = until("others", targets, lambda found: found and all(found[name][0] == "down" for name in refused))
-    assert "401" in others["wrong_password"][1], others
-    assert "certificate" in others["no_certificate"][1], others
+    # A client that goes on writing may meet a closed connection before it reads why.
+    until("others", targets, lambda found: found and all(found[name][0] == "down" for name in refused) and
+          "401" in found["wrong_password"][1] and "certificate" in found["no_certificate"][1])
     # Another server's certificate, of another authority: for new connections; the one that is open stays.
     replace("server.key", "second.key")
     replace("server.pem", "second.pem")

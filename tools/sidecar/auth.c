@@ -25,7 +25,7 @@
 /* Of a verdict's name, HMAC-SHA-256. */
 enum { AUTH_KEY_BYTES = 32, AUTH_TAG_BYTES = 32, AUTH_WAITERS = 2, AUTH_REST_FACTOR = 3 };
 
-static const uint64_t NS_PER_SECOND = 1000000000u, REST_MOST_NS = 2000000000u;
+static const uint64_t NS_PER_SECOND = 1000000000u, REST_MOST_NS = 2000000000u, REST_AHEAD_NS = 500000000u;
 
 struct tags {
 	unsigned char tag[SIDECAR_AUTH_KEPT][AUTH_TAG_BYTES];
@@ -40,7 +40,7 @@ struct sidecar_auth {
 	pthread_cond_t turn;
 	bool working;
 	unsigned waiters;
-	uint64_t rest_until_ns;
+	uint64_t rest_until_ns;    /* may lie REST_AHEAD_NS ahead before it is kept */
 };
 
 static uint64_t now_ns(void)
@@ -272,7 +272,7 @@ enum sidecar_auth_verdict sidecar_auth_check(struct sidecar_auth *auth, const st
 		auth->waiters--;
 	}
 	began_ns = now_ns();
-	room = began_ns < auth->rest_until_ns ? NULL : calloc(1, sizeof(*room));
+	room = began_ns + REST_AHEAD_NS < auth->rest_until_ns ? NULL : calloc(1, sizeof(*room));
 	if (!room) {
 		pthread_mutex_unlock(&auth->lock);
 		return SIDECAR_AUTH_BUSY;
@@ -292,7 +292,9 @@ enum sidecar_auth_verdict sidecar_auth_check(struct sidecar_auth *auth, const st
 	if (!granted) {
 		uint64_t rest_ns = (ended_ns - began_ns) * AUTH_REST_FACTOR;
 
-		auth->rest_until_ns = ended_ns + (rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS);
+		if (auth->rest_until_ns < ended_ns)
+			auth->rest_until_ns = ended_ns;
+		auth->rest_until_ns += rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS;
 	}
 	if (generation == auth->generation)
 		remember(granted ? &auth->granted : &auth->denied, tag);

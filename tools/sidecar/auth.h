@@ -7,9 +7,10 @@
  * A password costs bcrypt as long as its hash says: 70 ms at a cost of 10, twice that for each step. So verdicts are
  * remembered: SIDECAR_AUTH_KEPT that granted and as many that denied, apart, so that a flood of wrong passwords cannot
  * push a right one out. They are remembered under a keyed hash of name, password and bcrypt hash, never as they came.
- * What is not remembered is checked by one thread at a time, and after a wrong password for three times as long as it
- * took nothing is checked: wrong passwords get a quarter of one processor in the long run. Up to two more callers wait
- * for their turn; all others are told to come again, at once, so that threads are left for those who are remembered.
+ * What is not remembered is checked by one thread at a time. For each wrong password nothing is checked for three times
+ * as long as it took, once half a second of that has gathered: wrong passwords get a quarter of one processor in the
+ * long run, and a few of them send nobody away. Up to two more callers wait for their turn; all others are told to
+ * come again, at once, so that threads are left for those who are remembered.
  *
  * An unknown name is checked against the hash of some user, always the same, and denied: it takes as long as a wrong
  * password.
