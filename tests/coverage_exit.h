@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * coverage_exit.h: included before all else by coverage.sh. A process that ends by _exit() or SIGKILL leaves no
- * counters; here it leaves them first. Fuzz targets, which
- * rename what they include, go without.
+ * counters; here it leaves them first. Fuzz targets, which rename what they include, go without.
  */
 #ifndef PROMCB_COVERAGE_EXIT_H
 #define PROMCB_COVERAGE_EXIT_H
