@@ -214,7 +214,8 @@ static uint8_t *put_span(uint8_t *at, int32_t offset, uint32_t length)
 static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *component, uint32_t cells,
 			  int32_t first_index, uint8_t **deltas)
 {
-	int64_t before = 0;
+	/* Differences wrap, as counts of a hostile segment may. */
+	uint64_t before = 0;
 	uint32_t begin = 0, end = 0;    /* of the span at hand, as cells; none while begin is 0 */
 	int32_t last_end = 1 - first_index;
 
@@ -229,13 +230,13 @@ static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *c
 			begin = 0;
 		}
 		for (; begin && end < cell; end++) {
-			*deltas = promcb_put_varint(*deltas, promcb_zigzag(-before));
+			*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(0 - before)));
 			before = 0;
 		}
 		if (!begin)
 			begin = cell;
-		*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)count - before));
-		before = (int64_t)count;
+		*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(count - before)));
+		before = count;
 		end = cell + 1;
 	}
 	return begin ? put_span(at, (int32_t)begin - last_end, end - begin) : at;

@@ -113,10 +113,11 @@ run() { # configuration, suites
   if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then
     wrapper=(setarch -R)
   fi
-  # An emulator is slower by a factor of ten and more.
-  if [[ $1 = aarch64* ]]; then
-    local -x PROMCB_STRESS_SCALE=0.1
-  fi
+  # An emulator is slower by a factor of ten and more, AddressSanitizer by three.
+  case $1 in
+  aarch64*) local -x PROMCB_STRESS_SCALE=0.1 ;;
+  asan) local -x PROMCB_STRESS_SCALE=0.3 ;;
+  esac
   if [ "$1" = gcc ] && [ -z "$quick" ]; then
     wrapper+=(env "PROMCB_STRESS_SECONDS=${PROMCB_STRESS_SECONDS:-120}")
   fi
