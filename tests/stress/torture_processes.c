@@ -20,6 +20,13 @@
 #define __SANITIZE_THREAD__ 0
 #endif
 
+/* gcc 12's AddressSanitizer has no handler of fork: a child may find its allocator locked by a thread that is gone. */
+#ifdef __SANITIZE_ADDRESS__
+enum { CHILDREN_OPEN = 0 };
+#else
+enum { CHILDREN_OPEN = 1 };
+#endif
+
 enum { WORKERS = 8, KILLS = 24, SLOTS = 64, THREADS = 4, NOBODY = 65534 };
 
 extern char **environ;
@@ -399,7 +406,7 @@ int main(int argc, char **argv)
 	bool emulated = getenv("MESON_EXE_WRAPPER") != NULL;
 
 	if (!emulated)
-		beside_threads("fork beside threads", plain_fork, true);
+		beside_threads("fork beside threads", plain_fork, CHILDREN_OPEN);
 	if (!emulated && !__SANITIZE_THREAD__) {
 		beside_threads("clone beside threads", raw_clone, false);
 		if (_Fork)
