@@ -46,6 +46,7 @@ answer_at() {
   curl -s -f -o /dev/null "http://$1/-/healthy" || fail "no answer at $1: $(cat "$scratch/log")"
 }
 [ -e /proc/net/if_inet6 ] || echo "no IPv6 here: every address is tried with IPv4 alone"
+: >"$scratch/log"
 "$sidecar" --web.listen-address=:0 2>"$scratch/log" &
 background=$!
 await listening
@@ -56,6 +57,7 @@ stop
 if [ "$(id -u)" = 0 ] && [ -e /proc/net/if_inet6 ] && unshare -m true 2>/dev/null; then
   # One of them twice, and one that this machine has not.
   printf '%s three.example\n' 127.0.0.1 127.0.0.2 ::1 127.0.0.1 192.0.2.1 >"$scratch/hosts"
+  : >"$scratch/log"
   unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$scratch/hosts" "$sidecar" \
     --web.listen-address=three.example:0 2>"$scratch/log" &
   background=$!

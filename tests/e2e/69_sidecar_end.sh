@@ -73,6 +73,7 @@ for _ in 1 2 3; do
 done
 
 for limit in 20 32 64; do
+  : >"$scratch/log"
   (ulimit -n $limit && exec "$sidecar" --web.listen-address=127.0.0.1:0) 2>"$scratch/log" &
   background=$!
   await listening

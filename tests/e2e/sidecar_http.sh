@@ -5,6 +5,8 @@ command -v curl >/dev/null || { echo "curl is not installed"; exit 77; }
 
 # start OPTION...: sets $background, $port and $url. Its log is $scratch/log.
 start() {
+  # The child empties it too late: what an earlier one said would be taken for its own.
+  : >"$scratch/log"
   "$sidecar" --web.listen-address=127.0.0.1:0 --log.level=debug "$@" 2>"$scratch/log" &
   background=$!
   await listening
