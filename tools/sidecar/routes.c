@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* How long an answer may take to be made, if the scraper does not say. */
 #define BUDGET_NS ((uint64_t)10000000000)
@@ -318,10 +319,23 @@ static enum MHD_Result answer_unknown(struct sidecar_routes *routes, struct MHD_
 	return send_text(routes, connection, MHD_HTTP_NOT_FOUND, text, NULL, NULL, request);
 }
 
+/* The path of a target that names its server as well ("http://host/path"), as a proxy would be asked. */
+static const char *path_of(const char *url)
+{
+	const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
+			   : strncasecmp(url, "https://", 8) == 0 ? url + 8
+								  : NULL;
+
+	if (!host)
+		return url;
+	return strchr(host, '/') ? strchr(host, '/') : "/";
+}
+
 enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *connection, struct sidecar_request *request)
 {
 	struct sidecar_routes *routes = context;
 
+	request->url = path_of(request->url);
 	/* Nobody learns without a password what there is. */
 	switch (sidecar_web_config_authorize(routes->web_config, connection)) {
 	case SIDECAR_ACCESS_GRANTED:

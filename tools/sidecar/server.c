@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -68,6 +67,7 @@ struct sidecar_server {
 	pthread_mutex_t mutex;  /* of all below */
 	pthread_cond_t quiet;   /* nothing is being answered any more */
 	pthread_cond_t closed;  /* a connection is gone */
+	unsigned arriving;      /* handed to libmicrohttpd, which has not told of their beginning yet */
 	unsigned open;
 	unsigned leaving;       /* of these */
 	unsigned answering;
@@ -133,6 +133,7 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 		return;
 	pthread_mutex_lock(&server->mutex);
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		server->arriving -= server->arriving > 0;
 		*client = (struct client){
 			.is_open = true,
 			.deadline_ns = now + FIRST_REQUEST_NS,
@@ -169,18 +170,6 @@ static void begin_answer(struct sidecar_server *server, struct client *client)
 	pthread_mutex_unlock(&server->mutex);
 }
 
-/* The path of a target that names its server as well ("http://host/path"), as a proxy would be asked. */
-static const char *path_of(const char *url)
-{
-	const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
-			   : strncasecmp(url, "https://", 8) == 0 ? url + 8
-								  : NULL;
-
-	if (!host)
-		return url;
-	return strchr(host, '/') ? strchr(host, '/') : "/";
-}
-
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
 			      const char *version, const char *upload, size_t *upload_bytes, void **request_context)
 {
@@ -205,7 +194,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 		return MHD_YES;
 	}
 	begin_answer(server, client);
-	client->request.url = path_of(url);
+	client->request.url = url;
 	client->request.method = method;
 	return server->options.answer(server->options.context, connection, &client->request);
 }
@@ -354,10 +343,18 @@ static bool accept_one(struct sidecar_server *server, int listener)
 	}
 	make_room(server, false);
 	/* Closed by libmicrohttpd, whatever happens. */
-	if ((size_t)fd >= server->client_count)
+	if ((size_t)fd >= server->client_count) {
 		close(fd);
-	else
-		MHD_add_connection(server->daemon, fd, &address.any, length);
+		return true;
+	}
+	pthread_mutex_lock(&server->mutex);
+	server->arriving++;
+	pthread_mutex_unlock(&server->mutex);
+	if (MHD_add_connection(server->daemon, fd, &address.any, length) != MHD_YES) {
+		pthread_mutex_lock(&server->mutex);
+		server->arriving -= server->arriving > 0;
+		pthread_mutex_unlock(&server->mutex);
+	}
 	return true;
 }
 
@@ -462,14 +459,14 @@ no_memory:
 /* With the mutex. Whether somebody came a moment ago, and has not asked yet. */
 static bool has_new_client(const struct sidecar_server *server, uint64_t now)
 {
-	for (size_t fd = 0; fd < server->client_count; fd++) {
+	for (size_t fd = 0; !server->arriving && fd < server->client_count; fd++) {
 		const struct client *client = &server->clients[fd];
 
 		if (client->is_open && !client->is_answering && !client->was_answered &&
 		    client->useful_ns + NEW_CLIENT_NS > now)
 			return true;
 	}
-	return false;
+	return server->arriving > 0;
 }
 
 void sidecar_server_stop(struct sidecar_server *server)
