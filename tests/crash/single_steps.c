@@ -178,6 +178,7 @@ static int wait_stop(pid_t child)
 	if (WIFEXITED(status)) {
 		if (WEXITSTATUS(status) == CANNOT) {
 			stress_remove();
+			printf("a process cannot be traced here\n");
 			exit(CANNOT);
 		}
 		CHECK(WEXITSTATUS(status) == 0, "the stepped process failed with %d", WEXITSTATUS(status));
@@ -380,8 +381,10 @@ int main(void)
 {
 	static const unsigned warms[] = {5, RING - 1};
 
-	if (SANITIZED)
+	if (SANITIZED) {
+		printf("a sanitizer's instructions are not those of the record path\n");
 		return CANNOT;
+	}
 	stress_begin("single-steps");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
