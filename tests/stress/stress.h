@@ -60,6 +60,15 @@ static inline uint64_t stress_scale(uint64_t amount)
 	return scale ? (uint64_t)((double)amount * atof(scale)) + 1 : amount;
 }
 
+/*
+ * Whether an emulator of user programs runs this one: it runs no other program, and qemu 7.2 does not wipe the memory
+ * of a child that should be, and crashes in forks of threaded processes.
+ */
+static inline bool stress_emulated(void)
+{
+	return getenv("MESON_EXE_WRAPPER") != NULL;
+}
+
 static inline uint64_t stress_seed(void)
 {
 	const char *seed = getenv("PROMCB_STRESS_SEED");

@@ -402,18 +402,15 @@ int main(int argc, char **argv)
 	metrics = stress_open(&options);
 	component = stress_component(metrics, "forked");
 	server(&seed);
-	/* Emulators of user programs (qemu 7.2) crash in forks of threaded ones, and run no other program. */
-	bool emulated = getenv("MESON_EXE_WRAPPER") != NULL;
-
-	if (!emulated)
+	if (!stress_emulated()) {
 		beside_threads("fork beside threads", plain_fork, CHILDREN_OPEN);
-	if (!emulated && !__SANITIZE_THREAD__) {
-		beside_threads("clone beside threads", raw_clone, false);
-		if (_Fork)
-			beside_threads("_Fork beside threads", without_handlers, false);
-	}
-	if (!emulated)
+		if (!__SANITIZE_THREAD__) {
+			beside_threads("clone beside threads", raw_clone, false);
+			if (_Fork)
+				beside_threads("_Fork beside threads", without_handlers, false);
+		}
 		programs();
+	}
 	daemons();
 	stress_remove();
 	return 0;
