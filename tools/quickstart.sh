@@ -82,14 +82,16 @@ echo "build/lib/: libpromcb.so, libpromcb.a"
 tools=build/tools
 segment=/promcb-quickstart-$$
 export PROMCB_SEGMENT=$segment
-children=()
 scratch=$(mktemp -d)
 finish() {
   status=$?
   trap - EXIT INT TERM HUP
-  if [ ${#children[@]} -gt 0 ]; then
-    kill -TERM "${children[@]}" 2>/dev/null || true
-    wait "${children[@]}" 2>/dev/null || true
+  # Whatever runs by now, were it only for an instant.
+  children=$(jobs -p)
+  if [ -n "$children" ]; then
+    # shellcheck disable=SC2086
+    kill -TERM $children 2>/dev/null || true
+    wait
   fi
   "$tools/promcb-admin" remove --force >/dev/null 2>&1 || true
   rm -rf "$scratch"
@@ -102,7 +104,6 @@ trap 'exit 143' TERM HUP
 echo "== Three processes of three threads each record what they do into the segment $segment"
 for _ in 1 2 3; do
   "$tools/promcb-demo" --threads=3 &
-  children+=($!)
 done
 # Scripts record as well: this one times a command every now and then.
 (
@@ -113,7 +114,6 @@ done
     wait $!
   done
 ) &
-children+=($!)
 
 # The sidecar serves it all the time, on its own port if that is free.
 "$tools/sidecar/promcb-sidecar" --web.listen-address=127.0.0.1:10042 2>"$scratch/sidecar" &
@@ -126,7 +126,6 @@ for _ in $(seq 100); do
   fi
   sleep 0.1
 done
-children+=($sidecar)
 url=http://$(sed -n 's/.*msg=listening address=\([^ ]*\).*/\1/p' "$scratch/sidecar" | head -n 1)
 
 # -- Watch ----------------------------------------------------------------------------------------------------------
