@@ -202,27 +202,41 @@ void promcb_render_json(const struct promcb_rendering *rendering)
 	promcb_sink_text(rendering->sink, "\n");
 }
 
+bool promcb_parts_healthy(const struct promcb_render_part *parts, size_t count)
+{
+	for (size_t part = 0; part < count; part++) {
+		const struct promcb_snapshot *snapshot = parts[part].snapshot;
+
+		if (!snapshot)
+			return false;
+		/* A failure rate over 50 percent is more failures than successes, without the rounding. */
+		for (size_t i = 0; i < snapshot->count; i++)
+			if (snapshot->components[i].calls[1] > snapshot->components[i].calls[0])
+				return false;
+	}
+	return count > 0;
+}
+
 void promcb_render_health(const struct promcb_rendering *rendering)
 {
 	struct promcb_sink *sink = rendering->sink;
-	uint64_t taken_ns = 0;
-	bool healthy = true;
+	uint64_t taken_ns = 0, unreadable = 0;
+	bool healthy = promcb_parts_healthy(rendering->parts, rendering->count);
 
 	for (size_t part = 0; part < rendering->count; part++) {
 		const struct promcb_snapshot *snapshot = rendering->parts[part].snapshot;
 
 		if (snapshot && snapshot->taken_ns > taken_ns)
 			taken_ns = snapshot->taken_ns;
-		/* A failure rate over 50 percent is more failures than successes, without the rounding. */
-		for (size_t i = 0; snapshot && i < snapshot->count; i++)
-			if (snapshot->components[i].calls[1] > snapshot->components[i].calls[0])
-				healthy = false;
+		unreadable += !snapshot;
 	}
 	promcb_sink_text(sink,
 			 healthy ? "{\"healthy\": true, \"components\": " : "{\"healthy\": false, \"components\": ");
 	print_components(rendering, NULL, health_summary);
 	promcb_sink_text(sink, ", \"timestamp\": ");
-	/* Without a segment there is still a time to tell. */
+	/* Without a segment, the time of the answer. */
 	print(sink, taken_ns ? json_real((double)taken_ns / 1e9) : json_integer((json_int_t)time(NULL)));
+	promcb_sink_text(sink, ", \"unreadable_segments\": ");
+	print(sink, whole(unreadable));
 	promcb_sink_text(sink, "}\n");
 }

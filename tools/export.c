@@ -21,6 +21,9 @@
 #include <string.h>
 #include <time.h>
 
+/* What --format=health ends with where a component fails. */
+enum { EXPORT_UNHEALTHY = 3 };
+
 enum option_key {
 	KEY_SEGMENT = 's',
 	KEY_FORMAT = 'f',
@@ -144,31 +147,38 @@ struct exporter {
 	const struct arguments *arguments;
 	struct promcb_export_segments segments;
 	struct promcb_body body;
+	bool is_healthy; /* the last round's verdict */
 	int error; /* of the last round's file, as told; 0: none */
 };
 
 /*
- * Fills the body; of several segments, with those that there are. Returns 0, or the first segment's -errno, which was
- * told when it began; *is_whole: whether there is a body.
+ * Fills the body; of several segments, with those that could be read. Returns 0, or the first segment's -errno, which
+ * was reported when it began; *is_whole: whether there is a body. A health document there always is: one that was good
+ * must not outlive its segment.
  */
 static int render(struct exporter *exporter, bool *is_whole)
 {
+	static const struct promcb_render_part unreadable;
 	const struct arguments *arguments = exporter->arguments;
+	bool is_health = arguments->format == PROMCB_FORMAT_HEALTH;
 	const struct promcb_render_options how = {.matching = arguments->matching,
 						  .without_compat = arguments->rendering.without_compat,
 						  .classic_schema = arguments->rendering.classic_schema};
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;
+	const struct promcb_render_part *parts = segments->count ? segments->parts : &unreadable;
+	size_t count = segments->count ? segments->count : 1;
 
 	promcb_body_clear(&exporter->body);
-	if (taken > 0)
-		result = promcb_render_parts(segments->parts, segments->count, arguments->format, &how,
-					     promcb_body_append, &exporter->body);
+	if (taken > 0 || is_health)
+		result =
+			promcb_render_parts(parts, count, arguments->format, &how, promcb_body_append, &exporter->body);
+	exporter->is_healthy = promcb_parts_healthy(parts, count);
 	if (result < 0)
 		promcb_tool_complain("cannot export: %s", promcb_strerror(result));
 	promcb_export_segments_drop(segments);
-	*is_whole = taken > 0 && result == 0;
+	*is_whole = (taken > 0 || is_health) && result == 0;
 	return error < 0 ? error : result;
 }
 
@@ -210,6 +220,8 @@ static int export_once(struct exporter *exporter)
 
 	if (!is_whole)
 		return PROMCB_TOOL_FAILED;
+	if (status == 0 && exporter->arguments->format == PROMCB_FORMAT_HEALTH && !exporter->is_healthy)
+		status = EXPORT_UNHEALTHY;
 	if (exporter->arguments->output)
 		return write_file(exporter) < 0 ? PROMCB_TOOL_FAILED : status;
 	return print_body(&exporter->body) ? PROMCB_TOOL_FAILED : status;

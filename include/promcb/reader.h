@@ -197,6 +197,12 @@ int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format for
 int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, promcb_write_fn *write, void *context);
 
+/*
+ * The verdict of the health document: true if every part was read and in no component more calls failed than
+ * succeeded. A part without a snapshot is not healthy, and neither is nothing at all. Thread-safe.
+ */
+bool promcb_parts_healthy(const struct promcb_render_part *parts, size_t count);
+
 /* "text", "openmetrics", "protobuf", "json", "health" to a format. Returns 0, or -EINVAL. */
 int promcb_format_parse(const char *name, enum promcb_format *out);
 

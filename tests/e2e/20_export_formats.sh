@@ -56,6 +56,29 @@ export_to_out --format=json
 grep -q '"payment_api"' "$scratch/out" || fail "json: $(cat "$scratch/out")"
 export_to_out --format=health
 grep -q '"healthy": *true' "$scratch/out" || fail "health: $(cat "$scratch/out")"
+
+# Health fails closed: what fails or cannot be read is not healthy, by status and by document, also in a pipe.
+verdict() { # STATUS UNREADABLE OPTION...
+  local wanted=$1 unreadable=$2
+  shift 2
+  "$tools/promcb-export" --format=health "$@" >"$scratch/out" 2>"$scratch/err"
+  status=$?
+  [ $status = "$wanted" ] || fail "health $*: exit $status, not $wanted: $(cat "$scratch/out" "$scratch/err")"
+  grep -q -F '{"healthy": '"$([ "$wanted" = 0 ] && echo true || echo false)," "$scratch/out" &&
+    grep -q -F '"unreadable_segments": '"$unreadable}" "$scratch/out" || fail "health $*: $(cat "$scratch/out")"
+}
+verdict 0 0
+verdict 1 1 --segment="${PROMCB_SEGMENT}_bad"
+verdict 1 1 --segment="$PROMCB_SEGMENT" --segment="${PROMCB_SEGMENT}_bad"
+verdict 1 1 --segment="${PROMCB_SEGMENT}_no*"
+"$tools/promcb-record" failing --latency=1 --failure || fail "record"
+verdict 3 0
+verdict 0 0 --match=payment
+# A file that said yes does not go on saying so.
+"$tools/promcb-export" --format=health --match=payment --output="$scratch/health.json" || fail "health into a file"
+"$tools/promcb-export" --format=health --segment="${PROMCB_SEGMENT}_bad" --output="$scratch/health.json" 2>/dev/null
+grep -q '"healthy": false' "$scratch/health.json" || fail "the file still says: $(cat "$scratch/health.json")"
+
 if command -v promtool >/dev/null; then
   promtool check metrics <"$scratch/all" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
 fi

@@ -16,8 +16,10 @@ answers 503 /-/ready
 answers 200 /-/healthy
 answers 200 /
 body_has 'Cannot be read'
-answers 200 /health/metrics
-jq -e '.healthy == true and .components == {} and .timestamp > 1700000000' <"$scratch/body" >/dev/null || fail health
+answers 503 /health/metrics
+[ "$(header Content-Type)" = application/json ] || fail "health is $(header Content-Type)"
+jq -e '.healthy == false and .components == {} and .timestamp > 1700000000 and .unreadable_segments == 1' \
+  <"$scratch/body" >/dev/null || fail "health without a segment: $(cat "$scratch/body")"
 
 # -- With one ----------------------------------------------------------------------------------------------------------
 "$tools/promcb-record" --latency=0.25 --success 'a<b>&"c"' || fail record
@@ -135,9 +137,13 @@ grep -q 'circuit_breaker_calls_total{' "$scratch/body" && fail "series of a remo
 "$tools/promcb-record" --latency=1 --success again || fail record
 answers 200 /metrics
 body_has 'circuit_breaker_calls_total{component="again"} 1'
+answers 200 /health/metrics
+jq -e '.healthy == true and .unreadable_segments == 0' <"$scratch/body" >/dev/null || fail "health of one call"
 truncate -s 100 "/dev/shm$PROMCB_SEGMENT"
 answers 200 /metrics
 body_has 'promcb_up 0'
+answers 503 /health/metrics
+body_has '{"healthy": false, "components": {}, '
 rm "/dev/shm$PROMCB_SEGMENT"
 head -c 1000000 /dev/urandom >"/dev/shm$PROMCB_SEGMENT"
 answers 200 /metrics
@@ -175,4 +181,15 @@ for name in one two three; do
   "$tools/promcb-admin" remove --force --segment="${PROMCB_SEGMENT}_$name" >/dev/null || fail remove
 done
 answers 503 /-/ready
+answers 503 /health/metrics
+body_has '{"healthy": false, '
+stop
+
+# One that is missing beside one that is there: the whole is not healthy.
+"$tools/promcb-record" --latency=1 --success here || fail record
+start --segment="$PROMCB_SEGMENT" --segment="${PROMCB_SEGMENT}_one" --web.share-ms=0
+answers 503 /health/metrics
+jq -e '.healthy == false and (.components | has("here")) and .unreadable_segments == 1' <"$scratch/body" >/dev/null ||
+  fail "health of one of two: $(cat "$scratch/body")"
+answers 200 /prometheus/query
 stop

@@ -798,3 +798,25 @@ Test(render, one_failing_component_is_unhealthy)
 	cr_assert_eq(json_object_size(json_object_get(document, "components")), 0);
 	cr_assert_float_eq(json_real_value(json_object_get(document, "timestamp")), 1700000000.5, 1e-4);
 }
+
+/* What cannot be read is not healthy, whatever else can; and neither is nothing. */
+Test(render, health_fails_closed)
+{
+	struct promcb_snapshot snapshot = make_snapshot(1);
+	struct promcb_render_part parts[2] = {{.snapshot = &snapshot, .segment = "/a"}, {.segment = "/b"}};
+	struct collected to = {.bytes = NULL};
+
+	name(&snapshot, 0, "a");
+	cr_assert(promcb_parts_healthy(parts, 1));
+	cr_assert_not(promcb_parts_healthy(parts, 2));
+	cr_assert_not(promcb_parts_healthy(parts + 1, 1));
+	cr_assert_not(promcb_parts_healthy(NULL, 0));
+	cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_HEALTH, NULL, collect, &to), 0);
+
+	json_t *document = parse(to.bytes);
+
+	cr_assert(json_is_false(json_object_get(document, "healthy")));
+	cr_assert_eq(json_object_size(json_object_get(document, "components")), 1);
+	cr_assert_eq(json_integer_value(json_object_get(document, "unreadable_segments")), 1);
+	free(to.bytes);
+}

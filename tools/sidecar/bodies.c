@@ -350,9 +350,12 @@ static int use_for_json(struct sidecar_bodies *bodies, struct take *take, void *
 	struct sidecar_counted_body *body;
 	int result = render(bodies, take, wanted->format, wanted->matching, &body);
 
-	if (result == 0)
-		wanted->out = &body->body;
-	return result;
+	if (result < 0)
+		return result;
+	for (size_t i = 0; i < take->part_count; i++)
+		body->body.is_partial |= !take->parts[i].snapshot;
+	wanted->out = &body->body;
+	return 0;
 }
 
 int sidecar_body_json(struct sidecar_bodies *bodies, enum promcb_format format, const char *matching,

@@ -34,6 +34,7 @@ struct sidecar_body {
 	size_t length;
 	const char *content_type;
 	bool gzipped;
+	bool is_partial; /* of sidecar_body_json(): a segment could not be read */
 };
 
 /* Whether a body may be compressed. */

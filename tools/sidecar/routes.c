@@ -136,7 +136,7 @@ static void put_body(void *context)
 	sidecar_body_put(context);
 }
 
-static enum MHD_Result send_body(struct sidecar_routes *routes, struct MHD_Connection *connection,
+static enum MHD_Result send_body(struct sidecar_routes *routes, struct MHD_Connection *connection, unsigned status,
 				 struct sidecar_body *body, const struct sidecar_request *request)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
@@ -151,7 +151,7 @@ static enum MHD_Result send_body(struct sidecar_routes *routes, struct MHD_Conne
 	if (request->is_scrape)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	return send_response(routes, connection, MHD_HTTP_OK, body->content_type, response, request);
+	return send_response(routes, connection, status, body->content_type, response, request);
 }
 
 static enum MHD_Result send_failure(struct sidecar_routes *routes, struct MHD_Connection *connection, int error,
@@ -229,9 +229,10 @@ static enum MHD_Result answer_metrics(struct sidecar_routes *routes, struct MHD_
 		gzip = request->is_near ? SIDECAR_GZIP_SMALL : SIDECAR_GZIP_ALWAYS;
 	result = sidecar_body_metrics(routes->bodies, format, gzip, budget_ns(connection), &body);
 	return result < 0 ? send_failure(routes, connection, result, request)
-			  : send_body(routes, connection, body, request);
+			  : send_body(routes, connection, MHD_HTTP_OK, body, request);
 }
 
+/* The status says whether all segments could be read, where health is asked for; the document has the verdict. */
 static enum MHD_Result answer_json(struct sidecar_routes *routes, struct MHD_Connection *connection,
 				   enum promcb_format format, const struct sidecar_request *request)
 {
@@ -241,8 +242,12 @@ static enum MHD_Result answer_json(struct sidecar_routes *routes, struct MHD_Con
 	struct sidecar_body *body;
 	int result = sidecar_body_json(routes->bodies, format, matching, budget_ns(connection), &body);
 
-	return result < 0 ? send_failure(routes, connection, result, request)
-			  : send_body(routes, connection, body, request);
+	if (result < 0)
+		return send_failure(routes, connection, result, request);
+	return send_body(routes, connection,
+			 format == PROMCB_FORMAT_HEALTH && body->is_partial ? MHD_HTTP_SERVICE_UNAVAILABLE
+									    : MHD_HTTP_OK,
+			 body, request);
 }
 
 static enum MHD_Result answer_landing(struct sidecar_routes *routes, struct MHD_Connection *connection,
