@@ -15,7 +15,8 @@ int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct 
 
 	if (!name)
 		name = secure_getenv("PROMCB_SEGMENT");
-	if (!name)
+	/* Compose files and units set what they leave empty. An empty argument is an error of its caller. */
+	if (!name || (!segment && !*name))
 		name = "/promcb";
 	const char *bare = name[0] == '/' ? name + 1 : name;
 

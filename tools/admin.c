@@ -369,7 +369,7 @@ static const char documentation[] = "Creates, describes, resets and removes prom
 				    "  info     print facts about a segment\n"
 				    "  remove   remove a segment, unless producers live or --force is given\n"
 				    "  reset    forget what was recorded of a component, or of all\n"
-				    "The exit status is 0, or 1 after an error, which is told on standard error.";
+				    "The exit status is 0, 1 after an error, or 2 if an option is wrong.";
 
 int main(int argc, char **argv)
 {

@@ -35,7 +35,7 @@ void promcb_tool_start(const char *name)
 {
 	tool_name = name;
 	argp_program_version_hook = print_version;
-	argp_err_exit_status = PROMCB_TOOL_FAILED;
+	argp_err_exit_status = PROMCB_TOOL_USAGE;
 	open_standard_descriptors();
 }
 
@@ -60,11 +60,18 @@ void promcb_tool_complain(const char *format, ...)
 		return;
 }
 
+/* argp has -? alone. Each tool has one of the parsers below, and with it this. */
+#define HELP_OPTION                                          \
+	{                                                    \
+		NULL, 'h', NULL, 0, "The same as --help", -1 \
+	}
+
 static const struct argp_option segment_options[] = {
 	{"segment", 's', "SEGMENT", 0,
 	 "The segment: a shared-memory name such as \"/promcb\", or a path. Default: what PROMCB_SEGMENT in the "
 	 "environment says, else \"/promcb\"",
 	 0},
+	HELP_OPTION,
 	{0},
 };
 
@@ -72,6 +79,8 @@ static error_t parse_segment(int key, char *argument, struct argp_state *state)
 {
 	const char **segment = state->input;
 
+	if (key == 'h')
+		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
 	if (key != 's')
 		return ARGP_ERR_UNKNOWN;
 	*segment = argument;
@@ -87,6 +96,7 @@ static const struct argp_option rendering_options[] = {
 	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
 	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
+	HELP_OPTION,
 	{0},
 };
 
@@ -95,6 +105,9 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 	struct promcb_tool_rendering *rendering = state->input;
 
 	switch (key) {
+	case 'h':
+		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+		return 0;
 	case KEY_COMPAT:
 		rendering->without_compat = strcmp(text, "none") == 0;
 		if (!rendering->without_compat && strcmp(text, "seed") != 0)
@@ -112,10 +125,18 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 
 const struct argp promcb_tool_rendering_argp = {.options = rendering_options, .parser = parse_rendering};
 
+/* What PROMCB_SEGMENT names; NULL: nothing. */
+static const char *segment_of_environment(void)
+{
+	const char *segment = secure_getenv("PROMCB_SEGMENT");
+
+	return segment && *segment ? segment : NULL;
+}
+
 const char *promcb_tool_segment_name(const char *segment)
 {
 	if (!segment)
-		segment = secure_getenv("PROMCB_SEGMENT");
+		segment = segment_of_environment();
 	return segment ? segment : "/promcb";
 }
 
@@ -127,9 +148,7 @@ const char *promcb_tool_reason(int error, const struct promcb_message *message)
 int promcb_tool_cannot_open(const char *segment, int error, const struct promcb_message *message)
 {
 	const char *name = promcb_tool_segment_name(segment);
-	const char *origin = segment                           ? ""
-			     : secure_getenv("PROMCB_SEGMENT") ? " (named by PROMCB_SEGMENT)"
-							       : " (the default)";
+	const char *origin = segment ? "" : segment_of_environment() ? " (named by PROMCB_SEGMENT)" : " (the default)";
 
 	if (error == -ENOENT)
 		promcb_tool_complain(

@@ -3,7 +3,7 @@
  * common.h: what the command-line tools share: how they start, how they name a segment, how they complain.
  *
  * May include: promcb.h. A complaint is one line on standard error, "NAME: what was wrong, where, and what to do".
- * Every error, wrong options included, ends a tool with PROMCB_TOOL_FAILED.
+ * An error ends a tool with PROMCB_TOOL_FAILED, a wrong option with PROMCB_TOOL_USAGE.
  */
 #ifndef PROMCB_TOOL_COMMON_H
 #define PROMCB_TOOL_COMMON_H
@@ -12,7 +12,7 @@
 
 #include <argp.h>
 
-enum { PROMCB_TOOL_FAILED = 1 };
+enum { PROMCB_TOOL_FAILED = 1, PROMCB_TOOL_USAGE = 2 };
 
 /*
  * Makes a tool out of a process: its name for complaints, --version, the exit status of wrong options, and standard
@@ -38,7 +38,7 @@ struct promcb_tool_rendering {
 /* The parser of --compat and --classic-schema; its input is a struct promcb_tool_rendering, zeroed by the caller. */
 extern const struct argp promcb_tool_rendering_argp;
 
-/* What a segment option of NULL stands for. */
+/* What a segment option of NULL stands for. An empty PROMCB_SEGMENT is none. */
 const char *promcb_tool_segment_name(const char *segment);
 
 /*

@@ -71,8 +71,9 @@ static const struct argp_option options[] = {
 
 static const char documentation[] =
 	"Prints what a promcb segment holds, in a format of Prometheus or as JSON."
-	"\vThe exit status is 0, or 1 after an error, which is told on standard error. With --interval, an error of "
-	"a segment or of FILE is told when it begins and ends no export.";
+	"\vThe exit status is 0, 1 after an error, 2 if an option is wrong, or 3 if --format=health finds a component "
+	"that is not healthy. With --interval, an error of a segment or of FILE is reported once, and exporting goes "
+	"on.";
 
 static void parse_segment(struct argp_state *state, const char *text, struct promcb_export_patterns *out)
 {

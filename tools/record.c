@@ -48,8 +48,9 @@ static const struct argp_option options[] = {
 static const char documentation[] =
 	"Records calls, states and log lines of a component into a promcb segment, which is made if there is none."
 	"\vWith a COMMAND: runs it, records its wall time and whether it ended with status 0, and exits with its "
-	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run. Otherwise exits with 0, or with 1 "
-	"after an error. With --stdin, 1 says that some lines were bad; the good ones are recorded.";
+	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run, 125 if an option is wrong. Otherwise "
+	"exits with 0, with 1 after an error, or with 2 if an option is wrong. With --stdin, 1 says that some lines "
+	"were bad; the good ones are recorded.";
 
 static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT --latency=SECONDS --success|--failure\n"
@@ -220,6 +221,17 @@ static int record_once(const struct arguments *arguments)
 	return 0;
 }
 
+/* As env, nice and timeout do: a status that a command does not have by chance. */
+enum { STATUS_USAGE_OF_COMMAND = 125 };
+
+static bool has_command(int argc, char **argv)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
@@ -227,6 +239,8 @@ int main(int argc, char **argv)
 	struct arguments arguments = {.segment = NULL};
 
 	promcb_tool_start("promcb-record");
+	if (has_command(argc, argv))
+		argp_err_exit_status = STATUS_USAGE_OF_COMMAND;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
 	if (arguments.from_stdin)
 		return promcb_record_stdin(arguments.segment);

@@ -115,7 +115,7 @@ struct promcb_options {
 /*
  * Opens a segment, creating it if there is none.
  * segment: a POSIX shared-memory name ("/promcb", "promcb") or a path with a second slash ("/run/app/metrics");
- *   NULL: the environment's PROMCB_SEGMENT, else "/promcb". The caller keeps the string.
+ *   NULL: the environment's PROMCB_SEGMENT if it is not empty, else "/promcb". The caller keeps the string.
  * options: NULL for the defaults. out: an opened segment, to be closed once per open. Two opens of one segment in a
  * process share one attachment. Returns 0, or -errno: -EINVAL (an option or the name is out of range), -EACCES,
  * -ENOSPC (no room), -EPROTO (another format version), -EBADMSG (not a segment, or corrupt), -EOPNOTSUPP (a

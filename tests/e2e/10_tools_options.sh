@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Every tool tells its usage and its version; a wrong option is one hint, exit 1, and no segment.
+# Every tool prints its usage and its version; a wrong option is one hint, exit 2 or 125, and no segment.
 . "$(dirname "$0")/tools_prelude.sh"
 
 for tool in promcb-export promcb-record promcb-admin; do
   "$tools/$tool" --help >"$scratch/help" 2>&1 || fail "$tool --help"
   grep -q "^Usage: $tool" "$scratch/help" || fail "$tool --help says no usage"
   grep -q -e "--segment" "$scratch/help" || fail "$tool --help says nothing of --segment"
+  "$tools/$tool" -h | cmp -s - "$scratch/help" || fail "$tool -h is not --help"
   "$tools/$tool" --usage >"$scratch/help" 2>&1 || fail "$tool --usage"
   version=$("$tools/$tool" --version) || fail "$tool --version"
   [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "$tool --version says $version"
@@ -18,12 +19,13 @@ for command in create info remove reset; do
     fail "$command --version"
 done
 
+wanted=2
 refused() {
   local said=$1 status
   shift
   "$tools/$@" >"$scratch/out" 2>"$scratch/err" </dev/null
   status=$?
-  [ $status = 1 ] || fail "$*: exit $status"
+  [ $status = $wanted ] || fail "$*: exit $status, not $wanted"
   [ -s "$scratch/out" ] && fail "$*: wrote to standard output"
   grep -q -F -e "$said" "$scratch/err" || fail "$*: does not say $said: $(cat "$scratch/err")"
   grep -q -e "--help" "$scratch/err" || fail "$*: no hint to --help"
@@ -45,18 +47,21 @@ refused "--check" promcb-export --check --output="$scratch/x"
 refused "no component" promcb-record
 refused "nothing to record" promcb-record component
 refused "nothing to record" promcb-record component --
-refused "unexpected argument" promcb-record component true
+wanted=125
+refused "unrecognized option" promcb-record --nonsense component -- true
+refused "a command goes without" promcb-record component --log=error -- true
+refused "--latency" promcb-record component --failure -- true
 refused "unexpected argument" promcb-record -- component true
+wanted=2
+refused "unexpected argument" promcb-record component true
 refused "--success or --failure" promcb-record component --latency=1
 refused "--latency" promcb-record component --success
-refused "--latency" promcb-record component --failure -- true
 refused "exclude" promcb-record component --latency=1 --success --failure
 for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
   refused "is no latency" promcb-record component "--latency=$latency" --success
 done
 refused "is no state" promcb-record component --state=ajar
 refused "is no log level" promcb-record component --log=fatal
-refused "a command goes without" promcb-record component --log=error -- true
 refused "--stdin" promcb-record --stdin component
 refused "--stdin" promcb-record --stdin --log=error
 

@@ -38,6 +38,14 @@ says "no such directory"
 refused promcb-admin create --segment="$scratch/no/such/directory"
 says "no such directory"
 
+# An empty PROMCB_SEGMENT, as compose files make it, is none: the default, which is looked for under its name.
+if [ ! -e /dev/shm/promcb ]; then
+  for call in promcb-export "promcb-admin info" "promcb-admin remove"; do
+    PROMCB_SEGMENT= "$tools/"$call >"$scratch/out" 2>"$scratch/err" && fail "$call reads a segment that is not there"
+    says '"/promcb" (the default)'
+  done
+fi
+
 # What is no segment is refused, and left as it was.
 head -c 100000 /dev/zero | tr '\0' x >"$scratch/stranger"
 cp "$scratch/stranger" "$scratch/before"

@@ -4,15 +4,16 @@
 . "${0%/*}/tools_prelude.sh"
 . "${0%/*}/sidecar_http.sh"
 
-# refused WORDS OPTION...: exit 1, the words, no server.
+# refused WORDS OPTION...: exit $wanted, the words, no server.
 refused() {
   local words=$1 status
   shift
   timeout 20 "$sidecar" "$@" >"$scratch/out" 2>"$scratch/err"
   status=$?
-  [ $status = 1 ] || fail "$*: exit $status: $(cat "$scratch/err")"
+  [ $status = $wanted ] || fail "$*: exit $status, not $wanted: $(cat "$scratch/err")"
   grep -q -F -e "$words" "$scratch/err" || fail "$*: does not say \"$words\": $(cat "$scratch/err")"
 }
+wanted=2
 refused 'unrecognized option' --nonsense
 refused 'unexpected argument' something
 refused 'begins with /' --web.telemetry-path=metrics
@@ -25,6 +26,7 @@ refused '0 to 3' --classic-schema=4
 refused 'debug, info, warn or error' --log.level=loud
 refused 'is empty' --segment=
 refused 'exclude each other' --web.systemd-socket --web.listen-address=:0
+wanted=1
 refused 'HOST:PORT' --web.listen-address=nonsense
 refused 'HOST:PORT' --web.listen-address=127.0.0.1:99999
 refused 'in brackets' --web.listen-address=::1:10042
@@ -74,7 +76,9 @@ many=()
 for _ in $(seq 65); do
   many+=(--web.listen-address=127.0.0.1:0)
 done
+wanted=2
 refused 'more than 64' "${many[@]}"
+wanted=1
 
 # A unix socket: left by one that was killed, it is replaced; of one that lives, it is not; at the end it is gone.
 start --web.listen-address=unix:"$scratch/http"

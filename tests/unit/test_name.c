@@ -307,7 +307,8 @@ Test(name, segments_from_the_environment)
 	cr_assert_eq(setenv("PROMCB_SEGMENT", "/run/app/metrics", 1), 0);
 	assert_path(NULL, "/run/app/metrics");
 	cr_assert_eq(setenv("PROMCB_SEGMENT", "", 1), 0);
-	assert_refused(NULL);
+	assert_path(NULL, "/dev/shm/promcb");
+	assert_refused("");
 	cr_assert_eq(unsetenv("PROMCB_SEGMENT"), 0);
 	assert_path(NULL, "/dev/shm/promcb");
 }

@@ -55,7 +55,8 @@ static const struct argp_option options[] = {
 };
 
 static const char documentation[] = "Serves promcb segments over HTTP to Prometheus: text, OpenMetrics and protobuf."
-				    "\vThe exit status is 0 after SIGINT or SIGTERM, or 1 after an error.";
+				    "\vThe exit status is 0 after SIGINT or SIGTERM, 1 after an error, 2 if an option "
+				    "is wrong.";
 
 static unsigned parse_number(struct argp_state *state, const char *option, const char *text, unsigned most)
 {
