@@ -31,6 +31,7 @@ packages_of() {
     echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo gcovr xz-utils                                        # coverage; segments kept as files
+    echo systemd                                               # judges the units
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
     echo valgrind                                              # counts instructions and cache lines
     ;;

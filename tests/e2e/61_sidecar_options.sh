@@ -110,8 +110,8 @@ os.set_inheritable(3, True)
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.bind(path)
 notify.settimeout(10)
-# LISTEN_PID is that of the process itself: a shell tells it and becomes the sidecar.
-process = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" --web.systemd-socket', sidecar], pass_fds=[3],
+# LISTEN_PID is that of the process itself: a shell tells it and becomes the sidecar. No option asks for the socket.
+process = subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0"', sidecar], pass_fds=[3],
                            env={**os.environ, "LISTEN_FDS": "1", "NOTIFY_SOCKET": path})
 try:
     ready = notify.recv(1000)

@@ -223,15 +223,30 @@ int sidecar_listen_loopback(struct sidecar_listeners *listeners, unsigned port, 
 	return 0;
 }
 
-int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, size_t message_size)
+/* One past the last descriptor that systemd passes; 0: none. What is meant for another process is nothing to us. */
+static int systemd_end_fd(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-	int last = count ? SYSTEMD_FIRST_FD + atoi(count) : 0;
+	int fds = count ? atoi(count) : 0;
 
-	if (!pid || strtol(pid, NULL, 10) != getpid() || last <= SYSTEMD_FIRST_FD) {
+	if (!pid || strtol(pid, NULL, 10) != getpid() || fds < 1)
+		return 0;
+	return SYSTEMD_FIRST_FD + (fds < SIDECAR_LISTENERS_MAX ? fds : SIDECAR_LISTENERS_MAX + 1);
+}
+
+bool sidecar_listen_is_activated(void)
+{
+	return systemd_end_fd() > 0;
+}
+
+int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, size_t message_size)
+{
+	int last = systemd_end_fd();
+
+	if (!last) {
 		snprintf(message, message_size,
-			 "--web.systemd-socket: systemd passed no socket (LISTEN_PID and LISTEN_FDS); start it by its "
-			 ".socket unit");
+			 "--web.systemd-socket: systemd passed no socket (LISTEN_PID and LISTEN_FDS); start "
+			 "promcb-sidecar.socket instead of the service");
 		return -EINVAL;
 	}
 	for (int fd = SYSTEMD_FIRST_FD; fd < last; fd++) {
@@ -239,10 +254,8 @@ int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, s
 		socklen_t size = sizeof(listening);
 
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
-			snprintf(
-				message, message_size,
-				"--web.systemd-socket: descriptor %d that systemd passed is no listening stream socket",
-				fd);
+			snprintf(message, message_size,
+				 "descriptor %d, passed by systemd, is not a listening stream socket", fd);
 			return -ENOTSOCK;
 		}
 		fcntl(fd, F_SETFD, FD_CLOEXEC);

@@ -29,7 +29,10 @@ int sidecar_listen(struct sidecar_listeners *listeners, const char *address, cha
 /* Adds port on the loopback addresses; where there is no IPv6, on the other alone. Returns as above. */
 int sidecar_listen_loopback(struct sidecar_listeners *listeners, unsigned port, char *message, size_t message_size);
 
-/* Adds what systemd passes (sd_listen_fds(3)). Returns as above. */
+/* Whether systemd passes sockets to this process (sd_listen_fds(3)). */
+bool sidecar_listen_is_activated(void);
+
+/* Adds what systemd passes. Returns as above. */
 int sidecar_listen_systemd(struct sidecar_listeners *listeners, char *message, size_t message_size);
 
 /* Gives the files of unix sockets made here to a user. Returns as above. */

@@ -48,7 +48,8 @@ static int listen_all(const struct sidecar_options *options, struct sidecar_list
 {
 	int result = 0;
 
-	if (options->systemd_socket)
+	/* What was asked for by name goes before what was passed. */
+	if (options->systemd_socket || (!options->listen_count && sidecar_listen_is_activated()))
 		return sidecar_listen_systemd(listeners, message, message_size);
 	if (!options->listen_count)
 		return sidecar_listen_loopback(listeners, SIDECAR_PORT, message, message_size);

@@ -41,7 +41,8 @@ static const struct argp_option options[] = {
 	 "TLS, client certificates, basic authentication and headers, in the exporter toolkit's format; read again "
 	 "when it changes",
 	 0},
-	{"web.systemd-socket", KEY_SYSTEMD, NULL, 0, "Listen on the sockets that systemd passes", 0},
+	{"web.systemd-socket", KEY_SYSTEMD, NULL, 0,
+	 "Fail unless systemd passes sockets to listen on; those are used anyway where no address is given", 0},
 	{"web.max-requests", KEY_MAX_REQUESTS, "N", 0, "Scrapes served at the same time; default 40, 0: no limit", 0},
 	{"web.max-connections", KEY_MAX_CONNECTIONS, "N", 0,
 	 "Open connections; beyond that the one that was useful longest ago is closed; default 512", 0},
