@@ -4,13 +4,10 @@
 set -u
 export LC_ALL=C.UTF-8
 cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
+. tests/style/files.sh
 failed=0
 mapfile -t files < <(
-  if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git ls-files --cached --others --exclude-standard
-  else
-    find . -path ./build -prune -o -type f -print | sed 's|^\./||'
-  fi | while IFS= read -r file; do
+  project_files | while IFS= read -r file; do
     # Golden files and fuzzers' inputs are what they are; others are text.
     case $file in tests/golden/* | tests/fuzz/corpus/*) continue ;; esac
     [ -f "$file" ] && grep -qI . "$file" && printf '%s\n' "$file"
