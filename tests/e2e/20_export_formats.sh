@@ -84,11 +84,34 @@ if command -v promtool >/dev/null; then
 fi
 
 # The build says which commit it is of, unless it is of none. It may be older than the clone is.
-revision=$(git --git-dir="$PROMCB_SOURCE/.git" rev-parse --short=12 HEAD 2>/dev/null) || revision=unknown
+revision=$("$PROMCB_SOURCE/tools/revision.sh" "$PROMCB_SOURCE") || revision=unknown
 export_to_out
 grep -q -E '^promcb_build_info\{version="[0-9.]+",revision="([0-9a-f]{12,}|unknown)"\} 1$' "$scratch/out" ||
   fail "$(grep build_info "$scratch/out")"
 [ $revision != unknown ] || grep -q 'revision="unknown"' "$scratch/out" || fail "a revision where there is no clone"
+# The same without git as with it: of a branch, of one that is packed, of a commit, of a second work tree.
+if command -v git >/dev/null; then
+  mkdir "$scratch/bin" "$scratch/clone"
+  for program in sh sed cat; do
+    ln -s "$(command -v $program)" "$scratch/bin/$program"
+  done
+  commit() {
+    git -C "$scratch/clone" -c user.name=a -c user.email=a@b commit -q --allow-empty -m "$1"
+  }
+  same() {
+    with=$(git --git-dir="$1/.git" rev-parse --short=12 HEAD)
+    without=$(PATH=$scratch/bin "$PROMCB_SOURCE/tools/revision.sh" "$1") && [ "$with" = "$without" ] ||
+      fail "revision $without, $with is expected: $2"
+  }
+  git init -q "$scratch/clone" && commit one && commit two || fail "git"
+  same "$scratch/clone" 'a branch'
+  git -C "$scratch/clone" pack-refs --all
+  same "$scratch/clone" 'a packed branch'
+  git -C "$scratch/clone" worktree add -q "$scratch/second" HEAD^ && same "$scratch/second" 'a second work tree'
+  git -C "$scratch/clone" checkout -q --detach HEAD^ && same "$scratch/clone" 'a commit'
+fi
+mkdir "$scratch/unpacked"
+"$PROMCB_SOURCE/tools/revision.sh" "$scratch/unpacked" && fail "a revision of no clone"
 
 # A name and its path are one segment; another is another.
 export_to_out --segment="${PROMCB_SEGMENT#/}"
