@@ -34,6 +34,7 @@ packages_of() {
     echo systemd                                               # judges the units
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
     echo valgrind                                              # counts instructions and cache lines
+    echo mmdebstrap debian-archive-keyring                     # a Debian without anything
     ;;
   bench)
     echo prometheus-cpp-dev libpcp-mmv1-dev libpcp3-dev python3-prometheus-client

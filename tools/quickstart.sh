@@ -72,7 +72,7 @@ else
   echo "all there"
 fi
 echo "== Build"
-[ -e build/build.ninja ] || quietly meson setup build
+[ -e build/build.ninja ] || quietly meson setup build -Dtests=false
 quietly ninja -C build
 echo "build/tools/: promcb-record, promcb-export, promcb-admin, sidecar/promcb-sidecar"
 echo "build/lib/: libpromcb.so, libpromcb.a"

@@ -76,11 +76,11 @@ build() { # configuration, C compiler, C++ compiler, options
   {
     if [[ $1 = aarch64* ]]; then
       # shellcheck disable=SC2086
-      tests/cross/run.sh --setup "$directory" $4 && ninja -C "$directory"
+      tests/cross/run.sh --setup "$directory" -Dwerror=true $4 && ninja -C "$directory"
     elif [ ! -e "$directory/build.ninja" ]; then
       rm -rf "$directory"
       # shellcheck disable=SC2086
-      CC=$2 CXX=$3 meson setup $4 "$directory" && ninja -C "$directory"
+      CC=$2 CXX=$3 meson setup -Dwerror=true $4 "$directory" && ninja -C "$directory"
     else
       ninja -C "$directory"
     fi
