@@ -2,11 +2,12 @@
 /*
  * admin.c: creating, removing and listing segments.
  *
- * May include: promcb/admin.h, promcb/inject.h, segment.h, validate.h.
+ * May include: promcb/admin.h, promcb/inject.h, descriptor.h, segment.h, validate.h.
  */
 #include <promcb/admin.h>
 #include <promcb/inject.h>
 
+#include "descriptor.h"
 #include "segment.h"
 #include "validate.h"
 
@@ -91,7 +92,7 @@ int promcb_remove(const char *segment, bool force, struct promcb_message *messag
 	result = promcb_segment_path(segment, path, message);
 	if (result < 0)
 		return result;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = promcb_descriptor_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0) {
 		result = -errno;
 		return promcb_message_error(message, result,
@@ -134,14 +135,19 @@ out:
 
 int promcb_list(const char *directory, int (*found)(void *context, const char *segment, bool usable), void *context)
 {
-	DIR *entries = opendir(directory ? directory : PROMCB_SHM_DIRECTORY);
+	int listed = promcb_descriptor_open(directory ? directory : PROMCB_SHM_DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
+	DIR *entries = listed < 0 ? NULL : fdopendir(listed);
 	struct dirent *entry;
 	int result = 0;
 
-	if (!entries)
-		return -errno;
+	if (!entries) {
+		result = -errno;
+		if (listed >= 0)
+			close(listed);
+		return result;
+	}
 	while (result == 0 && (entry = readdir(entries))) {
-		int fd = openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		int fd = promcb_descriptor_openat(listed, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 		struct promcb_header header;
 		char name[PROMCB_PATH_MAX];
 		struct stat status;

@@ -8,6 +8,7 @@
 #include "create.h"
 
 #include "clock.h"
+#include "descriptor.h"
 #include "hash.h"
 #include "headroom.h"
 #include "layout.h"
@@ -66,7 +67,7 @@ static int check_filesystem(int fd, const char *path, uint32_t *page_bytes, stru
 static void read_boot_id(uint64_t boot[2])
 {
 	char text[64] = "";
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = promcb_descriptor_open("/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
 	unsigned digit = 0;
 
 	boot[0] = boot[1] = 0;
@@ -194,7 +195,7 @@ static int create_renamed(const char *path, const struct promcb_options *options
 
 	snprintf(temporary, sizeof(temporary), "%s.%d.%" PRIx64 ".new", path, (int)getpid(),
 		 promcb_clock_monotonic_ns());
-	fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = promcb_descriptor_open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return promcb_message_error(message, -errno, "cannot create segment %s: %s", path,
 					    promcb_strerror(-errno));
@@ -222,7 +223,7 @@ int promcb_segment_create(const char *path, const struct promcb_options *options
 		snprintf(directory, sizeof(directory), ".");
 	else
 		snprintf(directory, sizeof(directory), "%.*s", slash == path ? 1 : (int)(slash - path), path);
-	fd = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	fd = promcb_descriptor_open(directory, O_TMPFILE | O_RDWR, 0600);
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
 		return create_renamed(path, options, message);
 	if (fd < 0 && errno == ENOENT)

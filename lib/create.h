@@ -2,7 +2,7 @@
 /*
  * create.h: makes the file of a segment: whole, and only then under its name. Used by segment.c alone.
  *
- * May include: layout.h, validate.h, name.h, hash.h, headroom.h, clock.h, message.h.
+ * May include: layout.h, validate.h, name.h, hash.h, headroom.h, clock.h, descriptor.h, message.h.
  */
 #ifndef PROMCB_CREATE_H
 #define PROMCB_CREATE_H

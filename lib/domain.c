@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "domain.h"
 
+#include "descriptor.h"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,7 +13,7 @@ static uint64_t boot_hash(void)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	int fd = promcb_descriptor_open("/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
 
 	if (fd < 0)
 		return hash;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * domain.h: what a stamp of CLOCK_MONOTONIC is worth to another process: it starts anew at each boot, and a time
- * namespace shifts it. A leaf. Async-signal-safe: system calls and the stack only.
+ * namespace shifts it. A leaf but for descriptor.h. Async-signal-safe: system calls and the stack only.
  */
 #ifndef PROMCB_DOMAIN_H
 #define PROMCB_DOMAIN_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "headroom.h"
 
+#include "descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -22,7 +24,7 @@ static char groups[READ_MAX], text[READ_MAX], path[CGROUP_PATH_MAX];
 /* The file's beginning, zero-terminated. Returns its length, or -1. */
 static ssize_t read_file(const char *name, char buffer[READ_MAX])
 {
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	int fd = promcb_descriptor_open(name, O_RDONLY, 0);
 	ssize_t length = -1;
 
 	if (fd < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * headroom.h: whether memory may grow, and growing it. A leaf.
+ * headroom.h: whether memory may grow, and growing it. A leaf but for descriptor.h.
  *
  * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
  * test), so growth asks first. Async-signal-safe, one caller at a time:

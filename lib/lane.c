@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "lane.h"
 
+#include "descriptor.h"
 #include "domain.h"
 
 #include <errno.h>
@@ -106,7 +107,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	promcb_store_release(&entry->time_namespace, here.time_namespace);
 	promcb_store_release(&entry->boot, here.boot);
 	promcb_store_relaxed(&entry->taken, promcb_load_relaxed(&entry->taken) + 1);
-	fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+	fd = promcb_descriptor_open("/proc/self/comm", O_RDONLY, 0);
 	if (fd >= 0) {
 		uint64_t comm[2] = {0, 0};
 		ssize_t length = read(fd, comm, sizeof(comm));

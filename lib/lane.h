@@ -2,7 +2,7 @@
 /*
  * lane.h: taking a lane with whatever its last owner left, carving blocks and rings from its chunks, giving it back.
  *
- * May include: lock.h, domain.h. Called with the process's mutex held. Async-signal-safe.
+ * May include: lock.h, domain.h, descriptor.h. Called with the process's mutex held. Async-signal-safe.
  *
  * Invariants
  *   - Everything here of a lane is written by the holder of its lock alone.

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "create.h"
+#include "descriptor.h"
 #include "headroom.h"
 #include "validate.h"
 
@@ -132,7 +133,7 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 	int result;
 
 	/* Without O_CREAT: fs.protected_regular refuses that to root for another user's file in a sticky directory. */
-	segment->data_fd = open(segment->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	segment->data_fd = promcb_descriptor_open(segment->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (segment->data_fd < 0) {
 		result = -errno;
 		if (result == -ELOOP)
@@ -222,10 +223,10 @@ int promcb_segment_reopen(const struct promcb_segment *segment)
 
 	if (promcb_segment_owns_fd(segment, segment->data_fd)) {
 		fd_path(own, segment->data_fd);
-		fd = open(own, O_RDWR | O_CLOEXEC);
+		fd = promcb_descriptor_open(own, O_RDWR, 0);
 	}
 	if (fd < 0)
-		fd = open(segment->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+		fd = promcb_descriptor_open(segment->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	if (!promcb_segment_owns_fd(segment, fd)) {

@@ -3,7 +3,7 @@
  * segment.h: the shared file: created whole, validated, mapped, grown, unmapped. The only mmap of a segment for
  * writing.
  *
- * May include: layout.h, validate.h, name.h, headroom.h, create.h, clock.h, message.h.
+ * May include: layout.h, validate.h, name.h, headroom.h, create.h, clock.h, descriptor.h, message.h.
  *
  * Invariants
  *   - A file that has the segment's name has a complete header and memory behind [0, fixed_bytes).

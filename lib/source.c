@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source.h"
 
+#include "descriptor.h"
 #include "validate.h"
 
 #include <errno.h>
@@ -59,7 +60,7 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 	result = promcb_segment_path(segment, source->path, message);
 	if (result < 0)
 		return result;
-	source->fd = open(source->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	source->fd = promcb_descriptor_open(source->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (source->fd < 0)
 		return open_failed(source, -errno, message);
 	if (fstat(source->fd, &source->status) < 0 || !S_ISREG(source->status.st_mode)) {

@@ -2,8 +2,8 @@
 /*
  * source.h: where a reader gets its bytes: a segment's file, by pread or by a read-only map. Untrusted.
  *
- * May include: layout.h, validate.h, message.h, name.h, guard.h. No assert, and no trust that a word read twice is
- * the same.
+ * May include: layout.h, validate.h, message.h, name.h, guard.h, descriptor.h. No assert, and no trust that a word read
+ * twice is the same.
  *
  * Invariants
  *   - A view lies inside the file as it was when promcb_source_begin() looked at it or later, or there is none.
