@@ -19,7 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REMOVER_ROUNDS = 2000, REMOVER_PAUSE_NS = 1000000 };
+enum {
+	REMOVER_ROUNDS = 2000,
+	REMOVER_PAUSE_NS = 1000000,
+	/* Where descriptors may begin: at a page behind tables of at most so many bytes. */
+	REMAINS_STEP = 4096,
+	REMAINS_END = 16 << 20,
+};
 
 int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message)
 {
@@ -82,9 +88,53 @@ static void retire(int fd)
 	}
 }
 
+/*
+ * Whether what has no magic was a segment: emptied, or written over at its beginning. The name of the reserved
+ * component stands at the head of a page, far behind what a stray print reaches.
+ */
+static bool is_left_of_segment(int fd, const struct stat *status)
+{
+	char name[PROMCB_NAME_MAX + 1], expected[PROMCB_NAME_MAX + 1] = PROMCB_OVERFLOW_NAME;
+
+	for (off_t off = REMAINS_STEP; off < REMAINS_END && off < status->st_size; off += REMAINS_STEP)
+		if (pread(fd, name, sizeof(name), off) == sizeof(name) && memcmp(name, expected, sizeof(name)) == 0)
+			return true;
+	return status->st_size == 0;
+}
+
+/* Whether the file may be removed, if it is ours by its name. Returns 0, or -EBADMSG or -EACCES. */
+static int check_removable(int fd, const char *path, bool force, struct stat *status, struct promcb_message *message)
+{
+	uint64_t magic = 0;
+
+	if (fstat(fd, status) < 0)
+		return promcb_message_error(message, -errno, "cannot examine %s: %s", path, promcb_strerror(-errno));
+	if (!S_ISREG(status->st_mode))
+		return promcb_message_error(message, -EBADMSG,
+					    "%s is not a promcb segment, so it is left alone: it is no regular file",
+					    path);
+	if (pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == PROMCB_MAGIC)
+		return 0;
+	if (!is_left_of_segment(fd, status))
+		return promcb_message_error(message, -EBADMSG,
+					    "%s is not a promcb segment, so it is left alone: if it is in the way of "
+					    "one, remove it with rm",
+					    path);
+	if (!force)
+		return promcb_message_error(message, -EBADMSG,
+					    "%s is no promcb segment any more, its beginning is lost: --force removes "
+					    "what is left",
+					    path);
+	if (status->st_uid != geteuid() && geteuid() != 0)
+		return promcb_message_error(message, -EACCES,
+					    "%s is no promcb segment any more, and user %u's: only he or root removes "
+					    "what is left",
+					    path, status->st_uid);
+	return 0;
+}
+
 int promcb_remove(const char *segment, bool force, struct promcb_message *message)
 {
-	struct promcb_header header;
 	struct stat opened, named;
 	char path[PROMCB_PATH_MAX];
 	int result, fd;
@@ -100,13 +150,9 @@ int promcb_remove(const char *segment, bool force, struct promcb_message *messag
 							      : "cannot open segment %s to remove it: %s",
 					    path, promcb_strerror(result));
 	}
-	if (fstat(fd, &opened) < 0 || !S_ISREG(opened.st_mode) ||
-	    pread(fd, &header, sizeof(header.magic), 0) < (ssize_t)sizeof(header.magic) ||
-	    header.magic != PROMCB_MAGIC) {
-		result = promcb_message_error(message, -EBADMSG, "%s is not a promcb segment, so it is left alone",
-					      path);
+	result = check_removable(fd, path, force, &opened, message);
+	if (result < 0)
 		goto out;
-	}
 	if (lock_all(fd) < 0 && !force) {
 		result = promcb_message_error(
 			message, -EBUSY,

@@ -148,8 +148,11 @@ static bool geometry_is_sound(const struct promcb_geometry *theirs)
 int promcb_header_validate(const struct promcb_header *header, const char *path, struct promcb_message *message)
 {
 	if (header->magic != PROMCB_MAGIC)
-		return promcb_message_error(message, -EBADMSG,
-					    "%s is not a promcb segment: its first 8 bytes say otherwise", path);
+		return promcb_message_error(
+			message, -EBADMSG,
+			"%s is not a promcb segment: its first 8 bytes say otherwise; if it was one, "
+			"promcb-admin remove --force removes what is left",
+			path);
 	if (header->format_major != PROMCB_FORMAT_MAJOR)
 		return promcb_message_error(
 			message, -EPROTO,

@@ -139,7 +139,9 @@ static error_t parse_remove(int key, char *text, struct argp_state *state)
 }
 
 static const struct argp_option remove_options[] = {
-	{"force", 'f', NULL, 0, "Also while producers live; they notice, and go on in a new segment of the same name",
+	{"force", 'f', NULL, 0,
+	 "Also while producers live; they notice, and go on in a new segment of the same name. "
+	 "Also what is left of a segment that was written over",
 	 0},
 	{0}};
 

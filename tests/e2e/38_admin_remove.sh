@@ -47,4 +47,42 @@ wait "$background" 2>/dev/null
 background=
 exec 9>&-
 "$tools/promcb-admin" remove || fail "remove after a producer was killed"
+
+# What is left of a segment that was written over, or emptied, is removed by force, and no other file is.
+left() { # WHAT, then the user that asks
+  "$tools/promcb-record" live --latency=1 --success || fail "recording"
+  chmod 666 "$file"
+  case $1 in
+  "written over")
+    printf 'Hello from a library that prints to standard output, as libraries do\n' |
+      dd of="$file" conv=notrunc status=none
+    ;;
+  emptied) : >"$file" ;;
+  esac
+  "$tools/promcb-export" >/dev/null 2>"$scratch/err" && fail "$1: exported"
+  grep -q "remove --force" "$scratch/err" || [ "$1" = emptied ] || fail "$1: no hint: $(cat "$scratch/err")"
+  "$tools/promcb-admin" remove 2>"$scratch/err" && fail "$1: removed without force"
+  one_line "$1: not one line"
+  grep -q -e "--force" "$scratch/err" || fail "$1: no hint: $(cat "$scratch/err")"
+}
+for what in "written over" emptied; do
+  left "$what"
+  if [ "$(id -u)" = 0 ]; then
+    setpriv --reuid=65534 --clear-groups "$tools/promcb-admin" remove --force 2>"$scratch/err" &&
+      fail "$what: removed by a stranger"
+    grep -q "user 0's" "$scratch/err" || fail "$what: a stranger is told $(cat "$scratch/err")"
+  fi
+  "$tools/promcb-admin" remove --force || fail "$what: remove --force"
+  [ -e "$file" ] && fail "$what: the file is still there"
+done
+head -c 300000 /dev/urandom >"$file"
+"$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a file that never was a segment is removed"
+one_line "not one line"
+grep -q "with rm" "$scratch/err" || fail "no hint to rm: $(cat "$scratch/err")"
+[ "$(stat -c %s "$file")" = 300000 ] || fail "the file is gone"
+rm "$file"
+mkfifo "$file"
+"$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a FIFO is removed"
+grep -q "no regular file" "$scratch/err" || fail "it says $(cat "$scratch/err")"
+rm "$file"
 exit 0
