@@ -16,9 +16,9 @@ static int open_failed(struct promcb_source *source, int error, struct promcb_me
 	case -ENOENT:
 		return promcb_message_error(
 			message, error,
-			"there is no segment %s: start a program that records into it, or make it with "
-			"\"promcb-admin create\"",
-			source->path);
+			"there is no segment %s: the first program that records into it makes it, and so does "
+			"promcb-admin create --segment=%s",
+			source->path, source->path);
 	case -EACCES:
 		return promcb_message_error(
 			message, error,

@@ -72,9 +72,31 @@ answers 200 /
 [ "$(header Content-Type)" = 'text/html; charset=utf-8' ] || fail "landing"
 body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
 body_has 'href="/metrics"'
+body_has "<title>promcb on $(hostname)</title>"
+grep -q 'http-equiv="refresh"' "$scratch/body" && fail "the page refreshes without being asked"
+# On a telephone the table scrolls, and names are not broken into letters.
+body_has 'content="width=device-width, initial-scale=1"'
+body_has '<div class="wide">'
+body_has 'min-width: 8em'
+grep -q 'overflow-wrap: anywhere' "$scratch/body" && fail "a column may be one letter wide"
+body_has '3 calls, 2 failed; 2 of at most 1024 components'
+body_has '0 producers in 0 threads'
+# What fails comes first, then names as people sort them.
+for name in item/10 item/2; do
+  "$tools/promcb-record" --latency=0.001 --success $name || fail record
+done
+answers 200 '/?refresh=7'
+body_has '<meta http-equiv="refresh" content="7">'
+order=$(grep -o '^<tr><td>[^<]*' "$scratch/body" | sed 's/.*>//' | tr '\n' ' ')
+[ "$order" = 'pay a&lt;b&gt;&amp;&quot;c&quot; item/2 item/10 ' ] || fail "order of the page: $order"
+"$tools/promcb-admin" reset item/10 && "$tools/promcb-admin" reset item/2 || fail reset
+for refresh in -1 x 3601 1x '' %00; do
+  answers 200 "/?refresh=$refresh"
+  grep -q 'http-equiv="refresh"' "$scratch/body" && fail "refresh=$refresh refreshes"
+done
 python3 - "$scratch/body" <<'PYTHON' || fail "the page is not well-formed"
 import html.parser, sys
-void, stack = {"meta", "link", "br"}, []
+void, stack = {"meta", "link", "br", "input"}, []
 class Parser(html.parser.HTMLParser):
     def handle_starttag(self, tag, attributes):
         if tag not in void: stack.append(tag)
@@ -188,6 +210,10 @@ stop
 # One that is missing beside one that is there: the whole is not healthy.
 "$tools/promcb-record" --latency=1 --success here || fail record
 start --segment="$PROMCB_SEGMENT" --segment="${PROMCB_SEGMENT}_one" --web.share-ms=0
+answers 200 /
+[ "$(grep -o '^<h2>[^<]*' "$scratch/body" | head -n 1)" = "<h2>${PROMCB_SEGMENT}_one" ] ||
+  fail "what is missing comes late"
+body_has "promcb-admin create --segment=/dev/shm${PROMCB_SEGMENT}_one"
 answers 503 /health/metrics
 jq -e '.healthy == false and (.components | has("here")) and .unreadable_segments == 1' <"$scratch/body" >/dev/null ||
   fail "health of one of two: $(cat "$scratch/body")"

@@ -4,7 +4,8 @@
  *
  * May include: landing.h.
  *
- * Whatever stands in a segment is escaped, and the page takes neither scripts nor anything from elsewhere.
+ * Whatever stands in a segment is escaped, and the page takes neither scripts nor anything from elsewhere. What needs a
+ * look comes first: segments that cannot be read, then components whose breaker is not closed or whose calls fail.
  */
 #include "landing.h"
 
@@ -13,21 +14,46 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* A page is for looking; who has more wants Prometheus. */
 enum { ROWS_MAX = 500 };
 
-static const char head[] =
-	"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>promcb</title>\n"
-	"<meta name=\"viewport\" content=\"width=device-width\">\n<style>\n"
-	"body { font: 16px/1.5 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; }\n"
-	"table { border-collapse: collapse; }\nth, td { padding: .2em .8em; text-align: right; }\n"
+/* On a narrow screen the table scrolls beside the names, which stay. */
+static const char style[] =
+	"<style>\n"
+	":root { color-scheme: light dark; --back: #fff; --text: #1b1b1b; --bad: #b00020; }\n"
+	"body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 1em auto; padding: 0 1em;\n"
+	"  background: var(--back); color: var(--text); overflow-wrap: break-word; }\n"
+	".wide { overflow-x: auto; }\n"
+	"table { border-collapse: collapse; }\n"
+	"th, td { padding: .2em .5em; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }\n"
 	"th { border-bottom: 1px solid; }\n"
-	"th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }\n"
-	".open, .bad { color: #b00020; font-weight: bold; }\n"
-	"@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } a { color: #8ab4f8; }\n"
-	".open, .bad { color: #ff6b81; } }\n"
-	"</style>\n</head>\n<body>\n<h1>promcb</h1>\n";
+	"th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back);\n"
+	"  padding-left: 0; min-width: 8em; max-width: 24em; white-space: normal; overflow-wrap: break-word; }\n"
+	".open, .bad { color: var(--bad); font-weight: bold; }\n"
+	"@media (max-width: 40em) { body { font-size: 14px; } td:first-child { max-width: 10em; } }\n"
+	"@media (prefers-color-scheme: dark) {\n"
+	"  :root { --back: #111; --text: #ddd; --bad: #ff6b81; } a { color: #8ab4f8; } }\n"
+	"</style>\n";
+
+static const char columns[] =
+	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>failed</th>"
+	"<th>recently</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th><th>last failure</th>"
+	"<th>error lines</th></tr>\n";
+
+/* What the segments are printed into, those that cannot be read apart. */
+struct pages {
+	FILE *good;
+	FILE *bad;
+};
+
+struct row {
+	struct promcb_summary summary;
+	bool is_bad;
+};
 
 static void put_escaped(FILE *page, const char *text)
 {
@@ -59,25 +85,131 @@ static void put_ms(FILE *page, double seconds)
 		fprintf(page, "<td>%.3f</td>", seconds * 1000);
 }
 
+static void put_rate(FILE *page, double percent)
+{
+	if (isnan(percent))
+		fputs("<td>&ndash;</td>", page);
+	else
+		fprintf(page, "<td%s>%.2f&nbsp;%%</td>", percent > 50 ? " class=\"bad\"" : "", percent);
+}
+
+static void put_age(FILE *page, double time_of)
+{
+	static const struct {
+		double seconds;
+		const char *unit;
+	} units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
+	double age = difftime(time(NULL), 0) - time_of;
+	unsigned i = 0;
+
+	if (isnan(age)) {
+		fputs("<td>&ndash;</td>", page);
+		return;
+	}
+	while (i < 3 && age < units[i].seconds)
+		i++;
+	fprintf(page, "<td>%.0f %s ago</td>", age > 0 ? floor(age / units[i].seconds) : 0, units[i].unit);
+}
+
 static void put_component(FILE *page, const struct promcb_summary *summary)
 {
 	const char *state = promcb_state_name(summary->state);
 
 	fputs("<tr><td>", page);
 	put_escaped(page, summary->name);
-	fprintf(page, "</td><td>%" PRIu64 "</td><td%s>%.2f %%</td>", summary->total_calls,
-		summary->failure_rate > 50 ? " class=\"bad\"" : "", summary->failure_rate);
+	fprintf(page, "</td><td class=\"%s\">%s</td><td>%" PRIu64 "</td>", state ? state : "", state ? state : "",
+		summary->total_calls);
+	put_rate(page, summary->failure_rate);
+	put_rate(page, summary->recent_failure_rate);
 	put_ms(page, summary->p50);
 	put_ms(page, summary->p99);
-	fprintf(page, "<td class=\"%s\">%s</td></tr>\n", state ? state : "", state ? state : "");
+	put_ms(page, summary->max_latency);
+	put_age(page, summary->last_failure_time);
+	fprintf(page, "<td>%" PRIu64 "</td></tr>\n", summary->log_entries[PROMCB_LOG_ERROR]);
+}
+
+/* Bad ones first, then by name, with item/2 before item/10. */
+static int compare_rows(const void *one, const void *other)
+{
+	const struct row *a = one, *b = other;
+
+	if (a->is_bad != b->is_bad)
+		return a->is_bad ? -1 : 1;
+	return strverscmp(a->summary.name, b->summary.name);
+}
+
+static void put_components(FILE *page, const struct promcb_snapshot *snapshot)
+{
+	size_t count = promcb_snapshot_count(snapshot), rows_count = 0;
+	struct row *rows = calloc(count + 1, sizeof(*rows));
+
+	if (!rows) {
+		fputs("<p class=\"bad\">No memory to list the components.</p>\n", page);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct row *row = &rows[rows_count];
+
+		if (promcb_snapshot_summary(snapshot, i, &row->summary) < 0)
+			continue;
+		row->is_bad = row->summary.state != PROMCB_CLOSED || row->summary.failure_rate > 50 ||
+			      row->summary.recent_failure_rate > 50;
+		rows_count++;
+	}
+	qsort(rows, rows_count, sizeof(*rows), compare_rows);
+	fputs(columns, page);
+	for (size_t i = 0; i < rows_count && i < ROWS_MAX; i++)
+		put_component(page, &rows[i].summary);
+	fputs("</table>\n</div>\n", page);
+	if (rows_count > ROWS_MAX)
+		fprintf(page, "<p>The first %d of %zu.</p>\n", ROWS_MAX, rows_count);
+	free(rows);
+}
+
+static void put_count(FILE *page, uint64_t number, const char *what)
+{
+	fprintf(page, "%" PRIu64 " %s%s", number, what, number == 1 ? "" : "s");
+}
+
+static void put_facts(FILE *page, const struct promcb_snapshot *snapshot)
+{
+	struct promcb_segment_info info;
+	struct promcb_summary summary;
+	uint64_t calls = 0, failed = 0;
+
+	promcb_snapshot_info(snapshot, &info);
+	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
+		if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
+			continue;
+		calls += summary.total_calls;
+		failed += summary.failed_calls;
+	}
+	fputs("<p>", page);
+	put_escaped(page, info.path);
+	fputs(": ", page);
+	put_count(page, calls, "call");
+	fprintf(page, ", %" PRIu64 " failed; %" PRIu32 " of at most ", failed, info.components);
+	put_count(page, info.components_max, "component");
+	fprintf(page, ", %.1f of at most %.1f MiB", (double)info.used_bytes / (1 << 20),
+		(double)info.max_bytes / (1 << 20));
+	if (info.producers >= 0) {
+		fputs("; ", page);
+		put_count(page, (uint64_t)info.producers, "producer");
+		fputs(" in ", page);
+		put_count(page, (uint64_t)info.lanes_live, "thread");
+	}
+	fputs(".</p>\n", page);
+	if (info.dropped_calls || info.components_rejected)
+		fprintf(page,
+			"<p class=\"bad\">%" PRIu64 " calls could not be recorded; %" PRIu64
+			" components found no room and count as _overflow.</p>\n",
+			info.dropped_calls, info.components_rejected);
 }
 
 static void put_segment(void *context, const struct sidecar_segment *segment)
 {
-	FILE *page = context;
-	size_t count = segment->snapshot ? promcb_snapshot_count(segment->snapshot) : 0;
-	struct promcb_segment_info info;
-	struct promcb_summary summary;
+	const struct pages *pages = context;
+	FILE *page = segment->snapshot ? pages->good : pages->bad;
 
 	fputs("<h2>", page);
 	put_escaped(page, segment->name);
@@ -88,44 +220,72 @@ static void put_segment(void *context, const struct sidecar_segment *segment)
 		fputs("</p>\n", page);
 		return;
 	}
-	promcb_snapshot_info(segment->snapshot, &info);
-	fputs("<p>", page);
-	put_escaped(page, info.path);
-	fprintf(page, ", %.1f of %.1f MiB, %" PRIu32 " of %" PRIu32 " components", (double)info.used_bytes / (1 << 20),
-		(double)info.max_bytes / (1 << 20), info.components, info.components_max);
-	if (info.producers >= 0)
-		fprintf(page, ", %d producers in %d threads", (int)info.producers, (int)info.lanes_live);
-	fputs(".</p>\n<table>\n<tr><th>component</th><th>calls</th><th>failed</th><th>p50 ms</th><th>p99 ms</th>"
-	      "<th>breaker</th></tr>\n",
-	      page);
-	for (size_t i = 0; i < count && i < ROWS_MAX; i++) {
-		if (promcb_snapshot_summary(segment->snapshot, i, &summary) == 0)
-			put_component(page, &summary);
-	}
-	fputs("</table>\n", page);
-	if (count > ROWS_MAX)
-		fprintf(page, "<p>The first %d of %zu.</p>\n", ROWS_MAX, count);
+	put_facts(page, segment->snapshot);
+	put_components(page, segment->snapshot);
 }
 
-int sidecar_landing_page(struct sidecar_bodies *bodies, const char *telemetry_path, uint64_t budget_ns, char **page,
+static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_seconds)
+{
+	char host[256] = "this host", now[64] = "";
+	time_t seconds = time(NULL);
+	struct tm utc;
+
+	gethostname(host, sizeof(host) - 1);
+	if (gmtime_r(&seconds, &utc))
+		strftime(now, sizeof(now), "%Y-%m-%d %H:%M:%S UTC", &utc);
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>promcb on ", page);
+	put_escaped(page, host);
+	fputs("</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n", page);
+	if (refresh_seconds)
+		fprintf(page, "<meta http-equiv=\"refresh\" content=\"%u\">\n", refresh_seconds);
+	fputs(style, page);
+	fputs("</head>\n<body>\n<h1>promcb on ", page);
+	put_escaped(page, host);
+	fprintf(page, "</h1>\n<p>%s &middot; <a href=\"%s</a></p>\n", now,
+		refresh_seconds ? "/\">stop refreshing" : "/?refresh=5\">refresh every 5 seconds");
+	fputs("<p><a href=\"", page);
+	put_escaped(page, telemetry_path);
+	fputs("\">metrics</a> &middot; <a href=\"/health/metrics\">health</a> &middot; "
+	      "<a href=\"/prometheus/query\">summaries</a> &middot; <a href=\"/-/healthy\">healthy</a> &middot; "
+	      "<a href=\"/-/ready\">ready</a></p>\n"
+	      "<form action=\"/prometheus/query\"><label>Summaries of components that contain "
+	      "<input name=\"q\"></label> <button>JSON</button></form>\n",
+	      page);
+}
+
+/* Appends what was printed into a stream of memory, and drops it. */
+static int move_to(FILE *page, FILE *from, char **bytes, const size_t *length)
+{
+	int failed = from ? ferror(from) : 0;
+
+	if (from)
+		failed |= fclose(from);
+	if (page && *bytes)
+		failed |= fwrite(*bytes, 1, *length, page) != *length;
+	free(*bytes);
+	return failed;
+}
+
+int sidecar_landing_page(struct sidecar_bodies *bodies, const struct sidecar_landing *landing, char **page,
 			 size_t *length)
 {
+	char *good = NULL, *bad = NULL;
+	size_t good_length = 0, bad_length = 0;
 	FILE *stream = open_memstream(page, length);
-	int result, failed;
+	struct pages pages = {open_memstream(&good, &good_length), open_memstream(&bad, &bad_length)};
+	int result = stream && pages.good && pages.bad ? 0 : -ENOMEM, failed = 0;
 
-	if (!stream)
-		return -ENOMEM;
-	fputs(head, stream);
-	fputs("<p><a href=\"", stream);
-	put_escaped(stream, telemetry_path);
-	fputs("\">metrics</a> &middot; <a href=\"/health/metrics\">health</a> &middot; "
-	      "<a href=\"/prometheus/query\">summaries</a> (<code>?q=TEXT</code>: of matching components) &middot; "
-	      "<a href=\"/-/healthy\">healthy</a> &middot; <a href=\"/-/ready\">ready</a></p>\n",
-	      stream);
-	result = sidecar_bodies_describe(bodies, budget_ns, put_segment, stream);
-	fprintf(stream, "<p>promcb-sidecar %s</p>\n</body>\n</html>\n", promcb_version());
-	failed = ferror(stream);
-	failed |= fclose(stream);
+	if (result == 0) {
+		put_head(stream, landing->telemetry_path, landing->refresh_seconds);
+		result = sidecar_bodies_describe(bodies, landing->budget_ns, put_segment, &pages);
+	}
+	failed |= move_to(stream, pages.bad, &bad, &bad_length);
+	failed |= move_to(stream, pages.good, &good, &good_length);
+	if (stream) {
+		fprintf(stream, "<p>promcb-sidecar %s</p>\n</body>\n</html>\n", promcb_version());
+		failed |= ferror(stream);
+		failed |= fclose(stream);
+	}
 	if (result == 0 && failed)
 		result = -ENOMEM;
 	if (result < 0)

@@ -9,8 +9,14 @@
 
 #include "bodies.h"
 
+struct sidecar_landing {
+	const char *telemetry_path;
+	uint64_t budget_ns;
+	unsigned refresh_seconds; /* after which a browser asks again; 0: it does not */
+};
+
 /* *page is the caller's to free. Returns 0, or -errno as sidecar_bodies_describe(), -ENOMEM. */
-int sidecar_landing_page(struct sidecar_bodies *bodies, const char *telemetry_path, uint64_t budget_ns, char **page,
+int sidecar_landing_page(struct sidecar_bodies *bodies, const struct sidecar_landing *landing, char **page,
 			 size_t *length);
 
 #endif

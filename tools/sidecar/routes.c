@@ -250,14 +250,28 @@ static enum MHD_Result answer_json(struct sidecar_routes *routes, struct MHD_Con
 			 body, request);
 }
 
+/* A number of seconds up to an hour; anything else is no wish to refresh. */
+static unsigned refresh_of(const char *text)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	return *text >= '0' && *text <= '9' && !*end && seconds <= 3600 ? (unsigned)seconds : 0;
+}
+
 static enum MHD_Result answer_landing(struct sidecar_routes *routes, struct MHD_Connection *connection,
 				      const struct sidecar_request *request)
 {
+	const char *refresh = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "refresh");
+	const struct sidecar_landing landing = {
+		.telemetry_path = routes->options->telemetry_path,
+		.budget_ns = budget_ns(connection),
+		.refresh_seconds = refresh ? refresh_of(refresh) : 0,
+	};
 	struct MHD_Response *response;
 	char *page;
 	size_t length;
-	int result = sidecar_landing_page(routes->bodies, routes->options->telemetry_path, budget_ns(connection), &page,
-					  &length);
+	int result = sidecar_landing_page(routes->bodies, &landing, &page, &length);
 
 	if (result < 0)
 		return send_failure(routes, connection, result, request);
@@ -267,7 +281,8 @@ static enum MHD_Result answer_landing(struct sidecar_routes *routes, struct MHD_
 		return MHD_NO;
 	}
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(response, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+	MHD_add_response_header(response, "Content-Security-Policy",
+				"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	return send_response(routes, connection, MHD_HTTP_OK, "text/html; charset=utf-8", response, request);
 }
