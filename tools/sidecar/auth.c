@@ -4,8 +4,8 @@
  *
  * May include: auth.h, web_config_file.h.
  *
- * Invariants: at most one thread is in bcrypt; at most AUTH_WAITERS wait for that; no password is in memory that is
- * given back, but for what libraries keep on their stacks.
+ * Invariants: in each lane at most one thread is in bcrypt, and at most lane_waiters wait for that; no password is in
+ * memory that is given back, but for what libraries keep on their stacks.
  */
 #include "auth.h"
 
@@ -23,9 +23,18 @@
 #include <time.h>
 
 /* Of a verdict's name, HMAC-SHA-256. */
-enum { AUTH_KEY_BYTES = 32, AUTH_TAG_BYTES = 32, AUTH_WAITERS = 2, AUTH_REST_FACTOR = 3 };
+enum { AUTH_KEY_BYTES = 32, AUTH_TAG_BYTES = 32 };
 
-static const uint64_t NS_PER_SECOND = 1000000000u, REST_MOST_NS = 2000000000u, REST_AHEAD_NS = 500000000u;
+/* A wrong password is a rest of so many times as long as it took; so many of them gather before it is kept. */
+enum { AUTH_REST_FACTOR = 3, AUTH_REST_AHEAD = 10 };
+
+/* Those whose cost is that much above the lowest are not in the way of others. */
+enum { AUTH_COST_SPAN = 2, QUICK_LANE = 0, SLOW_LANE, LANE_COUNT };
+
+static const unsigned lane_waiters[LANE_COUNT] = {2, 1};
+_Static_assert(2 + 1 + LANE_COUNT == SIDECAR_AUTH_THREADS, "who waits, and who works");
+
+static const uint64_t NS_PER_SECOND = 1000000000u, REST_MOST_NS = 2000000000u;
 
 struct tags {
 	unsigned char tag[SIDECAR_AUTH_KEPT][AUTH_TAG_BYTES];
@@ -37,10 +46,13 @@ struct sidecar_auth {
 	pthread_mutex_t lock;      /* of all below; never held while bcrypt works */
 	struct tags granted, denied;
 	unsigned long generation;  /* of what is remembered: a verdict that began before it changed is not kept */
-	pthread_cond_t turn;
-	bool working;
-	unsigned waiters;
-	uint64_t rest_until_ns;    /* may lie REST_AHEAD_NS ahead before it is kept */
+	struct lane {
+		pthread_cond_t turn;
+		bool working;
+		unsigned waiters;
+		uint64_t rest_ns;       /* for the last wrong password */
+		uint64_t rest_until_ns; /* may lie AUTH_REST_AHEAD of these ahead before it is kept */
+	} lanes[LANE_COUNT];
 };
 
 static uint64_t now_ns(void)
@@ -149,7 +161,8 @@ int sidecar_auth_new(struct sidecar_auth **out)
 		return -EIO;
 	}
 	pthread_mutex_init(&auth->lock, NULL);
-	pthread_cond_init(&auth->turn, NULL);
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		pthread_cond_init(&auth->lanes[i].turn, NULL);
 	*out = auth;
 	return 0;
 }
@@ -158,7 +171,8 @@ void sidecar_auth_free(struct sidecar_auth *auth)
 {
 	if (!auth)
 		return;
-	pthread_cond_destroy(&auth->turn);
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		pthread_cond_destroy(&auth->lanes[i].turn);
 	pthread_mutex_destroy(&auth->lock);
 	explicit_bzero(auth, sizeof(*auth));
 	free(auth);
@@ -170,7 +184,8 @@ void sidecar_auth_forget(struct sidecar_auth *auth)
 	auth->generation++;
 	explicit_bzero(&auth->granted, sizeof(auth->granted));
 	explicit_bzero(&auth->denied, sizeof(auth->denied));
-	auth->rest_until_ns = 0;
+	for (size_t i = 0; i < LANE_COUNT; i++)
+		auth->lanes[i].rest_until_ns = 0;
 	pthread_mutex_unlock(&auth->lock);
 }
 
@@ -216,90 +231,131 @@ static bool tag_of(const struct sidecar_auth *auth, const char *hash, const stru
 	return result == 0;
 }
 
+static unsigned cost_of(const struct sidecar_web_user *user)
+{
+	return (unsigned)(user->hash[4] - '0') * 10 + (unsigned)(user->hash[5] - '0');
+}
+
+/* The highest cost of the quick lane. */
+static unsigned quick_cost(const struct sidecar_web_user *users, size_t count)
+{
+	unsigned lowest = cost_of(&users[0]);
+
+	for (size_t i = 1; i < count; i++)
+		lowest = cost_of(&users[i]) < lowest ? cost_of(&users[i]) : lowest;
+	return lowest + AUTH_COST_SPAN;
+}
+
 /*
- * The user of a name, looking at all of them; the same stranger always gets the same one, by the key, so that how long
- * bcrypt takes tells nothing where users' costs differ.
+ * The user of a name, looking at all of them; the same stranger always gets the same one of the quick lane, by the key,
+ * so that how long bcrypt takes tells nothing where their costs differ.
  */
 static const struct sidecar_web_user *find(const struct sidecar_auth *auth, const struct sidecar_web_user *users,
-					   size_t count, const char *name, bool *known)
+					   size_t count, unsigned quick, const char *name, bool *known)
 {
-	const struct sidecar_web_user *found = NULL;
+	const struct sidecar_web_user *found = NULL, *other = NULL;
 	unsigned char digest[AUTH_TAG_BYTES] = {0};
-	size_t length = strlen(name), number = 0;
+	size_t length = strlen(name), number = 0, candidates = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (strlen(users[i].name) == length && gnutls_memcmp(users[i].name, name, length) == 0)
 			found = &users[i];
+		candidates += cost_of(&users[i]) <= quick;
 	}
 	*known = found != NULL;
 	/* Failing, it leaves zeroes: the first user. */
 	(void)gnutls_hmac_fast(GNUTLS_MAC_SHA256, auth->key, sizeof(auth->key), name, length, digest);
 	for (size_t i = 0; i < sizeof(number); i++)
 		number = number << 8 | digest[i];
-	return found ? found : &users[number % count];
+	number %= candidates;
+	for (size_t i = 0; !other; i++) {
+		if (cost_of(&users[i]) <= quick && number-- == 0)
+			other = &users[i];
+	}
+	return found ? found : other;
+}
+
+/* Waits for a turn in a lane, with the lock. Returns whether it has come; not if the verdict is there before. */
+static bool take_turn(struct sidecar_auth *auth, struct lane *lane, unsigned waiters_max, const unsigned char *tag,
+		      bool known, enum sidecar_auth_verdict *verdict)
+{
+	for (;;) {
+		/* Who is no user any more may share a hash with one, and a verdict of better days. */
+		bool granted = known & remembers(&auth->granted, tag), denied = remembers(&auth->denied, tag);
+
+		if (granted || denied) {
+			*verdict = granted ? SIDECAR_AUTH_GRANTED : SIDECAR_AUTH_DENIED;
+			return false;
+		}
+		if (!lane->working)
+			break;
+		*verdict = SIDECAR_AUTH_BUSY;
+		if (lane->waiters == waiters_max)
+			return false;
+		lane->waiters++;
+		pthread_cond_wait(&lane->turn, &auth->lock);
+		lane->waiters--;
+	}
+	if (now_ns() + lane->rest_ns * AUTH_REST_AHEAD < lane->rest_until_ns) {
+		*verdict = SIDECAR_AUTH_BUSY;
+		return false;
+	}
+	lane->working = true;
+	return true;
+}
+
+/* With the lock. */
+static void end_turn(struct lane *lane, bool granted, uint64_t began_ns)
+{
+	uint64_t ended_ns = now_ns(), rest_ns = (ended_ns - began_ns) * AUTH_REST_FACTOR;
+
+	lane->working = false;
+	if (!granted) {
+		if (lane->rest_until_ns < ended_ns)
+			lane->rest_until_ns = ended_ns;
+		lane->rest_ns = rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS;
+		lane->rest_until_ns += lane->rest_ns;
+	}
+	/* All of them: one whose password was this one has its answer now, and another may be next. */
+	pthread_cond_broadcast(&lane->turn);
 }
 
 enum sidecar_auth_verdict sidecar_auth_check(struct sidecar_auth *auth, const struct sidecar_web_user *users,
 					     size_t user_count, const struct sidecar_credentials *credentials)
 {
-	bool known, granted, denied, fits;
-	const struct sidecar_web_user *user = find(auth, users, user_count, credentials->name, &known);
+	unsigned quick = quick_cost(users, user_count);
+	bool known, granted;
+	const struct sidecar_web_user *user = find(auth, users, user_count, quick, credentials->name, &known);
+	unsigned which = cost_of(user) <= quick ? QUICK_LANE : SLOW_LANE;
+	struct lane *lane = &auth->lanes[which];
+	enum sidecar_auth_verdict verdict = SIDECAR_AUTH_BUSY;
 	unsigned char tag[AUTH_TAG_BYTES];
 	struct crypt_data *room;
 	unsigned long generation;
-	uint64_t began_ns, ended_ns;
+	uint64_t began_ns;
+	bool is_mine;
 
 	if (!tag_of(auth, user->hash, credentials, tag))
 		return SIDECAR_AUTH_BUSY;
-
 	pthread_mutex_lock(&auth->lock);
-	for (;;) {
-		/* Who is no user any more may share a hash with one, and a verdict of better days. */
-		granted = known & remembers(&auth->granted, tag);
-		denied = remembers(&auth->denied, tag);
-		if (granted || denied) {
-			pthread_mutex_unlock(&auth->lock);
-			return granted ? SIDECAR_AUTH_GRANTED : SIDECAR_AUTH_DENIED;
-		}
-		if (!auth->working)
-			break;
-		if (auth->waiters == AUTH_WAITERS) {
-			pthread_mutex_unlock(&auth->lock);
-			return SIDECAR_AUTH_BUSY;
-		}
-		auth->waiters++;
-		pthread_cond_wait(&auth->turn, &auth->lock);
-		auth->waiters--;
-	}
-	began_ns = now_ns();
-	room = began_ns + REST_AHEAD_NS < auth->rest_until_ns ? NULL : calloc(1, sizeof(*room));
-	if (!room) {
-		pthread_mutex_unlock(&auth->lock);
-		return SIDECAR_AUTH_BUSY;
-	}
-	auth->working = true;
+	is_mine = take_turn(auth, lane, lane_waiters[which], tag, known, &verdict);
 	generation = auth->generation;
 	pthread_mutex_unlock(&auth->lock);
+	if (!is_mine)
+		return verdict;
 
-	fits = matches(user->hash, credentials->password, room);
-	granted = known & fits;
-	explicit_bzero(room, sizeof(*room));
-	free(room);
-
-	ended_ns = now_ns();
+	began_ns = now_ns();
+	room = calloc(1, sizeof(*room));
+	granted = room && (known & matches(user->hash, credentials->password, room));
+	if (room)
+		explicit_bzero(room, sizeof(*room));
 	pthread_mutex_lock(&auth->lock);
-	auth->working = false;
-	if (!granted) {
-		uint64_t rest_ns = (ended_ns - began_ns) * AUTH_REST_FACTOR;
-
-		if (auth->rest_until_ns < ended_ns)
-			auth->rest_until_ns = ended_ns;
-		auth->rest_until_ns += rest_ns < REST_MOST_NS ? rest_ns : REST_MOST_NS;
-	}
-	if (generation == auth->generation)
+	end_turn(lane, granted, began_ns);
+	if (room && generation == auth->generation)
 		remember(granted ? &auth->granted : &auth->denied, tag);
-	/* All of them: one whose password was this one has its answer now, and another may be next. */
-	pthread_cond_broadcast(&auth->turn);
 	pthread_mutex_unlock(&auth->lock);
+	free(room);
+	if (!room)
+		return SIDECAR_AUTH_BUSY;
 	return granted ? SIDECAR_AUTH_GRANTED : SIDECAR_AUTH_DENIED;
 }

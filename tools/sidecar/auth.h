@@ -7,13 +7,16 @@
  * A password costs bcrypt as long as its hash says: 70 ms at a cost of 10, twice that for each step. So verdicts are
  * remembered: SIDECAR_AUTH_KEPT that granted and as many that denied, apart, so that a flood of wrong passwords cannot
  * push a right one out. They are remembered under a keyed hash of name, password and bcrypt hash, never as they came.
- * What is not remembered is checked by one thread at a time. For each wrong password nothing is checked for three times
- * as long as it took, once half a second of that has gathered: wrong passwords get a quarter of one processor in the
- * long run, and a few of them send nobody away. Up to two more callers wait for their turn; all others are told to
- * come again, at once, so that threads are left for those who are remembered.
  *
- * An unknown name is checked against the hash of some user, always the same, and denied: it takes as long as a wrong
- * password.
+ * What is not remembered is checked one at a time in each of two lanes: hashes whose cost is at most two above the
+ * lowest of all users, and the dearer ones, so that who waits for one of these is in nobody else's way. A wrong
+ * password adds three times as long as it took to the rest of its lane, and once ten of that have gathered, whoever
+ * comes to the lane is told to come again: wrong passwords get a quarter of one processor a lane in the long run, and a
+ * few of them send nobody away. A few callers may wait for their turn in a lane; all others are told to come again, at
+ * once, so that threads are left for those who are remembered.
+ *
+ * An unknown name is checked against the hash of some user of the first lane, always the same, and denied: it takes as
+ * long as a wrong password there. Only a user whose hash costs more than those of others can be told from a stranger.
  */
 #ifndef PROMCB_SIDECAR_AUTH_H
 #define PROMCB_SIDECAR_AUTH_H
@@ -21,6 +24,8 @@
 #include "web_config_file.h"
 
 #include <stddef.h>
+
+enum { SIDECAR_AUTH_THREADS = 5 }; /* at most so many are in here for long */
 
 enum { SIDECAR_AUTH_KEPT = 64, SIDECAR_AUTH_NAME_MAX = 255, SIDECAR_AUTH_PASSWORD_MAX = 511 };
 
