@@ -12,6 +12,8 @@
 /* Within this, the difference of two 32-bit ticks is an age. */
 #define TICKS_MEAN_AGE_NS ((uint64_t)INT32_MAX << PROMCB_HEAD_POSITION_BITS)
 
+_Static_assert(PROMCB_RECENT_UNMEASURED == PROMCB_SAMPLE_UNMEASURED, "one mark of a sample without a latency");
+
 enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */, CELLS_AT_ONCE = 8 };
 
 /* Where a component's recent samples lie. */
@@ -180,9 +182,11 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
-		uint64_t added = add_cells(into->cells[outcome], &cells[outcome * count], count,
-					   c->image->geometry->schema, &into->empty);
+		uint64_t unmeasured = promcb_load_relaxed(&block->unmeasured[outcome]);
+		uint64_t added = unmeasured + add_cells(into->cells[outcome], &cells[outcome * count], count,
+							c->image->geometry->schema, &into->empty);
 
+		into->unmeasured[outcome] += unmeasured;
 		into->calls[outcome] += added;
 		calls += added;
 	}
@@ -356,7 +360,8 @@ static void finish(struct promcb_snapshot_component *component, const struct pro
 	const uint64_t *base_cells = (const uint64_t *)(const void *)(baseline + 1);
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
-		component->calls[outcome] = 0;
+		component->unmeasured[outcome] = less(component->unmeasured[outcome], baseline->unmeasured[outcome]);
+		component->calls[outcome] = component->unmeasured[outcome];
 		for (uint32_t cell = 0; cell < cells; cell++) {
 			component->cells[outcome][cell] =
 				less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);

@@ -78,6 +78,12 @@ static inline uint64_t promcb_calls(const struct promcb_snapshot_component *comp
 	return component->calls[0] + component->calls[1];
 }
 
+/* Those in the histogram and in the sum: all but those without a latency. */
+static inline uint64_t promcb_measured_calls(const struct promcb_snapshot_component *component)
+{
+	return promcb_calls(component) - component->unmeasured[0] - component->unmeasured[1];
+}
+
 static inline uint64_t promcb_latency_sum_ns(const struct promcb_snapshot_component *component)
 {
 	return component->latency_sum_ns[0] + component->latency_sum_ns[1];
@@ -103,10 +109,10 @@ static inline double promcb_recent_failure_rate(const struct promcb_snapshot_com
 	return recent->calls ? 100.0 * (double)recent->failures / (double)recent->calls : (double)NAN;
 }
 
-/* A latency of the recent calls: not a number if there were none, whatever stands there. */
+/* A latency of the recent calls: not a number if none has one, whatever stands there. */
 static inline double promcb_recent_ns(const struct promcb_recent *recent, double nanoseconds)
 {
-	return recent->calls ? nanoseconds : (double)NAN;
+	return recent->measured ? nanoseconds : (double)NAN;
 }
 
 /*

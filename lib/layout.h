@@ -76,7 +76,7 @@
 #define PROMCB_MAGIC ((uint64_t)0x0A42434D4F525089)
 
 #define PROMCB_FORMAT_MAJOR 1
-#define PROMCB_FORMAT_MINOR 0
+#define PROMCB_FORMAT_MINOR 1
 
 /*
  * What both sides must agree on beyond the format: word size 8, line 64, little-endian when this reads back as
@@ -263,7 +263,7 @@ PROMCB_ASSERT_OFFSET(promcb_block, backward, 80);
 PROMCB_ASSERT_OFFSET(promcb_block, component_lane, 88);
 PROMCB_ASSERT_OFFSET(promcb_block, kind, 96);
 PROMCB_ASSERT_OFFSET(promcb_block, position, 104);
-PROMCB_ASSERT_OFFSET(promcb_block, reserved, 112);
+PROMCB_ASSERT_OFFSET(promcb_block, unmeasured, 112);
 PROMCB_ASSERT_OFFSET(promcb_block, first_ring, 128);
 _Static_assert(sizeof(struct promcb_block) == 384, "block header size");
 

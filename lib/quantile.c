@@ -248,19 +248,18 @@ static inline double float_of(uint32_t bits)
 	return value;
 }
 
-static inline uint32_t clamped(uint32_t value)
+static inline uint32_t value_of(uint64_t sample)
 {
-	value &= INT32_MAX;
-	return value < LATENCY_MAX_BITS ? value : LATENCY_MAX_BITS;
+	return (uint32_t)sample & INT32_MAX;
 }
 
-/* Copies the latencies of samples to values. Returns how many of them failed. */
+/* Copies the latencies of samples to values, as they are. Returns how many of them failed. */
 static uint32_t take(const uint64_t *samples, uint32_t count, uint32_t *values)
 {
 	uint32_t failures = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		values[i] = clamped((uint32_t)samples[i]);
+		values[i] = value_of(samples[i]);
 		failures += (uint32_t)samples[i] >> 31;
 	}
 	return failures;
@@ -335,7 +334,7 @@ static uint32_t take_unsorted(const struct view *views, size_t count, uint64_t n
 			uint32_t key = key_of(word, bounds->offset);
 			bool chosen = (word != 0) & (key >= cut.from) & (key <= bounds->most);
 
-			values[taken] = clamped((uint32_t)word);
+			values[taken] = value_of(word);
 			taken += chosen;
 			*failures += chosen & (word >> 31);
 		}
@@ -346,7 +345,7 @@ static uint32_t take_unsorted(const struct view *views, size_t count, uint64_t n
 
 			if (word == 0 || key_of(word, bounds->offset) != cut.from - 1)
 				continue;
-			values[taken++] = clamped((uint32_t)word);
+			values[taken++] = value_of(word);
 			*failures += word >> 31 & 1;
 			cut.ties--;
 		}
@@ -356,9 +355,31 @@ static uint32_t take_unsorted(const struct view *views, size_t count, uint64_t n
 
 _Static_assert(2 * PROMCB_QUANTILES <= PROMCB_SELECT_RANKS_MAX, "each quantile asks for two ranks");
 
+static void find_range(const uint32_t *values, uint32_t count, uint32_t *least, uint32_t *most)
+{
+	*least = UINT32_MAX;
+	*most = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		*least = values[i] < *least ? values[i] : *least;
+		*most = values[i] > *most ? values[i] : *most;
+	}
+}
+
+/* Leaves out what is no latency, and cuts what nobody has recorded. Returns how many values are left. */
+static uint32_t settle(uint32_t *values, uint32_t count)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (values[i] != PROMCB_RECENT_UNMEASURED)
+			values[kept++] = values[i] < LATENCY_MAX_BITS ? values[i] : LATENCY_MAX_BITS;
+	}
+	return kept;
+}
+
 static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct promcb_recent *out)
 {
-	uint32_t least = UINT32_MAX, most = 0;
+	uint32_t least, most;
 	uint32_t ranks[PROMCB_SELECT_RANKS_MAX], found[PROMCB_SELECT_RANKS_MAX];
 	double fractions[PROMCB_QUANTILES];
 	unsigned index[PROMCB_QUANTILES];
@@ -366,10 +387,14 @@ static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct pro
 	double sums[4] = {0};
 	uint32_t i = 0;
 
-	for (uint32_t j = 0; j < count; j++) {
-		least = values[j] < least ? values[j] : least;
-		most = values[j] > most ? values[j] : most;
+	find_range(values, count, &least, &most);
+	if (most > LATENCY_MAX_BITS) {
+		count = settle(values, count);
+		find_range(values, count, &least, &most);
 	}
+	out->measured = count;
+	if (count == 0)
+		return;
 	/* Four sums, since an addition of doubles waits for the one before. */
 	for (; i + 4 <= count; i += 4)
 		for (unsigned j = 0; j < 4; j++)

@@ -4,7 +4,8 @@
  *
  * A sample is one word, as layout.h defines it:
  *   [63:32] tick: CLOCK_MONOTONIC nanoseconds >> 20, about 1 ms, wrapping in 52 days    [31] failure
- *   [30:0]  the float32 bits of the latency in nanoseconds (never negative, so they sort as integers)
+ *   [30:0]  the float32 bits of the latency in nanoseconds (never negative, so they sort as integers), or all set: a
+ *           call without a latency, which counts as a call and has no say in quantiles, minimum, maximum and average
  * 0 is an empty slot.
  */
 #ifndef PROMCB_QUANTILE_H
@@ -13,6 +14,9 @@
 #include "snapshot.h"
 
 #include <stddef.h>
+
+/* What stands in a sample instead of a latency, where there is none. */
+#define PROMCB_RECENT_UNMEASURED ((uint32_t)INT32_MAX)
 
 /* A private copy of one ring. Slots are a power of two; the newest sample stands just before position, modulo slots. */
 struct promcb_ring_copy {

@@ -99,6 +99,45 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
 }
 
+/* A call without a latency: counted by its outcome, and a sample that has no say in quantiles. */
+static uint64_t unmeasured_sample(bool success, uint64_t now_ns)
+{
+	return promcb_sample(0, success, now_ns) | PROMCB_SAMPLE_UNMEASURED;
+}
+
+static void overflow_record_outcome(const struct promcb_entry *at, bool success, uint64_t now_ns)
+{
+	struct promcb_block *block = promcb_entry_overflow(at);
+	uint64_t position = promcb_add_relaxed(&block->position, 1);
+
+	promcb_add_relaxed(&block->unmeasured[!success], 1);
+	promcb_store_relaxed(&block->first_ring[position % PROMCB_FIRST_RING_SLOTS],
+			     unmeasured_sample(success, now_ns));
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+	if (!success)
+		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+}
+
+static void own_record_outcome(struct promcb_component *component, struct promcb_entry at, bool success,
+			       uint64_t now_ns)
+{
+	struct promcb_block *block;
+	uint64_t position;
+	uint32_t slot = next_slot(&at, &position);
+
+	if (slot == 0) {
+		at = before_round(component, &at, position);
+		slot = next_slot(&at, &position);
+	}
+	block = promcb_entry_block(&at);
+	promcb_add_owned(&block->unmeasured[!success], 1);
+	PROMCB_INJECT("outcome: counted");
+	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot, unmeasured_sample(success, now_ns));
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+	if (!success)
+		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+}
+
 /* -- Finding the way ---------------------------------------------------------------------------------------------- */
 
 /* Whether a thread that records into overflow blocks should look again for a lane, or for room. */
@@ -222,6 +261,23 @@ void promcb_record_many(struct promcb_component *component, const uint64_t *late
 void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success)
 {
 	promcb_record_inline(component, latency_ns, success);
+}
+
+static void record_outcome(const struct promcb_entry *at, void *context)
+{
+	const struct call *call = context;
+
+	if (at->block)
+		own_record_outcome(call->component, *at, call->success, call->now_ns);
+	else
+		overflow_record_outcome(at, call->success, call->now_ns);
+}
+
+void promcb_record_outcome(struct promcb_component *component, bool success)
+{
+	struct call call = {.component = component, .success = success, .now_ns = promcb_clock_monotonic_coarse_ns()};
+
+	with_entry(component, record_outcome, &call);
 }
 
 uint64_t promcb_start(void)

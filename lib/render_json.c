@@ -121,6 +121,7 @@ static json_t *whole_summary(const struct promcb_summary *summary)
 	failed |= set(object, "latency_percentiles", percentiles(summary));
 	failed |= set(object, "current_state", text(promcb_state_name(summary->state)));
 	failed |= set(object, "last_failure_time", real(summary->last_failure_time));
+	failed |= set(object, "unmeasured_calls", whole(summary->unmeasured_calls));
 	failed |= set(object, "recent_calls", whole(summary->recent_calls));
 	failed |= set(object, "recent_failure_rate", real(summary->recent_failure_rate));
 	failed |= set(object, "last_state_change", real(summary->last_state_change));

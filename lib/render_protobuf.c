@@ -176,7 +176,7 @@ static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_
 {
 	uint8_t value[16 + 16 + PROMCB_QUANTILES * 24 + SIMPLE_ROOM], *at = value;
 
-	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_calls(component));
+	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_measured_calls(component));
 	at = promcb_put_double(at, SUMMARY_SUM, (double)promcb_latency_sum_ns(component) / 1e9);
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 		at = promcb_put_tag(at, SUMMARY_QUANTILE, PROMCB_WIRE_BYTES);
@@ -258,14 +258,14 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 	if (!value)
 		return;
 	deltas = deltas_end = value + front;
-	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_calls(component));
+	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_measured_calls(component));
 	at = promcb_put_double(at, HISTOGRAM_SUM, (double)promcb_latency_sum_ns(component) / 1e9);
 	for (unsigned i = 0; i < classic->count; i++) {
 		below += promcb_calls_in(component, from, classic->end[i]);
 		from = classic->end[i];
 		at = put_bucket(at, below, classic->bound_seconds[i]);
 	}
-	at = put_bucket(at, promcb_calls(component), INFINITY);
+	at = put_bucket(at, promcb_measured_calls(component), INFINITY);
 	at = promcb_put_u64(at, HISTOGRAM_SCHEMA, promcb_zigzag((int64_t)snapshot->schema));
 	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
 	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->cells[0][0] + component->cells[1][0]);
@@ -289,7 +289,7 @@ static bool single_value(enum promcb_family_kind kind, const struct promcb_snaps
 {
 	switch (kind) {
 	case PROMCB_KIND_CALLS:
-		*out = (double)promcb_calls(component);
+		*out = (double)promcb_measured_calls(component);
 		return true;
 	case PROMCB_KIND_SUCCESSES:
 	case PROMCB_KIND_COMPAT_SUCCESSES:

@@ -262,7 +262,7 @@ static void lines_latency(const struct text *text, const char *name)
 			at = put_recent(at, &component->recent, component->recent.quantile_ns[q]);
 		}
 		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
-		at = put_u64(put_plain(at, &count, label), promcb_calls(component));
+		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}
 }
@@ -294,7 +294,7 @@ static void lines_duration(const struct text *text, const char *name)
 		 * Reading cells is what takes time here. The lowest are nearly half of them: since a snapshot's calls
 		 * are the sum of all its cells, what lies below the first bound is what is left of the calls.
 		 */
-		in[0] = promcb_calls(component);
+		in[0] = promcb_measured_calls(component);
 		if (!promcb_is_empty(component, schema, end[bounds - 1], snapshot->cells))
 			in[0] -= promcb_calls_in(component, end[bounds - 1], snapshot->cells);
 		for (unsigned k = 1; k < bounds; k++) {
@@ -326,9 +326,9 @@ static void lines_duration(const struct text *text, const char *name)
 			at = put_u64(at, below);
 			digits_bytes = (size_t)(at - digits);
 		}
-		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_calls(component));
+		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_measured_calls(component));
 		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
-		at = put_u64(put_plain(at, &count, label), promcb_calls(component));
+		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}
 }

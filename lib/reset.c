@@ -16,8 +16,10 @@ enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000 };
 
 static void add_block(struct promcb_block *sum, struct promcb_block *block, uint32_t cells)
 {
-	for (unsigned outcome = 0; outcome < 2; outcome++)
+	for (unsigned outcome = 0; outcome < 2; outcome++) {
 		sum->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
+		sum->unmeasured[outcome] += promcb_load_relaxed(&block->unmeasured[outcome]);
+	}
 	for (unsigned level = 0; level < 4; level++)
 		sum->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
 	for (uint32_t cell = 0; cell < 2 * cells; cell++)

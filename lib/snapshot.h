@@ -5,8 +5,9 @@
  * May include: reader.h, bucket.h. Knows nothing of the segment's layout.
  *
  * Invariants of a finished snapshot, per component c:
- *   c.calls[o]  = sum of c.cells[o][0 .. cells-1]                         for each outcome o (0 success, 1 failure)
- *   recent_calls <= recent_samples of the segment; quantiles, minimum, maximum and average are NaN when it is 0
+ *   c.calls[o]  = sum of c.cells[o][0 .. cells-1] + c.unmeasured[o]       for each outcome o (0 success, 1 failure)
+ *   recent.measured <= recent.calls <= recent_samples of the segment; quantiles, minimum, maximum and average are NaN
+ *   when measured is 0
  *   components are sorted by name (bytes) and names are distinct, valid UTF-8, 1 to 127 bytes, zero-terminated
  */
 #ifndef PROMCB_SNAPSHOT_H
@@ -25,6 +26,7 @@ extern const double promcb_quantile_ranks[PROMCB_QUANTILES];
 struct promcb_recent {
 	uint64_t calls;
 	uint64_t failures;
+	uint64_t measured;                      /* of the calls: those that have a latency */
 	double average_ns;
 	double minimum_ns;
 	double maximum_ns;
@@ -38,6 +40,7 @@ struct promcb_snapshot_component {
 	uint64_t *cells[PROMCB_OUTCOMES];       /* snapshot->cells words each: bucket counts, see bucket.h */
 	uint64_t empty;                         /* bit i: cells i << schema and up, an octave, hold nothing */
 	uint64_t calls[PROMCB_OUTCOMES];
+	uint64_t unmeasured[PROMCB_OUTCOMES];   /* of the calls: those without a latency */
 	uint64_t latency_sum_ns[PROMCB_OUTCOMES];
 	uint64_t transitions[3];
 	uint64_t log_entries[4];

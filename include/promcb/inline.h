@@ -54,7 +54,7 @@ struct promcb_block {
 	uint64_t component_lane;        /* component << 32 | lane, for display and checks */
 	uint64_t kind;                  /* PROMCB_BLOCK_ in layout.h */
 	uint64_t position;              /* of the first ring of an overflow block; 0 elsewhere */
-	uint64_t reserved[2];           /* 0; room for calls begun and in flight */
+	uint64_t unmeasured[2];         /* calls without a latency, by outcome: in no cell and in no sum */
 	uint64_t first_ring[PROMCB_FIRST_RING_SLOTS];
 	/* then the histogram: words [outcome][cell], promcb_bucket_cells() per outcome: promcb_block_cells() */
 };
@@ -117,8 +117,11 @@ static inline uint64_t promcb_head(uint64_t now_ns, uint64_t position)
 
 /*
  * A sample: 32 bits of tick, one of failure, float32 of the nanoseconds (exact to 16.7 ms, then 6e-8). 0 is an empty
- * slot. By way of a double, which is exact, because the bucket needs that anyway.
+ * slot. By way of a double, which is exact, because the bucket needs that anyway. A call without a latency has
+ * PROMCB_SAMPLE_UNMEASURED there, which is no float of a latency.
  */
+#define PROMCB_SAMPLE_UNMEASURED ((uint32_t)INT32_MAX)
+
 static inline uint64_t promcb_sample(uint64_t latency_ns, bool success, uint64_t now_ns)
 {
 	float nanoseconds = (float)(double)(int64_t)latency_ns;

@@ -45,7 +45,7 @@
  *      promcb_open, promcb_close, promcb_default       T    blocking (this process only)
  *      promcb_component                                T    blocking (this process only)
  *      promcb_record, promcb_record_at                 T S  wait-free once a component was recorded by the thread
- *      promcb_record_many                              T S  wait-free, as promcb_record
+ *      promcb_record_many, promcb_record_outcome       T S  wait-free, as promcb_record
  *      promcb_start, promcb_stop                       T S  wait-free, as promcb_record
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
@@ -165,6 +165,14 @@ void promcb_record_many(struct promcb_component *component, const uint64_t *late
 
 /* As promcb_record_at(), stamped with CLOCK_MONOTONIC_COARSE. Thread-safe. Async-signal-safe. */
 void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success);
+
+/*
+ * Records one finished call whose latency nobody knows, or whose latency says nothing of the service (a connection that
+ * was held open for an hour): it counts as a call, as a success or a failure, and among the recent calls in their
+ * failure rate; not in the histogram, the sum, the average and the quantiles. Stamped as promcb_record().
+ * Thread-safe. Async-signal-safe.
+ */
+void promcb_record_outcome(struct promcb_component *component, bool success);
 
 /*
  * Starts the clock of a call: a token for promcb_stop() in the same process. It needs no component and holds nothing.

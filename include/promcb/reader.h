@@ -52,15 +52,16 @@ struct promcb_snapshot_options {
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 };
 
-/* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds no call. */
+/* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds none. */
 struct promcb_summary {
 	const char *name;               /* ends with the snapshot */
 	uint64_t total_calls;           /* since the component was created or reset; success + failure, exactly */
 	uint64_t successful_calls;
 	uint64_t failed_calls;
+	uint64_t unmeasured_calls;      /* of total_calls: those without a latency, promcb_record_outcome() */
 	double success_rate;            /* percent of total_calls, 0 to 100; 0 without a call */
 	double failure_rate;            /* percent of total_calls; 0 without a call */
-	double latency_sum;             /* seconds, all calls */
+	double latency_sum;             /* seconds, of all calls that have a latency */
 	double avg_latency;             /* over the recent samples, as all that follow */
 	double min_latency;
 	double max_latency;

@@ -55,10 +55,19 @@ static void record(struct promcb_component *component, uint64_t latency_ns, bool
 	promcb_add_relaxed(&shared->done, 1);
 }
 
+static void record_outcome(struct promcb_component *component, bool success)
+{
+	promcb_add_relaxed(&shared->begun, 1);
+	promcb_record_outcome(component, success);
+	promcb_add_relaxed(&shared->done, 1);
+}
+
 static void *record_in_thread(void *argument)
 {
-	for (unsigned k = 0; k < CALLS; k++)
+	for (unsigned k = 0; k < CALLS; k++) {
 		record(argument, 1000, true);
+		record_outcome(argument, false);
+	}
 	return NULL;
 }
 
@@ -82,6 +91,7 @@ static void produce(void)
 			_exit(3);
 		for (unsigned k = 0; k < CALLS; k++)
 			record(components[c], k == 7 ? 0 : 1000 + k, k % 5 != 0);
+		record_outcome(components[c], true);
 	}
 	for (unsigned t = 0; t < 4; t++)
 		if (pthread_create(&threads[t], NULL, record_in_thread, components[t]) != 0)

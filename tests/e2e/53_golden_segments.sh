@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Segments of format 1.0, kept in tests/golden/segments, mean what they meant: to readers in every format, to a producer
-# that attaches and goes on, and as segments of a newer minor version. Those of another major version or machine are
-# refused by both, with both versions named.
+# Segments of format 1.0 and 1.1, kept in tests/golden/segments, mean what they meant: to readers in every format, to a
+# producer that attaches and goes on, and as segments of a newer minor version. Those of another major version or
+# machine are refused by both, with both versions named.
 #
 #   tests/e2e/53_golden_segments.sh --make   makes what is not there: a segment by its recipe, what is read of it
 #
@@ -44,15 +44,15 @@ fresh() { # name
 }
 
 if [ "${1-}" = --make ]; then
-  for recipe in calls lanes resets; do
-    if [ ! -e "$kept/1.0-$recipe.segment.xz" ]; then
+  for name in 1.0-calls 1.0-lanes 1.0-resets 1.1-outcomes; do
+    if [ ! -e "$kept/$name.segment.xz" ]; then
       rm -f "$copy"
-      "$golden" make $recipe "$copy" || fail "recipe $recipe"
-      xz -9e -c "$copy" >"$kept/1.0-$recipe.segment.xz"
+      "$golden" make ${name#*-} "$copy" || fail "recipe $name"
+      xz -9e -c "$copy" >"$kept/$name.segment.xz"
     fi
     for as in prom openmetrics json samples more; do
-      fresh 1.0-$recipe
-      [ -e "$kept/1.0-$recipe.$as" ] || read_as $as >"$kept/1.0-$recipe.$as"
+      fresh $name
+      [ -e "$kept/$name.$as" ] || read_as $as >"$kept/$name.$as"
     done
   done
 fi
@@ -71,7 +71,7 @@ for file in "$kept"/*.segment.xz; do
     done
   done
 done
-[ $tried -ge 30 ] || fail "only $tried were tried"
+[ $tried -ge 40 ] || fail "only $tried were tried"
 
 # refused WORDS...: by a reader, a producer, and an operator who would reset; each names both.
 refused() {
@@ -88,7 +88,7 @@ refused() {
 fresh 1.0-calls
 cp "$copy" "$scratch/before"
 "$golden" major "$copy" || fail major
-refused 'format 2.0' 'format 1.0'
+refused 'format 2.0' 'format 1.1'
 fresh 1.0-calls
 "$golden" abi "$copy" || fail abi
 refused 0x1084021 0x1084041

@@ -17,7 +17,9 @@ static void check_recent(const struct promcb_recent *recent, uint64_t most)
 
 	FUZZ_REQUIRE(recent->calls <= most && recent->failures <= recent->calls, "%llu calls, %llu failures of %llu",
 		     (unsigned long long)recent->calls, (unsigned long long)recent->failures, (unsigned long long)most);
-	if (recent->calls == 0) {
+	FUZZ_REQUIRE(recent->measured <= recent->calls, "%llu of %llu calls have a latency",
+		     (unsigned long long)recent->measured, (unsigned long long)recent->calls);
+	if (recent->measured == 0) {
 		FUZZ_REQUIRE(isnan(recent->average_ns) && isnan(recent->minimum_ns) && isnan(recent->maximum_ns),
 			     "a number without a call");
 		for (unsigned i = 0; i < PROMCB_QUANTILES; i++)
@@ -52,8 +54,9 @@ static void check_component(const struct promcb_snapshot *s, size_t index, bool 
 
 		for (uint32_t cell = 0; cell < s->cells; cell++)
 			sum += c->cells[outcome][cell];
-		FUZZ_REQUIRE(sum == c->calls[outcome], "%llu calls in cells, %llu in all", (unsigned long long)sum,
-			     (unsigned long long)c->calls[outcome]);
+		FUZZ_REQUIRE(sum + c->unmeasured[outcome] == c->calls[outcome],
+			     "%llu calls in cells, %llu without a latency, %llu in all", (unsigned long long)sum,
+			     (unsigned long long)c->unmeasured[outcome], (unsigned long long)c->calls[outcome]);
 	}
 	for (unsigned state = 0; state < 3; state++)
 		FUZZ_REQUIRE(c->transitions[state] < 1 << 20, "%llu changes",

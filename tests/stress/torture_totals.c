@@ -3,9 +3,9 @@
  * torture_totals: processes x threads record a known series on the same components while readers take snapshots back
  * to back.
  *
- * Invariants: no count, bucket or sum ever goes down between two snapshots; calls = sum of buckets in each; at the
- * end every bucket and every sum equals that of a serial twin. Once with lanes for all threads, once with too few,
- * where the rest goes into overflow blocks.
+ * Invariants: no count, bucket or sum ever goes down between two snapshots; calls = sum of buckets and of calls without
+ * a latency in each; at the end every bucket, every sum and every count of calls without a latency equals that of a
+ * serial twin. Once with lanes for all threads, once with too few, where the rest goes into overflow blocks.
  */
 #include "stress.h"
 
@@ -29,16 +29,18 @@ struct work {
 struct expected {
 	uint64_t cells[COMPONENTS][2][4096];
 	uint64_t sums[COMPONENTS][2];
+	uint64_t unmeasured[COMPONENTS][2];
 };
 
-/* Call k of a writer: any latency from 0 to beyond the maximum, one in ten a failure. */
-static uint64_t series(uint64_t writer, uint64_t k, unsigned *component, bool *success)
+/* Call k of a writer: any latency from 0 to beyond the maximum, or none; one in ten a failure. */
+static uint64_t series(uint64_t writer, uint64_t k, unsigned *component, bool *success, bool *measured)
 {
 	uint64_t state = (writer + 1) * 0x9E3779B97F4A7C15u ^ (k + 1) * 0xD1B54A32D192ED03u;
 
 	stress_random(&state);
 	*component = (unsigned)(state % COMPONENTS);
 	*success = state / 8 % 10 != 0;
+	*measured = state / 128 % 6 != 0;
 	stress_random(&state);
 	return state >> 22 >> (state % 42);
 }
@@ -49,10 +51,12 @@ static void *record_all(void *argument)
 
 	for (uint64_t k = 0; k < work->calls; k++) {
 		unsigned component;
-		bool success;
-		uint64_t latency_ns = series(work->writer, k, &component, &success);
+		bool success, measured;
+		uint64_t latency_ns = series(work->writer, k, &component, &success, &measured);
 
-		if (k % 3)
+		if (!measured)
+			promcb_record_outcome(work->components[component], success);
+		else if (k % 3)
 			promcb_record(work->components[component], latency_ns, success);
 		else
 			promcb_record_at(work->components[component], latency_ns, success, stress_now_ns());
@@ -88,9 +92,13 @@ static void expect(struct expected *expected, uint64_t calls)
 	for (uint64_t writer = 0; writer < PROCESSES * THREADS; writer++)
 		for (uint64_t k = 0; k < calls; k++) {
 			unsigned component;
-			bool success;
-			uint64_t latency_ns = series(writer, k, &component, &success);
+			bool success, measured;
+			uint64_t latency_ns = series(writer, k, &component, &success, &measured);
 
+			if (!measured) {
+				expected->unmeasured[component][!success]++;
+				continue;
+			}
 			if (latency_ns > PROMCB_LATENCY_MAX_NS)
 				latency_ns = PROMCB_LATENCY_MAX_NS;
 			expected->cells[component][!success][promcb_bucket_cell(3, latency_ns)]++;
@@ -109,6 +117,8 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 			CHECK(is->latency_sum_ns[outcome] >= was->latency_sum_ns[outcome], "%s: sum went down",
 			      was->name);
 			CHECK(is->calls[outcome] >= was->calls[outcome], "%s: calls went down", was->name);
+			CHECK(is->unmeasured[outcome] >= was->unmeasured[outcome],
+			      "%s: calls without a latency went down", was->name);
 			for (uint32_t cell = 0; cell < before->cells; cell++)
 				CHECK(is->cells[outcome][cell] >= was->cells[outcome][cell], "%s: cell %u went down",
 				      was->name, cell);
@@ -116,7 +126,7 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 	}
 	for (size_t i = 0; i < after->count; i++)
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
-			uint64_t sum = 0;
+			uint64_t sum = after->components[i].unmeasured[outcome];
 
 			for (uint32_t cell = 0; cell < after->cells; cell++)
 				sum += after->components[i].cells[outcome][cell];
@@ -166,6 +176,10 @@ static void run(const struct promcb_options *options, uint64_t calls, bool expec
 			CHECK(c->latency_sum_ns[outcome] == expected->sums[i][outcome], "%s: sum %llu, expected %llu",
 			      names[i], (unsigned long long)c->latency_sum_ns[outcome],
 			      (unsigned long long)expected->sums[i][outcome]);
+			CHECK(c->unmeasured[outcome] == expected->unmeasured[i][outcome],
+			      "%s: %llu calls without a latency, expected %llu", names[i],
+			      (unsigned long long)c->unmeasured[outcome],
+			      (unsigned long long)expected->unmeasured[i][outcome]);
 			for (uint32_t cell = 0; cell < after->cells; cell++)
 				CHECK(c->cells[outcome][cell] == expected->cells[i][outcome][cell],
 				      "%s: cell %u has %llu, expected %llu", names[i], cell,

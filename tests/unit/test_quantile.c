@@ -31,6 +31,7 @@ struct reference {
 	uint32_t distance;
 	size_t ring;
 	bool failure;
+	bool measured;
 	double value;
 };
 
@@ -78,7 +79,8 @@ static void naive(const struct promcb_ring_copy *rings, size_t count, const stru
 			memcpy(&value, &bits, sizeof(value));
 			if (!(value < 0x1p40f))
 				value = 0x1p40f;
-			samples[valid++] = (struct reference){age, distance, ring, word >> 31 & 1, (double)value};
+			samples[valid++] = (struct reference){
+				age, distance, ring, word >> 31 & 1, bits != PROMCB_RECENT_UNMEASURED, (double)value};
 		}
 	}
 	qsort(samples, valid, sizeof(samples[0]), by_newness);
@@ -87,13 +89,17 @@ static void naive(const struct promcb_ring_copy *rings, size_t count, const stru
 	*out = (struct promcb_recent){.calls = valid, .average_ns = NAN, .minimum_ns = NAN, .maximum_ns = NAN};
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
 		out->quantile_ns[q] = NAN;
+	for (size_t i = 0; i < valid; i++) {
+		out->failures += samples[i].failure;
+		if (samples[i].measured)
+			samples[out->measured++] = samples[i];
+	}
+	valid = out->measured;
 	if (valid == 0)
 		return;
 	qsort(samples, valid, sizeof(samples[0]), by_value);
-	for (size_t i = 0; i < valid; i++) {
+	for (size_t i = 0; i < valid; i++)
 		sum += samples[i].value;
-		out->failures += samples[i].failure;
-	}
 	out->average_ns = sum / (double)valid;
 	out->minimum_ns = samples[0].value;
 	out->maximum_ns = samples[valid - 1].value;
@@ -122,6 +128,7 @@ static void check(const struct promcb_ring_copy *rings, size_t count, const stru
 	cr_assert_eq(found.calls, expected.calls, "%lu calls, not %lu", (unsigned long)found.calls,
 		     (unsigned long)expected.calls);
 	cr_assert_eq(found.failures, expected.failures);
+	cr_assert_eq(found.measured, expected.measured);
 	cr_assert(same(found.minimum_ns, expected.minimum_ns, 0));
 	cr_assert(same(found.maximum_ns, expected.maximum_ns, 0));
 	cr_assert(same(found.average_ns, expected.average_ns, 1e-12), "%g, not %g", found.average_ns,
@@ -129,7 +136,7 @@ static void check(const struct promcb_ring_copy *rings, size_t count, const stru
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
 		cr_assert(same(found.quantile_ns[q], expected.quantile_ns[q], 0), "quantile %u: %.17g, not %.17g", q,
 			  found.quantile_ns[q], expected.quantile_ns[q]);
-	for (unsigned q = 0; found.calls && q < PROMCB_QUANTILES; q++)
+	for (unsigned q = 0; found.measured && q < PROMCB_QUANTILES; q++)
 		cr_assert(isfinite(found.quantile_ns[q]));
 
 	/* Nothing of one digest is left for the next. */
@@ -153,6 +160,8 @@ enum kind {
 	HOLES,
 	HOSTILE,
 	NEAR_HOSTILE,
+	UNMEASURED, /* some without a latency */
+	MUTE, /* all */
 	EMPTY,
 	KINDS
 };
@@ -192,6 +201,8 @@ static struct promcb_ring_copy make_ring(uint64_t *samples, uint32_t slots, enum
 			word -= (uint64_t)below(100000) << 32;
 		if (kind == SEAM && i < (position & (slots - 1)))
 			word -= (uint64_t)seam << 32;
+		if (kind == MUTE || (kind == UNMEASURED && below(3) == 0))
+			word |= PROMCB_RECENT_UNMEASURED;
 		if (kind == HOLES && below(20) == 0)
 			word = 0;
 		if (kind == HOSTILE || (kind == NEAR_HOSTILE && below(50) == 0))
@@ -304,6 +315,7 @@ Test(quantile, one_to_a_thousand)
 		memory[i] = sample(1000, i % 4 == 0, (float)((i * 7) % 1000 + 1));
 	cr_assert_eq(promcb_recent_digest(&ring, 1, &window, &scratch, &recent), 0);
 	cr_assert_eq(recent.calls, 1000);
+	cr_assert_eq(recent.measured, 1000);
 	cr_assert_eq(recent.failures, 250);
 	cr_assert_float_eq(recent.average_ns, 500.5, 1e-9);
 	cr_assert_float_eq(recent.minimum_ns, 1, 0);

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 
 TestSuite(record, .init = fixture_begin, .fini = fixture_end);
@@ -174,6 +175,74 @@ Test(record, many_at_once_are_interrupted_by_a_handler_that_records)
 
 	cr_assert_eq(s.total_calls, calls + handled_calls);
 	cr_assert_float_eq(s.latency_sum * 1e9, (double)(1000 * calls + 7 * handled_calls), 0.5);
+}
+
+/* A call without a latency counts wherever calls count, and nowhere else. */
+Test(record, outcomes_alone_are_calls_without_a_latency)
+{
+	struct promcb *p = fixture_open(NULL);
+	struct promcb_component *mixed = fixture_component(p, "mixed"), *alone = fixture_component(p, "alone");
+	double before = (double)time(NULL) - 1;
+
+	for (uint64_t k = 1; k <= 100; k++)
+		promcb_record_at(mixed, k * 1000000, k % 4 != 0, now_ns());
+	for (uint64_t k = 0; k < 60; k++) {
+		promcb_record_outcome(mixed, k % 3 == 0);
+		promcb_record_outcome(alone, k % 10 != 0);
+	}
+	struct promcb_summary s = fixture_summary("mixed");
+
+	cr_assert_eq(s.total_calls, 160);
+	cr_assert_eq(s.successful_calls, 75 + 20);
+	cr_assert_eq(s.failed_calls, 25 + 40);
+	cr_assert_eq(s.unmeasured_calls, 60);
+	cr_assert_float_eq(s.latency_sum, 5.05, 1e-9);
+	cr_assert_float_eq(s.p99, 0.09901, 1e-7);
+	cr_assert_float_eq(s.avg_latency, 0.0505, 1e-7);
+	cr_assert_eq(s.recent_calls, 160);
+	cr_assert_float_eq(s.recent_failure_rate, 100 * 65.0 / 160, 1e-9);
+	s = fixture_summary("alone");
+	cr_assert_eq(s.total_calls, 60);
+	cr_assert_eq(s.failed_calls, 6);
+	cr_assert_float_eq(s.recent_failure_rate, 10, 1e-9);
+	cr_assert(isnan(s.p50) && isnan(s.avg_latency) && isnan(s.min_latency) && isnan(s.max_latency));
+	cr_assert_eq(s.latency_sum, 0);
+	cr_assert_geq(s.last_failure_time, before);
+
+	cr_assert_eq(promcb_reset(p, "mixed"), 0);
+	promcb_record_outcome(mixed, false);
+	s = fixture_summary("mixed");
+	cr_assert_eq(s.total_calls, 1);
+	cr_assert_eq(s.failed_calls, 1);
+	cr_assert_eq(s.unmeasured_calls, 1);
+	promcb_close(p);
+	promcb_record_outcome(mixed, true);
+}
+
+Test(record, outcomes_alone_count_where_there_is_no_lane)
+{
+	const struct promcb_options options = {.lanes = 1, .schema = 4};
+	struct promcb_component *component = fixture_component(fixture_open(&options), "crowded");
+
+	/* The lane is the parent's. */
+	promcb_record_outcome(component, true);
+	for (unsigned k = 0; k < 3; k++) {
+		pid_t child = fork();
+		int status;
+
+		if (child == 0) {
+			for (unsigned i = 0; i < 100; i++)
+				promcb_record_outcome(component, i % 2);
+			_exit(0);
+		}
+		cr_assert_eq(waitpid(child, &status, 0), child);
+	}
+	struct promcb_summary s = fixture_summary("crowded");
+
+	cr_assert_eq(s.total_calls, 301);
+	cr_assert_eq(s.failed_calls, 150);
+	cr_assert_eq(s.unmeasured_calls, 301);
+	cr_assert_eq(fixture_info().overflow_calls, 300);
 }
 
 Test(record, other_schemas_count_the_same)

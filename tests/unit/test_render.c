@@ -151,6 +151,7 @@ static struct promcb_snapshot make_golden(void)
 		component->last_state_change_ns = i % 2 ? 0 : 1699999000250000000;
 		component->recent = (struct promcb_recent){
 			.calls = 300 + i,
+			.measured = 300 - i,
 			.failures = 7 * i,
 			.average_ns = 1234567.25 * (double)(i + 1),
 			.minimum_ns = 1,
@@ -159,6 +160,10 @@ static struct promcb_snapshot make_golden(void)
 		};
 	}
 	add(&snapshot, 4, 0, 1, UINT64_MAX / 4);
+	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
+		snapshot.components[1].unmeasured[outcome] = 30 + outcome;
+		snapshot.components[1].calls[outcome] += 30 + outcome;
+	}
 	return snapshot;
 }
 

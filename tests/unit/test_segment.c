@@ -143,10 +143,10 @@ Test(segment, other_version_names_both)
 	cr_assert_eq(open_result(NULL), 0);
 	fixture_poke(offsetof(struct promcb_header, format_major), &version, sizeof(version));
 	cr_assert_eq(reader_result(), -EPROTO);
-	SAYS("77.0");
-	SAYS("1.0");
+	SAYS("77.1");
+	SAYS("1.1");
 	cr_assert_eq(open_result(NULL), -EPROTO);
-	SAYS("77.0");
+	SAYS("77.1");
 }
 
 Test(segment, newer_minor_is_read)

@@ -2,7 +2,8 @@
 /*
  * golden: makes the segments that are kept in tests/golden/segments, and does to copies of them what time will do.
  *
- *   golden make calls|lanes|resets SEGMENT   a segment by a fixed recipe
+ *   golden make calls|lanes|resets|outcomes SEGMENT
+ *                                            a segment by a fixed recipe
  *   golden more SEGMENT                      a producer of today attaches and records
  *   golden minor|major|abi SEGMENT           the segment of a newer minor version, with bytes in every reserved place;
  *                                            of a newer major one; of another kind of machine
@@ -18,7 +19,6 @@
 
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/stat.h>
 
 static const char *segment;
 
@@ -149,6 +149,36 @@ static void make_resets(void)
 	promcb_close(p);
 }
 
+/* Calls without a latency: in a lane, by overflow, before and after a reset. */
+static void make_outcomes(void)
+{
+	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+							   .components = 6,
+							   .lanes = 1,
+							   .recent_samples = 64,
+							   .window_seconds = PROMCB_WINDOW_ANY,
+							   .schema = 3});
+	struct promcb_component *mixed = stress_component(p, "mixed"), *reset = stress_component(p, "reset");
+
+	record(mixed, 3, true);
+	for (unsigned k = 0; k < 7; k++) {
+		promcb_record_outcome(mixed, k % 2 == 0);
+		promcb_record_outcome(reset, false);
+	}
+	pid_t child = fork();
+
+	/* The lane is its parent's. */
+	if (child == 0) {
+		promcb_record_outcome(mixed, false);
+		_exit(0);
+	}
+	CHECK(child > 0 && stress_wait(child) == 0, "child");
+	CHECK(promcb_reset(p, "reset") == 0, "reset");
+	promcb_record_outcome(reset, true);
+	promcb_record_outcome(stress_component(p, "outcomes alone"), false);
+	promcb_close(p);
+}
+
 static void more(void)
 {
 	struct promcb *p = attach(NULL);
@@ -203,10 +233,8 @@ static void scribble(uint64_t off, size_t count)
 static void make_minor(void)
 {
 	const struct promcb_geometry *g = &header.geometry;
-	uint32_t minor = PROMCB_FORMAT_MINOR + 1, word, per_chunk = promcb_blocks_per_chunk(g);
-	struct stat status;
+	uint32_t minor = PROMCB_FORMAT_MINOR + 1;
 
-	CHECK(fstat(file, &status) == 0, "stat");
 	poke(offsetof(struct promcb_header, format_minor), &minor, sizeof(minor));
 	SCRIBBLE(0, promcb_header, reserved);
 	SCRIBBLE(0, promcb_header, pad_retired);
@@ -220,14 +248,6 @@ static void make_minor(void)
 		SCRIBBLE(off, promcb_descriptor, pad_name);
 		SCRIBBLE(off, promcb_descriptor, pad_state);
 		SCRIBBLE(off, promcb_descriptor, pad_reset);
-	}
-	for (uint32_t chunk = 0; chunk < g->chunks; chunk++) {
-		CHECK(pread(file, &word, sizeof(word), (off_t)(g->chunk_table_off + chunk * sizeof(word))) ==
-			      sizeof(word),
-		      "chunk table");
-		for (uint32_t k = 0; promcb_chunk_kind(word) == PROMCB_CHUNK_BLOCKS && k < promcb_chunk_carved(word);
-		     k++)
-			SCRIBBLE(promcb_block_off(g, chunk * per_chunk + k), promcb_block, reserved);
 	}
 }
 
@@ -290,6 +310,8 @@ int main(int argc, char **argv)
 			make_calls();
 		else if (strcmp(argv[2], "lanes") == 0)
 			make_lanes();
+		else if (strcmp(argv[2], "outcomes") == 0)
+			make_outcomes();
 		else
 			make_resets();
 		open_file();
