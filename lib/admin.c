@@ -2,11 +2,12 @@
 /*
  * admin.c: creating, removing and listing segments.
  *
- * May include: promcb/admin.h, promcb/inject.h, descriptor.h, segment.h, validate.h.
+ * May include: promcb/admin.h, promcb/inject.h, cancel.h, descriptor.h, segment.h, validate.h.
  */
 #include <promcb/admin.h>
 #include <promcb/inject.h>
 
+#include "cancel.h"
 #include "descriptor.h"
 #include "segment.h"
 #include "validate.h"
@@ -29,6 +30,7 @@ enum {
 
 int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message)
 {
+	PROMCB_NOT_CANCELLED;
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
 	struct promcb_segment attached;
 	char path[PROMCB_PATH_MAX];
@@ -135,6 +137,7 @@ static int check_removable(int fd, const char *path, bool force, struct stat *st
 
 int promcb_remove(const char *segment, bool force, struct promcb_message *message)
 {
+	PROMCB_NOT_CANCELLED;
 	struct stat opened, named;
 	char path[PROMCB_PATH_MAX];
 	int result, fd;
@@ -181,6 +184,7 @@ out:
 
 int promcb_list(const char *directory, int (*found)(void *context, const char *segment, bool usable), void *context)
 {
+	PROMCB_NOT_CANCELLED;
 	int listed = promcb_descriptor_open(directory ? directory : PROMCB_SHM_DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
 	DIR *entries = listed < 0 ? NULL : fdopendir(listed);
 	struct dirent *entry;

@@ -71,9 +71,9 @@ static char *keep_name(struct promcb_names *names, const char *name, size_t leng
 	return kept;
 }
 
-struct promcb_handle *promcb_component_handle(struct promcb_component *component)
+struct promcb_handle *promcb_component_handle(const struct promcb_component *component)
 {
-	return (struct promcb_handle *)(void *)component;
+	return (struct promcb_handle *)(uintptr_t)component;
 }
 
 int promcb_names_add(struct promcb *p, const char *name, size_t length, uint32_t component,
@@ -322,8 +322,9 @@ uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *com
 			/* Not for good: the generation stays behind, and the next thread tries again. */
 			return PROMCB_OVERFLOW_COMPONENT;
 		}
-		handle->component = (uint32_t)found;
-		handle->generation = p->generation;
+		promcb_store32_relaxed(&handle->component, (uint32_t)found);
+		/* [FOLLOW] release: the number before the generation that it is of. */
+		promcb_store32_release(&handle->generation, p->generation);
 	}
 	return handle->component;
 }
@@ -333,6 +334,7 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 	struct promcb_component *found;
 	struct promcb_seat *seat;
 	struct promcb_way_out way;
+	bool entered;
 	int result;
 
 	*out = (struct promcb_component *)(void *)promcb_home.handles;
@@ -345,11 +347,14 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 		*out = found;
 		return 0;
 	}
-	promcb_process_enter(&way);
+	entered = promcb_process_enter(&way);
 	found = promcb_names_find(&p->names, name, length);
 	if (found) {
 		*out = found;
 		result = 0;
+	} else if (!entered) {
+		*out = p->overflow;
+		result = -EBUSY;
 	} else if (!p->segment) {
 		result = -EINVAL;
 	} else {

@@ -50,6 +50,6 @@ int promcb_component_register(struct promcb_segment *segment, struct promcb_seat
 /* The handle's component in the owner's present segment, registered there if need be; "_overflow" if it cannot be. */
 uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat);
 
-struct promcb_handle *promcb_component_handle(struct promcb_component *component);
+struct promcb_handle *promcb_component_handle(const struct promcb_component *component);
 
 #endif

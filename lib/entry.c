@@ -133,15 +133,40 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 	return place;
 }
 
-struct promcb_entry promcb_entry_find_overflow(struct promcb_component *component)
+struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component)
 {
 	const struct promcb_handle *handle = promcb_component_handle(component);
-	const struct promcb *p = handle->owner;
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	const struct promcb *p = promcb_load_pointer_acquire(&handle->owner);
+	uint32_t number;
+	struct promcb_segment *segment = p ? promcb_owner_glance(p, handle, &number) : NULL;
 
-	if (!p || !p->segment)
+	return segment ? overflow_place(segment, number) : (struct promcb_entry){.block = 0, .ring = 0};
+}
+
+struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at)
+{
+	const uint8_t *address = (const uint8_t *)promcb_entry_block(at);
+
+	if (!address)
+		return at->ring ? &promcb_process_segments[promcb_entry_slot(at->ring)] : NULL;
+	/* A thread that has an own block has a seat, and the segment stays where it is. */
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_segment *segment = &promcb_process_segments[slot];
+
+		if (segment->base && address >= segment->base && address < segment->base + segment->mapped_bytes)
+			return segment;
+	}
+	return NULL;
+}
+
+struct promcb_entry promcb_entry_beside(const struct promcb_entry *at)
+{
+	struct promcb_segment *segment = promcb_entry_segment(at);
+
+	if (!segment)
 		return (struct promcb_entry){.block = 0, .ring = 0};
-	return overflow_place(p->segment,
-			      handle->generation == p->generation ? handle->component : PROMCB_OVERFLOW_COMPONENT);
+	return overflow_place(segment, (uint32_t)(promcb_load_relaxed(&promcb_entry_block(at)->component_lane) >> 32));
 }
 
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at)

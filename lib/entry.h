@@ -54,8 +54,14 @@ struct promcb_entry promcb_entry_load(const struct promcb_component *component);
  */
 struct promcb_entry promcb_entry_find(struct promcb_component *component);
 
-/* The component's overflow block, whatever the entry says: for a handler that interrupted a record. */
-struct promcb_entry promcb_entry_find_overflow(struct promcb_component *component);
+/* The component's overflow block, for a guest: see process.h. Both words 0 if there is none. */
+struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component);
+
+/* The segment that the thread's entry leads to. Neither word may be stored into it. NULL: nowhere. */
+struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at);
+
+/* The overflow block of the same component beside the thread's own block: for a handler that interrupted a record. */
+struct promcb_entry promcb_entry_beside(const struct promcb_entry *at);
 
 /* Looks where the segment has gone; gives the own block a full ring if its first is full and the entry leads to it. */
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at);

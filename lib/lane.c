@@ -149,11 +149,12 @@ int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
 	 * In order: the lanes of the dead, which have memory already, come before fresh ones. One that cannot be
 	 * given memory, since its owner died before it had any, is passed over.
 	 */
-	for (uint32_t lane = 0; lane < segment->geometry.lanes; lane++) {
+	for (uint32_t lane = 0; lane < segment->geometry.lanes;) {
 		result = take(segment, lane, seat);
 		if (result == 0 || result == -ENOLCK)
 			return result;
 		worst = result == -ENOSPC ? result : worst;
+		lane = result == -EAGAIN ? promcb_lock_behind(segment, lane) : lane + 1;
 	}
 	return worst;
 }
@@ -230,7 +231,8 @@ static uint32_t find_room(struct promcb_seat *seat, uint32_t kind)
 		    promcb_chunk_carved(word) < each)
 			return (seat->chunk[kind] - 1) * each + promcb_chunk_carved(word) + 1;
 	}
-	for (chunk = 0; chunk < usable_chunks(segment); chunk++) {
+	/* Each is looked at once: only the lane's owner carves there, and what it takes from now on is seat->chunk. */
+	for (chunk = seat->full_below[kind]; chunk < usable_chunks(segment); chunk++) {
 		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk));
 		uint32_t carved = promcb_chunk_carved(word);
 
@@ -242,8 +244,10 @@ static uint32_t find_room(struct promcb_seat *seat, uint32_t kind)
 		if (carved >= each)
 			continue;
 		seat->chunk[kind] = chunk + 1;
+		seat->full_below[kind] = chunk;
 		return chunk * each + carved + 1;
 	}
+	seat->full_below[kind] = chunk;
 	if (promcb_segment_take_chunk(segment, kind, lane, &chunk) < 0)
 		return 0;
 	seat->chunk[kind] = chunk + 1;

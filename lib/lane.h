@@ -22,6 +22,7 @@ struct promcb_seat {
 	struct promcb_segment *segment; /* NULL: nothing */
 	uint32_t lane;                  /* + 1; 0: none, record into overflow blocks */
 	uint32_t chunk[3];              /* by kind, + 1: where to carve next; 0: not known */
+	uint32_t full_below[3];         /* by kind: the lane's chunks below have no room */
 	uint32_t spare;                 /* a claimed, unpublished descriptor + 1; 0: none */
 	bool moved;                     /* the segment was left, and all entries lead to the next */
 	bool searched;                  /* whether spares of dead owners were looked for */

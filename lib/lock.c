@@ -116,6 +116,21 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 	return result;
 }
 
+uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lane_byte(lane), .l_len = 1};
+	int64_t behind;
+
+	if (get(locks->held, lane) || fcntl(locks->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return lane + 1;
+	/* To the end of the file, if there is no length. */
+	behind = lock.l_len ? lock.l_start + lock.l_len - PROMCB_LOCK_LANES : segment->geometry.lanes;
+	if (behind > segment->geometry.lanes)
+		return segment->geometry.lanes;
+	return behind > (int64_t)lane ? (uint32_t)behind : lane + 1;
+}
+
 bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];

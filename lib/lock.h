@@ -34,6 +34,9 @@ int promcb_locks_ready(struct promcb_segment *segment);
  */
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane);
 
+/* The first lane behind one that is held which may be free: a process's lanes lie in few runs, each one lock. */
+uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane);
+
 /* Drops a lane's lock. Returns false if that cannot be done any more: the lane stays this process's. */
 bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane);
 

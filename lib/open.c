@@ -21,10 +21,13 @@ static struct promcb_segment *free_place(void)
 {
 	static uint32_t next;
 
-	for (uint32_t tried = 0; tried < PROMCB_SEGMENTS_MAX; tried++) {
+	for (uint32_t tried = 0; tried < 2 * PROMCB_SEGMENTS_MAX; tried++) {
 		struct promcb_segment *segment = &promcb_process_segments[next];
 
 		next = (next + 1) % PROMCB_SEGMENTS_MAX;
+		/* One that was closed while somebody used it may be given up by now. */
+		if (tried >= PROMCB_SEGMENTS_MAX && segment->base)
+			promcb_owner_release(segment);
 		if (!segment->base)
 			return segment;
 	}
@@ -49,12 +52,28 @@ static struct promcb_segment *adopt(struct promcb_segment *place, const struct p
 static void set_segment(struct promcb *p, struct promcb_segment *segment)
 {
 	p->segment = segment;
-	promcb_store_relaxed(&p->is_open, segment != NULL);
+	/* [FOLLOW] release: the generation before the place. */
+	promcb_store_release(&p->place, segment ? segment->slot + 1 : 0);
+}
+
+struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
+					   uint32_t *component)
+{
+	/* [FOLLOW] acquire: the place before the generation, and a handle's generation before its number. */
+	uint64_t place = promcb_load_acquire(&p->place);
+	uint32_t generation = promcb_load32_acquire(&handle->generation);
+
+	if (!place)
+		return NULL;
+	*component = generation == promcb_load32_relaxed(&p->generation) ? promcb_load32_relaxed(&handle->component)
+									 : PROMCB_OVERFLOW_COMPONENT;
+	return &promcb_process_segments[place - 1];
 }
 
 void promcb_owner_release(struct promcb_segment *segment)
 {
-	if (!segment->closing || promcb_recorder_leave_idle(segment))
+	/* [GUEST] the owner's place was changed before guests are looked for. */
+	if (!segment->closing || segment->users || promcb_recorder_leave_idle(segment) || promcb_process_has_guests())
 		return;
 	promcb_locks_close(segment);
 	promcb_segment_unmap(segment);
@@ -62,7 +81,8 @@ void promcb_owner_release(struct promcb_segment *segment)
 
 void promcb_owner_park(struct promcb_segment *segment)
 {
-	if (!segment->closing || !promcb_recorder_have_moved(segment))
+	/* [GUEST] as above. */
+	if (!segment->closing || segment->users || !promcb_recorder_have_moved(segment) || promcb_process_has_guests())
 		return;
 	/*
 	 * A frame that a handler interrupted may still store there: give it other memory to store into, at the same
@@ -136,13 +156,41 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 	return 0;
 }
 
-int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out)
+static int open_path(const char *path, const struct promcb_options *options, struct promcb **out)
 {
-	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
 	struct promcb_segment attached;
-	char path[PROMCB_PATH_MAX];
 	struct promcb *fresh;
 	struct promcb_way_out way;
+	int result = promcb_segment_attach(&attached, path, options, true, false, options->message);
+
+	if (result < 0)
+		return result;
+	fresh = calloc(1, sizeof(*fresh));
+	if (!fresh) {
+		promcb_segment_unmap(&attached);
+		return promcb_message_error(options->message, -ENOMEM, "no memory to open %s", path);
+	}
+	fresh->options = *options;
+	fresh->options.message = NULL;
+	result = promcb_process_enter(&way) ? open_owner(fresh, &attached, out) : -EBUSY;
+	promcb_process_leave(&way);
+	if (attached.base)
+		promcb_segment_unmap(&attached);
+	if (result == -EBUSY)
+		promcb_message_error(options->message, result, "the child of vfork cannot open %s before it executes",
+				     path);
+	else if (result < 0)
+		promcb_message_error(options->message, result, "cannot open %s: %s", path, promcb_strerror(result));
+	if (*out != fresh)
+		free(fresh);
+	return result;
+}
+
+int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out)
+{
+	PROMCB_NOT_CANCELLED;
+	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
+	char path[PROMCB_PATH_MAX];
 	int result;
 
 	*out = NULL;
@@ -152,25 +200,7 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	if (result == 0)
 		result = promcb_process_start();
 	if (result == 0)
-		result = promcb_segment_attach(&attached, path, &ours, true, false, ours.message);
-	if (result < 0)
-		return result;
-	fresh = calloc(1, sizeof(*fresh));
-	if (!fresh) {
-		promcb_segment_unmap(&attached);
-		return -ENOMEM;
-	}
-	fresh->options = ours;
-	fresh->options.message = NULL;
-	promcb_process_enter(&way);
-	result = open_owner(fresh, &attached, out);
-	promcb_process_leave(&way);
-	if (attached.base)
-		promcb_segment_unmap(&attached);
-	if (result < 0)
-		promcb_message_error(ours.message, result, "cannot open %s: %s", path, promcb_strerror(result));
-	if (*out != fresh)
-		free(fresh);
+		result = open_path(path, &ours, out);
 	return result;
 }
 
@@ -180,8 +210,7 @@ void promcb_close(struct promcb *p)
 
 	if (!p)
 		return;
-	promcb_process_enter(&way);
-	if (p->opens && --p->opens == 0 && p->segment) {
+	if (promcb_process_enter(&way) && p->opens && --p->opens == 0 && p->segment) {
 		struct promcb_segment *segment = p->segment;
 
 		set_segment(p, NULL);
@@ -248,9 +277,10 @@ void promcb_owner_follow(struct promcb *p)
 		return;
 	}
 	p->stuck = false;
+	promcb_store32_relaxed(&p->generation, p->generation + 1);
 	set_segment(p, adopt(place, &attached, p));
-	p->generation++;
-	promcb_component_handle(p->overflow)->generation = p->generation;
+	/* [FOLLOW] release: its number is the same in every segment. */
+	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
 	old->closing = true;
 	promcb_owner_release(old);
 }

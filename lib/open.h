@@ -12,6 +12,9 @@
  *
  * Pairs, in one process
  *   [DEFAULT] open.c publishes the segment of promcb_default(). A thread could see it half made.
+ *   [FOLLOW]  open.c changes the owner's generation before its place, and component.c a handle's number before its
+ *             generation; a guest loads them the other way round. It could take a number of the old segment to the new
+ *             one, and record another component.
  */
 #ifndef PROMCB_OPEN_H
 #define PROMCB_OPEN_H
@@ -24,7 +27,7 @@ struct promcb {
 	uint32_t opens;
 	uint32_t generation;
 	struct promcb_segment *segment;         /* NULL: closed */
-	uint64_t is_open;                       /* whether there is one, for a look without the mutex. Relaxed */
+	uint64_t place;                         /* slot of the segment + 1; 0: closed. Without the mutex. [FOLLOW] */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;
@@ -51,6 +54,13 @@ void promcb_owner_follow(struct promcb *p);
  */
 struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder);
 
+/*
+ * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, that of
+ * "_overflow" if the handle has none yet. NULL: closed.
+ */
+struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
+					   uint32_t *component);
+
 /* Whether it is time to look where the name leads. Without the mutex. */
 bool promcb_owner_is_due(const struct promcb *p);
 
@@ -60,7 +70,7 @@ bool promcb_owner_is_due(const struct promcb *p);
  */
 void promcb_owner_park(struct promcb_segment *segment);
 
-/* With the mutex held: unmaps a closing segment that nobody has a seat in. */
+/* With the mutex held: unmaps a closing segment that nobody uses or has a seat in. */
 void promcb_owner_release(struct promcb_segment *segment);
 
 #endif

@@ -25,7 +25,19 @@ struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
  * would find locked for ever: its parent's number is not its own, so the child goes ahead.
  */
 static uint32_t starting_pid;
-static struct promcb_way_out fork_saved; /* written and read by the thread that forks, under the mutex */
+
+/* Of the thread that is between the handlers of fork: what it left, and which one it is. Under the mutex. */
+static struct promcb_way_out fork_saved;
+static const void *forker;
+
+/*
+ * Where the thread is: INSIDE while it has the mutex or waits for it, FORKING while it has the mutex between the
+ * handlers of fork. A child of vfork(2) shares it with the thread that waits for it.
+ */
+enum { OUTSIDE, INSIDE, FORKING };
+static __thread uint32_t whereabouts __attribute__((tls_model("initial-exec")));
+
+enum { LET_OTHERS_NS = 50000 };
 
 void *promcb_process_map_wiped(size_t bytes)
 {
@@ -42,19 +54,46 @@ void *promcb_process_map_wiped(size_t bytes)
 }
 
 /*
+ * Whether the kernel knows no list of robust mutexes of the calling thread: 1, 0, or -1 if it does not say. The C
+ * library registers one for each thread it starts and for the child of fork, and nobody does for the child of vfork.
+ */
+static int lacks_robust_list(void)
+{
+	void *head = NULL;
+	size_t length;
+
+	return syscall(SYS_get_robust_list, 0, &head, &length) < 0 ? -1 : head == NULL;
+}
+
+/*
+ * The child of vfork(2), or of clone(2) in that manner, has all this in common with its parent, but not its threads.
+ * Its number tells, but where each is the first process of a namespace of its own; then the list above does.
+ */
+static bool is_child_of_vfork(void)
+{
+	uint32_t pid = promcb_load32_relaxed(&promcb_process->pid);
+
+	if (pid == 0)
+		return false;
+	return (uint32_t)getpid() != pid || (promcb_process->has_robust_list && lacks_robust_list() == 1);
+}
+
+/*
  * In a process that has not been here: the parent's locks are not ours, so make our own, while our rights are still
  * the parent's.
  */
 static void renew(void)
 {
 	promcb_process->renewed = 1;
-	promcb_process->pid = getpid();
+	promcb_process->has_robust_list = lacks_robust_list() == 0;
+	promcb_store32_relaxed(&promcb_process->pid, (uint32_t)getpid());
 	if (getrandom(&promcb_process->cookie, sizeof(promcb_process->cookie), GRND_NONBLOCK) !=
 	    sizeof(promcb_process->cookie)) {
 		promcb_process->cookie = (uint64_t)getpid() << 32 ^ promcb_clock_monotonic_ns();
 	}
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
 		if (promcb_process_segments[slot].base) {
+			promcb_process_segments[slot].users = 0;
 			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
 			promcb_locks_open(&promcb_process_segments[slot]);
 		}
@@ -86,42 +125,172 @@ static void unlock_mutex(uint32_t *mutex)
 	syscall(SYS_futex, mutex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void promcb_process_enter(struct promcb_way_out *way)
+/* Signals that come while the mutex is held would come too late. But one that the thread raises kills if blocked. */
+static void shield(struct promcb_way_out *way)
 {
-	sigset_t all;
 	int error = errno;
+	sigset_t most;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &way->signals);
-	/* A thread that is cancelled in open(2) would take the mutex with it. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &way->cancel_state);
-	lock_mutex(&promcb_process->mutex);
-	if (!promcb_process->renewed)
-		renew();
+	sigfillset(&most);
+	sigdelset(&most, SIGSYS);
+	sigdelset(&most, SIGSEGV);
+	sigdelset(&most, SIGBUS);
+	sigdelset(&most, SIGFPE);
+	sigdelset(&most, SIGILL);
+	sigdelset(&most, SIGTRAP);
+	pthread_sigmask(SIG_BLOCK, &most, &way->signals);
+	promcb_cancel_off(&way->cancel);
 	/* Records interrupt code that may be about to look at it. */
 	way->error = error;
 }
 
-void promcb_process_leave(const struct promcb_way_out *way)
+static void unshield(struct promcb_way_out *way)
 {
-	unlock_mutex(&promcb_process->mutex);
-	pthread_setcancelstate(way->cancel_state, NULL);
 	pthread_sigmask(SIG_SETMASK, &way->signals, NULL);
 	errno = way->error;
+	promcb_cancel_restore(&way->cancel);
 }
+
+static void be(uint32_t where)
+{
+	promcb_signal_fence();
+	whereabouts = where;
+	promcb_signal_fence();
+}
+
+/*
+ * In the child of fork: what the kernel did not wipe is forgotten. The proof is what before_fork() left there, not what
+ * madvise() returned.
+ */
+static void become_child(void)
+{
+	if (promcb_process->forking) {
+		memset(promcb_process, 0, sizeof(*promcb_process));
+		promcb_recorder_wipe_current();
+	}
+	be(OUTSIDE);
+}
+
+static uint64_t change_guests(uint64_t by)
+{
+	uint64_t guests;
+
+	do
+		guests = promcb_load_relaxed(&promcb_process->guests);
+	/* [GUEST] to a guest, where the segment is; to others, that there are guests. */
+	while (!promcb_cas_acq_rel(&promcb_process->guests, guests, guests + by));
+	return guests;
+}
+
+bool promcb_process_has_guests(void)
+{
+	return change_guests(0) != 0;
+}
+
+/* Before promcb's own handler has run in a child of fork, another's may come here. */
+static void look_for_fork(void)
+{
+	if (whereabouts == FORKING &&
+	    (!promcb_process->forking || (uint32_t)getpid() != promcb_load32_relaxed(&promcb_process->pid)))
+		become_child();
+}
+
+static void arrive(struct promcb_way_out *way)
+{
+	if (!promcb_process->renewed)
+		renew();
+	way->guest = false;
+}
+
+bool promcb_process_enter(struct promcb_way_out *way)
+{
+	shield(way);
+	look_for_fork();
+	way->before = whereabouts;
+	if (way->before == INSIDE || is_child_of_vfork()) {
+		change_guests(1);
+		way->guest = true;
+		return false;
+	}
+	be(INSIDE);
+	if (way->before == OUTSIDE)
+		lock_mutex(&promcb_process->mutex);
+	arrive(way);
+	return true;
+}
+
+bool promcb_process_try_enter(struct promcb_way_out *way)
+{
+	if (whereabouts == OUTSIDE && promcb_load32_relaxed(&promcb_process->mutex) != 0)
+		return false;
+	shield(way);
+	look_for_fork();
+	way->before = whereabouts;
+	if (way->before != INSIDE && !is_child_of_vfork()) {
+		be(INSIDE);
+		/* [MUTEX] acquire: what the last holder wrote. */
+		if (way->before == FORKING || promcb_cas32_acq_rel(&promcb_process->mutex, 0, 1)) {
+			arrive(way);
+			return true;
+		}
+		be(way->before);
+	}
+	unshield(way);
+	return false;
+}
+
+void promcb_process_leave(struct promcb_way_out *way)
+{
+	if (way->guest) {
+		change_guests(UINT64_MAX);
+	} else {
+		if (way->before == OUTSIDE)
+			unlock_mutex(&promcb_process->mutex);
+		be(way->before);
+	}
+	unshield(way);
+}
+
+void promcb_process_let_others(const struct promcb_way_out *way)
+{
+	const struct timespec pause = {.tv_nsec = LET_OTHERS_NS};
+	bool waited_for = promcb_load32_relaxed(&promcb_process->mutex) == 2;
+
+	if (way->before != OUTSIDE)
+		return;
+	unlock_mutex(&promcb_process->mutex);
+	/* Who was woken needs a moment: the mutex is had by whoever asks first. */
+	if (waited_for)
+		nanosleep(&pause, NULL);
+	lock_mutex(&promcb_process->mutex);
+}
+
+/* -- fork --------------------------------------------------------------------------------------------------------- */
 
 static void before_fork(void)
 {
 	struct promcb_way_out way;
 
-	promcb_process_enter(&way);
-	fork_saved = way;
+	if (!promcb_process)
+		return;
+	if (promcb_process_enter(&way) && way.before == OUTSIDE) {
+		fork_saved = way;
+		forker = &whereabouts;
+		promcb_process->forking = 1;
+		be(FORKING);
+	} else {
+		promcb_process_leave(&way);
+	}
 }
 
 static void after_fork_in_parent(void)
 {
 	struct promcb_way_out way = fork_saved;
 
+	if (whereabouts != FORKING)
+		return;
+	promcb_process->forking = 0;
+	forker = NULL;
 	promcb_process_leave(&way);
 }
 
@@ -129,14 +298,29 @@ static void after_fork_in_child(void)
 {
 	struct promcb_way_out way;
 
-	/* What before_fork() left there is the proof, not what madvise() returned. */
-	if (promcb_process->renewed) {
-		memset(promcb_process, 0, sizeof(*promcb_process));
-		promcb_recorder_wipe_current();
-	}
+	if (!promcb_process)
+		return;
+	/* Forking still: nobody else's handler came before. */
+	if (whereabouts == FORKING)
+		become_child();
+	/* Its own locks while its rights are still its parent's. */
 	promcb_process_enter(&way);
-	promcb_process_leave(&fork_saved);
+	promcb_process_leave(&way);
+	if (forker == &whereabouts)
+		unshield(&fork_saved);
+	forker = NULL;
 }
+
+/*
+ * When the library is loaded, not at the first open: handlers before fork run in the reverse order of registration. So
+ * this one runs after those of the application, which may hold its own locks by then as it does when it records.
+ */
+__attribute__((constructor)) static void register_handlers_of_fork(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+/* -- Start -------------------------------------------------------------------------------------------------------- */
 
 static void enter_start(void)
 {
@@ -167,9 +351,7 @@ int promcb_process_start(void)
 			result = -ENOMEM;
 		} else {
 			promcb_recorder_start();
-			/* Before the handlers: a child must not add them twice, and can do without. */
 			promcb_process = process;
-			pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 		}
 	}
 	/* [START] release: what we started, to the next. */

@@ -3,25 +3,36 @@
  * process.h: what one process knows of itself: its slow-path mutex, its segments, its locks, its recorders. Survives
  * nothing that it must not survive.
  *
- * May include: segment.h, clock.h, headroom.h; process.c also lock.h and recorder.h, whose memory a child must renew.
+ * May include: segment.h, cancel.h, clock.h, headroom.h; process.c also lock.h and recorder.h, whose memory a child
+ * must renew.
  *
  * Invariants
  *   - struct promcb_process lies in memory that the kernel wipes in any child (MADV_WIPEONFORK), raw clone included:
  *     a child finds no locks, no recorders, a free mutex, and renewed = 0. What a child needs of its parent
  *     (mappings, descriptors' numbers, handles) lies elsewhere and does not change while a segment is attached.
- *   - The mutex is held with all signals blocked and cancellation off, and nothing is called under it but system
- *     calls and code of this library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
+ *   - The mutex is held with cancellation off and all signals blocked but those that the thread itself raises (a
+ *     blocked SIGSYS kills where a seccomp sandbox wants to answer), and nothing is called under it but system calls
+ *     and code of this library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
+ *   - No record of a component that the thread has recorded before waits for the mutex.
+ *   - Who cannot wait for the mutex is a guest, and takes none: the child of vfork(2), whose death would leave it
+ *     locked, and the handler of a signal that the thread raised inside. A guest reads where a component is and
+ *     changes nothing of the process's but the count of guests; nothing is unmapped while there are any.
+ *   - The thread that forks holds the mutex from promcb's handler of pthread_atfork(3) before fork to that after it.
+ *     In the other handlers in between it comes and goes as if it were free.
  *
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
  *   [START]  process.c's first start: what one thread made, before the next looks whether it is there.
+ *   [GUEST]  process.c counts a guest before it looks where the owner's segment is; open.c looks whether there are any
+ *            after it has told where the segment is now, and before it unmaps the old one. Both change one word, so
+ *            one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped memory.
  */
 #ifndef PROMCB_PROCESS_H
 #define PROMCB_PROCESS_H
 
+#include "cancel.h"
 #include "segment.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 enum { PROMCB_SEGMENTS_MAX = 64, PROMCB_LANE_WORDS = (PROMCB_LANES_MAX + PROMCB_SPECIAL_LANES + 63) / 64 };
@@ -41,10 +52,16 @@ struct promcb_recorder;
 struct promcb_process {
 	uint64_t renewed;                   /* 0 in a child that has not been here yet */
 	uint32_t mutex;                     /* 0 free, 1 held, 2 held and waited for: a futex of this process alone */
-	int32_t pid;                        /* of the process that this is; a vfork child shares it, and has another */
+	uint32_t pid;                       /* of the process that this is; 0: not renewed. Relaxed */
+	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a child that was wiped */
+	bool has_robust_list;               /* see is_child_of_vfork() */
+	uint64_t guests;                    /* [GUEST] */
 	uint64_t cookie;                    /* random: tells this process's lanes from others' */
 	struct promcb_recorder *recorders;  /* all, idle ones too */
+	struct promcb_recorder *idle;       /* those of no thread */
+	struct promcb_recorder *suspect;    /* whose thread is asked for next; NULL: the first's */
 	uint32_t idle_recorders;
+	uint64_t reaped_ns;                 /* CLOCK_MONOTONIC: when all threads were asked for */
 	struct promcb_locks locks[PROMCB_SEGMENTS_MAX];
 };
 
@@ -63,12 +80,30 @@ void *promcb_process_map_wiped(size_t bytes);
 /* What the slow path took from the thread, and gives back. */
 struct promcb_way_out {
 	sigset_t signals;
-	int cancel_state;
-	int error; /* errno */
+	struct promcb_cancel cancel;
+	int error;       /* errno */
+	uint32_t before; /* where the thread was: see process.c */
+	bool guest;
 };
 
-/* Into the slow path: signals blocked, cancellation off, the mutex held; and out. */
-void promcb_process_enter(struct promcb_way_out *way);
-void promcb_process_leave(const struct promcb_way_out *way);
+/*
+ * Into the slow path: signals blocked, cancellation off, the mutex held. Returns false to a guest, who holds no mutex:
+ * see above. Either way out is promcb_process_leave().
+ */
+bool promcb_process_enter(struct promcb_way_out *way);
+
+/* The same without waiting. Returns false where that would wait, and to guests: then there is nothing to leave. */
+bool promcb_process_try_enter(struct promcb_way_out *way);
+
+void promcb_process_leave(struct promcb_way_out *way);
+
+/*
+ * Inside: lets other threads have the mutex for a moment, between two steps of something long. What the mutex guards
+ * may have changed afterwards.
+ */
+void promcb_process_let_others(const struct promcb_way_out *way);
+
+/* Inside: whether anybody may be looking at a segment that he holds no seat in. [GUEST] */
+bool promcb_process_has_guests(void);
 
 #endif

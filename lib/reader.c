@@ -2,11 +2,12 @@
 /*
  * reader.c: the reading API: attaches, and takes snapshots until one is stable.
  *
- * May include: collect.h, check.h, clock.h.
+ * May include: collect.h, check.h, cancel.h, clock.h.
  *
  * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
  * for at most the patience asked for; where none is, for a second, or 32 times if these take longer.
  */
+#include "cancel.h"
 #include "check.h"
 #include "clock.h"
 #include "collect.h"
@@ -27,6 +28,7 @@ struct promcb_reader {
 int promcb_reader_open(const char *segment, const struct promcb_reader_options *options, struct promcb_reader **out,
 		       struct promcb_message *message)
 {
+	PROMCB_NOT_CANCELLED;
 	struct promcb_reader *reader = calloc(1, sizeof(*reader));
 	int result;
 
@@ -45,6 +47,7 @@ int promcb_reader_open(const char *segment, const struct promcb_reader_options *
 
 void promcb_reader_close(struct promcb_reader *reader)
 {
+	PROMCB_NOT_CANCELLED;
 	if (!reader)
 		return;
 	promcb_source_close(&reader->source);
@@ -54,6 +57,7 @@ void promcb_reader_close(struct promcb_reader *reader)
 
 int promcb_reader_validate(struct promcb_reader *reader)
 {
+	PROMCB_NOT_CANCELLED;
 	struct stat now;
 
 	if (lstat(reader->source.path, &now) < 0)
@@ -175,6 +179,7 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
 			   struct promcb_snapshot **out, struct promcb_message *message)
 {
+	PROMCB_NOT_CANCELLED;
 	uint64_t patience_ns = options && options->patience_ns ? options->patience_ns : PATIENCE_NS;
 	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
 	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
@@ -195,6 +200,7 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *context, const char *sentence),
 			void *context)
 {
+	PROMCB_NOT_CANCELLED;
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot;
 	int findings = promcb_check(&reader->source, report, context), result;

@@ -2,7 +2,7 @@
 /*
  * record.c: the exported twins of the record path, and all of a record that is not the common case.
  *
- * May include: entry.h, state.h, bucket.h, clock.h. Everything here but promcb_call() is async-signal-safe.
+ * May include: entry.h, bucket.h, clock.h. Everything here but promcb_call() is async-signal-safe.
  *
  * A record takes one of three ways, by the thread's entry:
  *   own block         plain adds and stores by its only writer
@@ -12,7 +12,6 @@
 #include "bucket.h"
 #include "clock.h"
 #include "entry.h"
-#include "state.h"
 
 #include <errno.h>
 #include <float.h>
@@ -58,7 +57,9 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 
 	if (!grow && position % LOOK_CALLS != 0 && !promcb_owner_is_due(owner))
 		return *at;
-	promcb_process_enter(&way);
+	/* It can wait for the next round, and a record waits for nobody. */
+	if (!promcb_process_try_enter(&way))
+		return *at;
 	promcb_entry_grow_ring(component, at);
 	promcb_process_leave(&way);
 	return promcb_entry_load(component);
@@ -155,37 +156,62 @@ static bool look_again(const struct promcb_entry *at)
 	return promcb_clock_monotonic_coarse_ns() >= not_before;
 }
 
+static void use_place(const struct promcb_entry *at, void (*use)(const struct promcb_entry *at, void *context),
+		      void *context)
+{
+	promcb_thread_set_busy(1);
+	use(at, context);
+	promcb_thread_set_busy(0);
+}
+
+/*
+ * The slow path to a place, for a thread that has none or may have a better one. Returns true if the entry is to be
+ * loaded again: it leads to an own block now. Else the place was used, or there is none.
+ */
+static bool find_place(struct promcb_component *component, const struct promcb_entry *have,
+		       void (*use)(const struct promcb_entry *at, void *context), void *context)
+{
+	struct promcb_way_out way;
+	struct promcb_entry at;
+	bool inside;
+
+	/* Who has a place waits for nobody. */
+	if (have->ring && !promcb_process_try_enter(&way)) {
+		use_place(have, use, context);
+		return false;
+	}
+	inside = have->ring || promcb_process_enter(&way);
+	at = inside && !promcb_thread_is_busy() ? promcb_entry_find(component) : promcb_entry_find_overflow(component);
+	/* An own block is used without the mutex. */
+	if (!at.block && at.ring)
+		use(&at, context);
+	promcb_process_leave(&way);
+	return at.block != 0;
+}
+
 /* Calls with the thread's entry, found if need be; does nothing if there is none. */
 static void with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
 		       void *context)
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
-	bool nested = promcb_thread_is_busy();
 	struct promcb_entry at;
-	struct promcb_way_out way;
 
-	for (;;) {
+	do {
 		at = promcb_entry_load(component);
-		if (!nested && (at.block || (at.ring && !look_again(&at)))) {
-			promcb_thread_set_busy(1);
-			use(&at, context);
-			promcb_thread_set_busy(0);
+		if (promcb_thread_is_busy() && at.block)
+			at = promcb_entry_beside(&at);
+		if (at.block || (at.ring && (promcb_thread_is_busy() || !look_again(&at)))) {
+			if (promcb_thread_is_busy())
+				use(&at, context);
+			else
+				use_place(&at, use, context);
 			return;
 		}
 		/* Metrics that are off cost no more than this. */
-		if (!owner || !promcb_load_relaxed(&owner->is_open))
+		if (!owner || !promcb_load_relaxed(&owner->place))
 			return;
-		promcb_process_enter(&way);
-		at = nested ? promcb_entry_find_overflow(component) : promcb_entry_find(component);
-		if (!at.block)
-			break;
-		/* An own block is used without the mutex, which its use may want. */
-		promcb_process_leave(&way);
-	}
-	if (at.ring)
-		use(&at, context);
-	promcb_process_leave(&way);
+	} while (find_place(component, &at, use, context));
 }
 
 struct call {
@@ -296,6 +322,15 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
 		promcb_record_at_inline(component, latency_ns, success, now_ns);
 }
 
+static void count_rejected(const struct promcb_entry *at, void *context)
+{
+	struct promcb_segment *segment = promcb_entry_segment(at);
+
+	(void)context;
+	if (segment)
+		promcb_add_relaxed(&promcb_segment_header(segment)->rejected_calls, 1);
+}
+
 int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success)
 {
 	struct promcb_component *component = NULL;
@@ -304,15 +339,15 @@ int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool
 
 	if (!p || !name)
 		return -EINVAL;
-	/* Written so that a NaN is refused, too. */
-	if (!(latency_seconds >= 0 && latency_seconds <= DBL_MAX)) {
-		promcb_count_rejected(p);
-		return -EINVAL;
-	}
 	size_t length = strnlen(name, PROMCB_NAME_MAX + 1);
 
 	if (length <= PROMCB_NAME_MAX)
 		component = promcb_names_find(&p->names, name, length);
+	/* Written so that a NaN is refused, too. */
+	if (!(latency_seconds >= 0 && latency_seconds <= DBL_MAX)) {
+		with_entry(component ? component : p->overflow, count_rejected, NULL);
+		return -EINVAL;
+	}
 	if (PROMCB_UNLIKELY(!component)) {
 		result = promcb_component(p, name, &component);
 		if (result == -EINVAL)

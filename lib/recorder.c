@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "recorder.h"
 
+#include "clock.h"
 #include "open.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static pthread_key_t exit_key;
 static bool exit_key_usable;
 
 /* glibc keeps the values of this many keys in the thread itself; a later key's would be allocated, in a handler too. */
-enum { KEYS_WITHOUT_ALLOCATION = 32 };
+enum { KEYS_WITHOUT_ALLOCATION = 32, SUSPECTS_AT_A_TIME = 8, REAP_INTERVAL_NS = 1000000000 };
 
 static struct promcb_recorder *led_to(void)
 {
@@ -35,27 +36,57 @@ static void lead_to(struct promcb_recorder *recorder)
 		recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_home.handles : sizeof(promcb_home.handles);
 }
 
+static void link_recorder(struct promcb_recorder *recorder)
+{
+	recorder->previous = NULL;
+	recorder->next = promcb_process->recorders;
+	if (recorder->next)
+		recorder->next->previous = recorder;
+	promcb_process->recorders = recorder;
+}
+
+static void unlink_recorder(struct promcb_recorder *recorder)
+{
+	if (promcb_process->suspect == recorder)
+		promcb_process->suspect = recorder->next;
+	if (recorder->next)
+		recorder->next->previous = recorder->previous;
+	if (recorder->previous)
+		recorder->previous->next = recorder->next;
+	else
+		promcb_process->recorders = recorder->next;
+}
+
+static struct promcb_recorder *take_idle(void)
+{
+	struct promcb_recorder *recorder = promcb_process->idle;
+
+	if (recorder) {
+		promcb_process->idle = recorder->next_idle;
+		promcb_process->idle_recorders--;
+	}
+	return recorder;
+}
+
+/* The last that became idle. */
 static void discard(struct promcb_recorder *recorder)
 {
-	struct promcb_recorder **link = &promcb_process->recorders;
-
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
 		promcb_recorder_leave(recorder, slot);
 	/* A lane that could not be unlocked keeps its recorder, for the next thread. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
 		if (recorder->seats[slot].lane)
 			return;
-	while (*link && *link != recorder)
-		link = &(*link)->next;
-	if (*link)
-		*link = recorder->next;
-	promcb_process->idle_recorders--;
+	take_idle();
+	unlink_recorder(recorder);
 	munmap(recorder, sizeof(*recorder));
 }
 
 static void put_idle(struct promcb_recorder *recorder)
 {
 	recorder->thread = 0;
+	recorder->next_idle = promcb_process->idle;
+	promcb_process->idle = recorder;
 	promcb_process->idle_recorders++;
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_segment *segment = recorder->seats[slot].segment;
@@ -74,8 +105,8 @@ static void at_thread_exit(void *value)
 	struct promcb_recorder *recorder = value;
 	struct promcb_way_out way;
 
-	promcb_process_enter(&way);
-	if (led_to() == recorder && recorder->alive) {
+	/* A guest has nothing to give back: it is the child of vfork, and the recorder its parent's. */
+	if (promcb_process_enter(&way) && led_to() == recorder && recorder->alive) {
 		lead_to(NULL);
 		put_idle(recorder);
 	}
@@ -95,24 +126,33 @@ void promcb_recorder_wipe_current(void)
 		memset(recorder, 0, sizeof(*recorder));
 }
 
-/* Recorders of threads that are gone without telling. */
+/*
+ * Recorders of threads that are gone without telling: all are asked for once a second, a few at any other time, so that
+ * a thread's first record costs the same however many there are. Never in the child of vfork: see process.h.
+ */
 static void reap(void)
 {
-	struct promcb_recorder *next;
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+	uint32_t count = SUSPECTS_AT_A_TIME;
 
-	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = next) {
-		next = recorder->next;
+	if (now_ns - promcb_process->reaped_ns >= REAP_INTERVAL_NS) {
+		promcb_process->reaped_ns = now_ns;
+		promcb_process->suspect = NULL;
+		count = UINT32_MAX;
+	}
+	for (; count; count--) {
+		struct promcb_recorder *recorder =
+			promcb_process->suspect ? promcb_process->suspect : promcb_process->recorders;
+
+		if (!recorder)
+			return;
+		promcb_process->suspect = recorder->next;
 		if (recorder->thread && syscall(SYS_tgkill, getpid(), recorder->thread, 0) < 0 && errno == ESRCH)
 			put_idle(recorder);
+		/* Once round. */
+		if (!promcb_process->suspect)
+			return;
 	}
-}
-
-static struct promcb_recorder *find_idle(void)
-{
-	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
-		if (recorder->thread == 0)
-			return recorder;
-	return NULL;
 }
 
 struct promcb_recorder *promcb_recorder_current(bool make)
@@ -123,18 +163,10 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 		return recorder;
 	if (!make)
 		return NULL;
-	/*
-	 * The child of vfork(2) has all this in common with its parent, but not its threads: it would find them gone,
-	 * and give their lanes away. It records into overflow blocks.
-	 */
-	if (getpid() != promcb_process->pid)
-		return NULL;
 	if (!recorder) {
-		if (!find_idle())
+		if (!promcb_process->idle)
 			reap();
-		recorder = find_idle();
-		if (recorder)
-			promcb_process->idle_recorders--;
+		recorder = take_idle();
 	}
 	if (!recorder)
 		recorder = promcb_process_map_wiped(sizeof(*recorder));
@@ -143,8 +175,7 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 	/* New, or wiped under a forked thread that is led to it. */
 	if (!recorder->alive) {
 		recorder->alive = 1;
-		recorder->next = promcb_process->recorders;
-		promcb_process->recorders = recorder;
+		link_recorder(recorder);
 	}
 	recorder->thread = (int32_t)syscall(SYS_gettid);
 	if (exit_key_usable)

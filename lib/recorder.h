@@ -2,8 +2,8 @@
 /*
  * recorder.h: what a thread needs to record: its table of entries, and its seats in segments.
  *
- * May include: lane.h; recorder.c also open.h, to let go of a segment. Called with the process's mutex held but for
- * promcb_recorder_start().
+ * May include: lane.h; recorder.c also open.h, to let go of a segment, and clock.h. Called with the process's mutex
+ * held but for promcb_recorder_start().
  *
  * Invariants
  *   - A recorder is used by one thread at a time; an idle one by none.
@@ -38,7 +38,9 @@ _Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "han
 
 struct promcb_recorder {
 	uint64_t alive;                 /* 0: wiped */
-	struct promcb_recorder *next;
+	struct promcb_recorder *next;   /* of all */
+	struct promcb_recorder *previous;
+	struct promcb_recorder *next_idle;
 	int32_t thread;                 /* kernel thread id; 0: idle */
 	struct promcb_seat seats[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
 	struct promcb_entry entries[PROMCB_HANDLES_MAX];

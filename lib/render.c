@@ -2,11 +2,12 @@
 /*
  * render.c: the table of renderers, and the calls of reader.h that go through it.
  *
- * May include: render.h, name.h. A format is known here or nowhere: its name, its content type and its function stand
- * in one row.
+ * May include: render.h, cancel.h, name.h. A format is known here or nowhere: its name, its content type and its
+ * function stand in one row.
  */
 #include "render.h"
 
+#include "cancel.h"
 #include "name.h"
 
 #include <errno.h>
@@ -55,6 +56,7 @@ static bool are_distinct(const struct promcb_render_part *parts, size_t count)
 int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, promcb_write_fn *write, void *context)
 {
+	PROMCB_NOT_CANCELLED;
 	const struct promcb_render_options defaults = {0};
 	const struct promcb_renderer *renderer = find(format);
 	struct promcb_sink sink;

@@ -2,17 +2,17 @@
 /*
  * reset.c: forgetting by subtraction. Cells only grow; a reset notes what stands in them, and readers subtract it.
  *
- * May include: state.h, clock.h. Resetters exclude each other by the resetter's lane, whose chunks hold the
+ * May include: open.h, clock.h. Resetters exclude each other by the resetter's lane, whose chunks hold the
  * baselines. A component has two; the inactive one is filled and then published by one word, so a crash in mid-fill
  * was never published. What is recorded while a baseline is being filled stays, since the sums were read before.
  */
 #include "clock.h"
-#include "state.h"
+#include "open.h"
 
 #include <errno.h>
 #include <time.h>
 
-enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000 };
+enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000, CHUNKS_A_STEP = 64 };
 
 static void add_block(struct promcb_block *sum, struct promcb_block *block, uint32_t cells)
 {
@@ -90,8 +90,11 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 	return 0;
 }
 
-/* Gives memory to all that a reset reads: a hole of a sparse copy would be filled by reading it, or be SIGBUS. */
-static int reserve_all(struct promcb_segment *segment)
+/*
+ * Gives memory to all that a reset reads: a hole of a sparse copy would be filled by reading it, or be SIGBUS. In
+ * steps, like all that is long here.
+ */
+static int reserve_all(struct promcb_segment *segment, const struct promcb_way_out *way)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
@@ -100,11 +103,23 @@ static int reserve_all(struct promcb_segment *segment)
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
 		if (promcb_load_relaxed(&promcb_segment_lane(segment, lane)->used))
 			result = promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes);
-	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++)
+	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++) {
 		if (promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)) &&
 		    promcb_chunk_off(g, chunk) < segment->file_bytes)
 			result = promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes);
+		if (chunk % CHUNKS_A_STEP == 0)
+			promcb_process_let_others(way);
+	}
 	return result;
+}
+
+static void give_resetter(struct promcb_seat *seat)
+{
+	struct promcb_segment *segment = seat->segment;
+
+	promcb_lane_give(seat);
+	segment->users--;
+	promcb_owner_release(segment);
 }
 
 static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
@@ -114,23 +129,30 @@ static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct prom
 
 	/* A stopped resetter delays other resets, and nothing else; so give up after a tenth of a second. */
 	for (int round = 0;; round++) {
-		promcb_process_enter(way);
-		promcb_owner_follow(p);
-		result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
-		if (result == 0 && reserve_all(p->segment) < 0) {
-			promcb_lane_give(seat);
-			result = -ENOSPC;
+		bool entered = promcb_process_enter(way);
+
+		if (entered)
+			promcb_owner_follow(p);
+		if (!entered)
+			result = -EBUSY;
+		else
+			result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
+		if (result == 0) {
+			/* The segment stays where it is until the end, though others come in between the steps. */
+			seat->segment->users++;
+			result = reserve_all(seat->segment, way) < 0 ? -ENOSPC : 0;
+			if (result == 0)
+				return 0;
+			give_resetter(seat);
 		}
-		if (result == 0)
-			return 0;
 		promcb_process_leave(way);
-		if (result != -EBUSY || round == BUSY_RETRIES)
+		if (result != -EBUSY || !entered || round == BUSY_RETRIES)
 			return result == -ENOLCK ? -EBUSY : result;
 		nanosleep(&pause, NULL);
 	}
 }
 
-static int reset_all(struct promcb_seat *seat)
+static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 {
 	const struct promcb_segment *segment = seat->segment;
 	const uint64_t *table = promcb_segment_table(segment);
@@ -140,46 +162,44 @@ static int reset_all(struct promcb_seat *seat)
 		uint64_t word = promcb_load_acquire(&table[slot]);
 		int result = 0;
 
-		if (word && promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1))
+		if (!word)
+			continue;
+		if (promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1))
 			result = reset_component(seat, (uint32_t)(word & 0xffff) - 1);
 		if (result < 0)
 			return result;
+		promcb_process_let_others(way);
 	}
 	return 0;
 }
 
-int promcb_reset(struct promcb *p, const char *name)
+/* name: NULL: all. */
+static int reset(struct promcb *p, const char *name)
 {
+	PROMCB_NOT_CANCELLED;
 	struct promcb_seat seat = {.segment = NULL};
 	struct promcb_way_out way;
 	int result;
 
+	result = take_resetter(p, &seat, &way);
+	if (result == 0) {
+		result = name ? promcb_component_find(seat.segment, name, strlen(name)) : reset_all(&seat, &way);
+		if (name && result >= 0)
+			result = reset_component(&seat, (uint32_t)result);
+		give_resetter(&seat);
+		promcb_process_leave(&way);
+	}
+	return result;
+}
+
+int promcb_reset(struct promcb *p, const char *name)
+{
 	if (!p || !name || promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1)))
 		return -EINVAL;
-	result = take_resetter(p, &seat, &way);
-	if (result < 0)
-		return result;
-	result = promcb_component_find(seat.segment, name, strlen(name));
-	if (result >= 0)
-		result = reset_component(&seat, (uint32_t)result);
-	promcb_lane_give(&seat);
-	promcb_process_leave(&way);
-	return result;
+	return reset(p, name);
 }
 
 int promcb_reset_all(struct promcb *p)
 {
-	struct promcb_seat seat = {.segment = NULL};
-	struct promcb_way_out way;
-	int result;
-
-	if (!p)
-		return -EINVAL;
-	result = take_resetter(p, &seat, &way);
-	if (result < 0)
-		return result;
-	result = reset_all(&seat);
-	promcb_lane_give(&seat);
-	promcb_process_leave(&way);
-	return result;
+	return p ? reset(p, NULL) : -EINVAL;
 }

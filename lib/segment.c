@@ -290,6 +290,19 @@ int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_
 	return promcb_reserve(segment->data_fd, begin, end - begin);
 }
 
+/* Takes the first chunk from begin on, below end, that is free. Returns whether there was one. */
+static bool claim_chunk(struct promcb_segment *segment, uint32_t begin, uint32_t end, uint32_t mine, uint32_t *chunk)
+{
+	for (*chunk = begin; *chunk < end; ++*chunk) {
+		uint32_t *word = promcb_segment_chunk_word(segment, *chunk);
+
+		/* [CHUNK] the word is ours before anything in the chunk is published. */
+		if (promcb_load32_relaxed(word) == 0 && promcb_cas32_acq_rel(word, 0, mine))
+			return true;
+	}
+	return false;
+}
+
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
 {
 	const struct promcb_geometry *g = &segment->geometry;
@@ -297,27 +310,27 @@ int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uin
 	uint32_t mapped_chunks = segment->mapped_bytes > g->chunks_off
 					 ? (uint32_t)((segment->mapped_bytes - g->chunks_off) / g->chunk_bytes)
 					 : 0;
-	uint32_t chunks = g->chunks < mapped_chunks ? g->chunks : mapped_chunks;
+	uint32_t chunks = g->chunks < mapped_chunks ? g->chunks : mapped_chunks, begin = segment->chunks_from;
 	uint32_t mine = promcb_chunk_word(kind, 0, lane);
 
 	if (now_ns < promcb_load_relaxed(&segment->no_space_until_ns))
 		return -ENOSPC;
 	if (find_fd(segment) == 0 && promcb_headroom(segment->data_fd, g->chunk_bytes)) {
-		for (uint32_t i = 0; i < chunks; i++) {
-			uint32_t *word = promcb_segment_chunk_word(segment, i);
+		bool taken = claim_chunk(segment, begin, chunks, mine, chunk) ||
+			     /* Another process may have given up one that it could not fill. */
+			     claim_chunk(segment, 0, begin, mine, chunk);
 
-			/* [CHUNK] the word is ours before anything in the chunk is published. */
-			if (promcb_load32_relaxed(word) != 0 || !promcb_cas32_acq_rel(word, 0, mine))
-				continue;
+		if (taken) {
 			PROMCB_INJECT("chunk: taken");
-			if (promcb_segment_reserve(segment, promcb_chunk_off(g, i), g->chunk_bytes) == 0) {
-				madvise(segment->base + promcb_chunk_off(g, i), g->chunk_bytes, MADV_POPULATE_WRITE);
+			segment->chunks_from = *chunk;
+			if (promcb_segment_reserve(segment, promcb_chunk_off(g, *chunk), g->chunk_bytes) == 0) {
+				madvise(segment->base + promcb_chunk_off(g, *chunk), g->chunk_bytes,
+					MADV_POPULATE_WRITE);
 				PROMCB_INJECT("chunk: reserved");
-				*chunk = i;
 				return 0;
 			}
-			promcb_store32_release(word, 0);
-			break;
+			/* [CHUNK] nothing in it was published. */
+			promcb_store32_release(promcb_segment_chunk_word(segment, *chunk), 0);
 		}
 	}
 	promcb_store_relaxed(&segment->no_space_until_ns, now_ns + 1000000000u);

@@ -35,6 +35,8 @@ struct promcb_segment {
 	uint32_t slot;                  /* of this process's table of segments */
 	struct promcb *owner;           /* whose present or former segment it is */
 	bool closing;                   /* no new seat is taken; unmapped when the last is given up */
+	uint32_t users;                 /* threads that use it for long without a seat: then it is not unmapped */
+	uint32_t chunks_from;           /* no chunk below is free, as far as is known */
 	uint32_t claims_from;           /* no descriptor below is free */
 	uint64_t no_space_until_ns;     /* CLOCK_MONOTONIC: no growth is tried before; relaxed */
 	int lock_fd;                    /* the description of lock.h, as a child needs it to close it: */

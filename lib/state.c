@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "state.h"
-
+/*
+ * state.c: the breaker's state. May include: open.h, clock.h.
+ *
+ * State and transitions are one word, changed by CAS, so a crash leaves no half of a change. Its time is a second
+ * word with the low bits of the transition count in it: a reader that finds others there says that the time is
+ * unknown.
+ */
 #include "clock.h"
+#include "open.h"
 
 #include <errno.h>
-
-void promcb_count_rejected(struct promcb *p)
-{
-	struct promcb_way_out way;
-
-	promcb_process_enter(&way);
-	if (p->segment)
-		promcb_add_relaxed(&promcb_segment_header(p->segment)->rejected_calls, 1);
-	promcb_process_leave(&way);
-}
 
 static void change_state(struct promcb_descriptor *descriptor, enum promcb_state state)
 {
@@ -40,7 +36,9 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
+	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
 	struct promcb_descriptor *descriptor;
+	struct promcb_segment *segment;
 	struct promcb_way_out way;
 
 	if ((unsigned)state > PROMCB_HALF_OPEN)
@@ -48,15 +46,18 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 	if (!p)
 		return 0;
 	/* The mutex, because the segment may be left by another thread that finds it removed. */
-	promcb_process_enter(&way);
-	if (p->segment) {
+	if (promcb_process_enter(&way)) {
 		promcb_owner_follow(p);
-		struct promcb_seat *seat = promcb_owner_seat(p, promcb_recorder_current(true));
-
-		descriptor = promcb_segment_descriptor(p->segment, promcb_component_resolve(p, component, seat));
-		if (descriptor)
-			change_state(descriptor, state);
+		segment = p->segment;
+		if (segment)
+			number = promcb_component_resolve(p, component,
+							  promcb_owner_seat(p, promcb_recorder_current(true)));
+	} else {
+		segment = promcb_owner_glance(p, promcb_component_handle(component), &number);
 	}
+	descriptor = segment ? promcb_segment_descriptor(segment, number) : NULL;
+	if (descriptor)
+		change_state(descriptor, state);
 	promcb_process_leave(&way);
 	return 0;
 }

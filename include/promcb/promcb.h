@@ -28,7 +28,10 @@
  *    kill its producers with SIGBUS. Keep it to one user or group (mode 0640 is the default).
  *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after
  *    fork or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where
- *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. The child of a signal handler that
+ *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. The child of vfork() may record and set
+ *    states, more slowly, and nothing else of this. Children that share their parent's memory and run beside it,
+ *    clone() with CLONE_VM and without CLONE_VFORK, must not record: both would use one thread's storage. Handlers of
+ *    pthread_atfork() may call what a signal handler may. The child of a signal handler that
  *    forked in the middle of a record ends that one call in its parent's lane: it may be counted once for both, and on
  *    aarch64, where adding takes more than one instruction, take back what its parent counted in the same word since.
  *  - exec: the new program opens the segment again.
@@ -40,6 +43,11 @@
  *    touches it.
  *  - Machines: 64-bit, little-endian, with 64-bit pointers. Others are refused when a program is compiled.
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
+ *  - Cancellation: no call is a cancellation point, nor ended by asynchronous cancellation. What a call calls back
+ *    (a renderer's write, say) runs with cancellation disabled.
+ *  - Sandboxes: promcb(3) lists the system calls of each call. One that is refused costs lanes or room, never a count
+ *    of a known component. SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP are never blocked; their handlers may
+ *    record, and must return to the call that they interrupted: no siglongjmp() out of promcb.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
  *      promcb_open, promcb_close, promcb_default       T    blocking (this process only)

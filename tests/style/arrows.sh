@@ -52,6 +52,7 @@ only include/promcb/admin.h 'admin.h promcb.h'
 only lib/bucket.c 'bucket.h bucket3.h'
 only lib/clock.c 'clock.h atomic.h'
 only lib/hash.c 'hash.h'
+only lib/cancel.h 'cancel.h'
 only lib/select.c 'select.h'
 only lib/protobuf.h 'protobuf.h'
 only lib/descriptor.c 'descriptor.h'
@@ -68,7 +69,7 @@ never 'renderers and tools never see the layout' 'layout.h segment.h validate.h 
   tools/sidecar/*.[ch]
 
 # Recording and reading never meet.
-recording='lock.h lane.h component.h recorder.h process.h open.h state.h segment.h create.h'
+recording='lock.h lane.h component.h recorder.h process.h open.h segment.h create.h'
 reading='reader.h source.h image.h collect.h check.h snapshot.h quantile.h guard.h render.h render_text.h
   render_self.h families.h sink.h sink_direct.h'
 never 'recording rooms never include reading rooms' "$reading" \
