@@ -42,7 +42,10 @@ ask 401
 grep -q -i '^WWW-Authenticate: Basic' "$scratch/head" || fail "nothing says what is wanted: $(cat "$scratch/head")"
 ask 200 -u 'alice:open sesame'
 ask 200 -u 'bob:pässwörd:with:colons'
-ask 401 -u 'alice:open sesam'
+# So many wrong ones, and none of them is told to come again.
+for word in 'open sesam' 1 2 3 4 5 6; do
+  [ "$(status -u "alice:$word")" = 401 ] || fail "a few wrong passwords"
+done
 ask 401 -u 'alice:open sesame '
 ask 401 -u 'alice:'
 ask 401 -u 'bob:open sesame'
@@ -89,6 +92,36 @@ done
 configure '# nothing'
 ask 200
 grep -q -i '^X-Frame-Options' "$scratch/head" && fail "a header from before"
+
+# -- Strangers cost what the cheap users cost, and nobody waits for a user whose hash is dear
+for cost in 14 16 18; do # dear enough not to be over too early, on a machine that has other things to do
+  configure 'basic_auth_users:' "  alice: $(hash known 5)" "  bob: $(hash known 6)" \
+    "  dear: \$2y\$$cost\$d6TEbJtja2Ph31amYg00cuApNlIe6OYZacQ3CvKHUYaLGEhdcs6qu"
+  for name in 1 2 3 4 5 6; do
+    [ "$(status -m 60 -u "$name:x")" = 401 ] || fail "a stranger pays the price of somebody dear"
+  done
+  curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" -u dear:x http://localhost/ >"$scratch/dear" &
+  dear=$!
+  ask 200 -u alice:known
+  ask 200 -u bob:known
+  kill -0 $dear 2>/dev/null && was_first=yes || was_first=no
+  wait $dear
+  [ "$(cat "$scratch/dear")" = 401 ] || fail "$(cat "$scratch/dear") for a wrong password that is dear"
+  [ $was_first = no ] || break
+done
+[ $was_first = yes ] || fail "all wait for somebody dear"
+
+# -- More requests than are let through
+configure 'rate_limit: {interval: 1h, burst: 3}' 'basic_auth_users:' "  alice: $(hash changed 4)"
+ask 401
+ask 200 -u alice:changed
+ask 200 -u alice:changed
+ask 429 -u alice:changed
+ask 429
+configure 'rate_limit: {interval: 1s, burst: 0}'
+ask 429
+configure 'rate_limit: {interval: 0, burst: 0}'
+for _ in 1 2 3 4 5 6 7 8 9 10; do ask 200; done
 
 # -- Wrong passwords by the hundred: nobody of them gets in, and who is known does not have to wait for them
 configure 'basic_auth_users:' "  alice: $(hash known 10)"
@@ -207,12 +240,15 @@ no|no|basic_auth_users: {alice: $alice, alice: $bob}
 no|no|basic_auth_users: [alice]
 no|no|basic_auth_users: {alice: \$2y\$32\$${alice#????7?}}
 yes|no|$tls, min_version: TLS13, max_version: TLS12}
-yes|no|tls_server_config: {min_version: TLS13}
+yes|yes|tls_server_config: {min_version: TLS13}
 yes|no|$tls, client_auth_type: RequireAndVerifyClientCert, client_ca_file: web.yml}
 yes|no|$tls, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]}
 yes|no|basic_auth_users: {alice: \$2y\$10\$this-has-the-length-of-a-hash-but-is-none-of-them-at-all}
 yes|no|basic_auth_users: {'a:b': $alice}
-yes|no|basic_auth_users: {alice: &hash $alice, bob: *hash}
+yes|yes|basic_auth_users: {alice: &hash $alice, bob: *hash}
+yes|yes|basic_auth_users: {<<: {bob: $bob}, alice: $alice}
+no|yes|basic_auth_users: {<<: {alice: $bob, bob: $bob}, alice: $alice}
+no|no|basic_auth_users: {alice: &hash $alice, bob: *hash, alice: *hash}
 yes|no|http_server_config: {headers: {Strict-Transport-Security: "a\\\\nb"}}
 FILES
 exit 0

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define HASH "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG"
+#define MAKE "make one with htpasswd -nBC 10 '' | tr -d ':\\n'"
 #define TLS "tls_server_config: {cert_file: c.pem, key_file: k.pem"
 
 static struct sidecar_web_settings *good(const char *text)
@@ -161,9 +162,6 @@ Test(web_config, keys)
 	bad("tls_server_config: 3", "line 1: tls_server_config must be a mapping of keys to values");
 	bad("? [a]\n: b\n", "line 1: a key of the file must be a string");
 	bad("{}\n---\n{}\n", "line 2: a second document begins: only one is read");
-	bad("tls_server_config: {cert_file: &a c, key_file: *a}",
-	    "line 1: anchors and aliases are not supported: write the value out");
-	bad("&a tls_server_config: {}", "line 1: anchors and aliases are not supported: write the value out");
 	bad("tls_server_config: {cert_file: !!binary YQ==}",
 	    "line 1: the tag tag:yaml.org,2002:binary is not supported: leave it out");
 	bad("tls_server_config: {", "line 2: no YAML: did not find expected node content");
@@ -173,10 +171,16 @@ Test(web_config, keys)
 
 Test(web_config, tls)
 {
-	bad("tls_server_config: {key_file: k}", "cert_file is missing in tls_server_config");
-	bad("tls_server_config: {cert_file: c}", "key_file is missing in tls_server_config");
-	bad("tls_server_config: {cert_file: '', key_file: k}", "cert_file is missing in tls_server_config");
-	bad("tls_server_config: {min_version: TLS13}", "cert_file is missing in tls_server_config");
+	bad("tls_server_config: {key_file: k}", "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {cert_file: c}", "key_file, or key, is missing in tls_server_config");
+	bad("tls_server_config: {cert_file: '', key_file: k}", "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {client_auth_type: NoClientCert}",
+	    "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {client_ca: x}", "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {client_allowed_sans: [x]}", "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {cert: '', key: k}", "cert_file, or cert, is missing in tls_server_config");
+	bad("tls_server_config: {cert: c, key: ''}", "key_file, or key, is missing in tls_server_config");
+	bad("tls_server_config: {cert: \"a\\0b\", key: k}", "line 1: cert must not hold control characters");
 	bad("tls_server_config: {cert_file: [c]}", "line 1: cert_file must be a string");
 	bad("tls_server_config: {cert_file: \"a\\0b\"}", "line 1: cert_file must not hold control characters");
 	bad(TLS ", client_ca_file: a}", "client_ca_file is of no use without client_auth_type: set that to "
@@ -220,7 +224,7 @@ static void user(const char *hash)
 	char text[300];
 
 	snprintf(text, sizeof(text), "basic_auth_users:\n  alice: '%s'\n", hash);
-	bad(text, "line 2: the password of \"alice\" is no bcrypt hash: make one with htpasswd -nBC 10 NAME");
+	bad(text, "line 2: the password of \"alice\" is no bcrypt hash: " MAKE);
 }
 
 Test(web_config, users)
@@ -238,14 +242,141 @@ Test(web_config, users)
 	user("$2y$1x$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG");
 	user("$2y$10$X0h1gDsPszWURQaxFh!zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG");
 	bad("basic_auth_users:\n  a: \"$2\\0$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG\"",
-	    "line 2: the password of \"a\" is no bcrypt hash: make one with htpasswd -nBC 10 NAME");
+	    "line 2: the password of \"a\" is no bcrypt hash: " MAKE);
 	user("$6$rounds=5000$0123456789abcdef$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-	bad("basic_auth_users: {a: }", "line 1: the password of \"a\" is no bcrypt hash: make one with htpasswd "
-				       "-nBC 10 NAME");
+	bad("basic_auth_users: {a: }", "line 1: the password of \"a\" is no bcrypt hash: " MAKE);
 	bad("basic_auth_users: {'a:b': " HASH "}",
 	    "line 1: the user \"a:b\" has a colon in its name, with which nobody can log in");
 	bad("basic_auth_users:\n  a: " HASH "\n  a: " HASH, "line 3: the user \"a\" is there a second time");
 	bad("basic_auth_users: [a]", "line 1: basic_auth_users must be a mapping of names to bcrypt hashes");
+}
+
+Test(web_config, inline_certificates)
+{
+	struct sidecar_web_settings *settings =
+		good("tls_server_config:\n  cert: |\n    -----BEGIN\n    x\n  key: \"k\\n\"\n  client_ca: a\n"
+		     "  client_auth_type: RequireAndVerifyClientCert\n");
+
+	cr_expect(settings->has_tls);
+	cr_expect_str_eq(settings->cert_text, "-----BEGIN\nx\n");
+	cr_expect_str_eq(settings->key_text, "k\n");
+	cr_expect_str_eq(settings->client_ca_text, "a");
+	cr_expect_null(settings->cert_path);
+	sidecar_web_settings_free(settings);
+	/* Words about TLS that make none. */
+	settings = good("tls_server_config: {min_version: TLS13, prefer_server_cipher_suites: true}");
+	cr_expect_not(settings->has_tls);
+	cr_expect(settings->is_without_certificate);
+	sidecar_web_settings_free(settings);
+	settings = good("tls_server_config: {}");
+	cr_expect_not(settings->is_without_certificate);
+	sidecar_web_settings_free(settings);
+}
+
+static void limit(const char *interval, uint64_t ns)
+{
+	struct sidecar_web_settings *settings;
+	char text[200];
+
+	snprintf(text, sizeof(text), "rate_limit: {interval: %s, burst: 7}", interval);
+	settings = good(text);
+	cr_expect_eq(settings->limit_interval_ns, ns, "%s: %llu", interval,
+		     (unsigned long long)settings->limit_interval_ns);
+	cr_expect_eq(settings->limit_burst, 7);
+	sidecar_web_settings_free(settings);
+}
+
+Test(web_config, rate_limit)
+{
+	limit("0", 0);
+	limit("", 0);
+	limit("1s", 1000000000);
+	limit("\"1s\"", 1000000000);
+	limit("250", 250);
+	limit("100ms", 100000000);
+	limit("1m30.5s", 90500000000);
+	limit("1.5h", 5400000000000);
+	limit("3us", 3000);
+	limit("3\xc2\xb5s", 3000);
+	limit("8760h", 31536000000000000);
+	fine("rate_limit: {}");
+	fine("rate_limit: {interval: 1s, burst: 1000000}");
+	for (size_t i = 0; i < 10; i++) {
+		static const char *const intervals[] = {"s",   "-1s", "1 s", "1d",        "1s1",
+							"1e3", ".s",  "[]",  "99999999h", "1.2.3s"};
+		char text[100];
+
+		snprintf(text, sizeof(text), "rate_limit: {interval: %s}", intervals[i]);
+		bad(text, strcmp(intervals[i], "[]") == 0
+				  ? "line 1: interval must be a string"
+				  : "line 1: interval must be a time such as 100ms, 1s or 1m30s, or 0");
+	}
+	bad("rate_limit: {burst: -1}", "line 1: burst must be a whole number of 0 to 1000000");
+	bad("rate_limit: {burst: 1000001}", "line 1: burst must be a whole number of 0 to 1000000");
+	bad("rate_limit: {burst: 1.5}", "line 1: burst must be a whole number of 0 to 1000000");
+	bad("rate_limit: {rate: 1}", "line 1: unknown key \"rate\" in rate_limit");
+}
+
+/* Aliases stand for what they name, merge keys for pairs; what is said in a place goes before what is merged there. */
+Test(web_config, aliases)
+{
+	struct sidecar_web_settings *settings = good("tls_server_config: {cert_file: &a c, key_file: *a}\n"
+						     "basic_auth_users: {a: &hash " HASH ", b: *hash, *a : *hash}");
+
+	cr_expect_str_eq(settings->key_path, "c");
+	cr_assert_eq(settings->user_count, 3);
+	cr_expect_str_eq(settings->users[1].hash, HASH);
+	cr_expect_str_eq(settings->users[2].name, "c");
+	sidecar_web_settings_free(settings);
+
+	settings = good("tls_server_config: &all\n  <<: {min_version: TLS12, key_file: merged, client_ca_file: a}\n"
+			"  cert_file: c\n  key_file: k\n  client_auth_type: RequireAndVerifyClientCert\n"
+			"  <<: [{max_version: TLS12, client_ca_file: b}, {max_version: TLS13}]\n");
+	cr_expect_str_eq(settings->key_path, "k");
+	cr_expect_str_eq(settings->client_ca_path, "a");
+	cr_expect_eq(settings->wishes.max_version, 2);
+	sidecar_web_settings_free(settings);
+
+	/* Merged through several, and an anchor that is set anew. */
+	settings = good("basic_auth_users:\n  <<: &one {a: &h " HASH "}\n  b: *h\n"
+			"http_server_config:\n  headers: {X-Frame-Options: &h deny, X-XSS-Protection: *h}\n");
+	cr_expect_eq(settings->user_count, 2);
+	cr_expect_str_eq(settings->headers[1].value, "deny");
+	sidecar_web_settings_free(settings);
+
+	fine("&a tls_server_config: {}");
+	bad("basic_auth_users: {a: *h}", "line 1: an alias stands for nothing: its anchor is missing");
+	bad("basic_auth_users: {a: *h, b: &h " HASH "}", "line 1: an alias stands for nothing: its anchor is missing");
+	bad("basic_auth_users: &u\n  <<: *u\n", "line 2: an alias stands for something that it is part of");
+	bad("http_server_config: &u [*u]", "line 1: an alias stands for something that it is part of");
+	bad("basic_auth_users: {<<: text}", "line 1: \"<<\" merges a mapping, or a list of mappings");
+	bad("basic_auth_users: {<<: [[{}]]}", "line 1: \"<<\" merges a mapping, or a list of mappings");
+	bad("basic_auth_users: {'<<': text}", "line 1: the password of \"<<\" is no bcrypt hash: " MAKE);
+	bad("http_server_config: {<<: {http2: maybe}}", "line 1: http2 must be true or false");
+	bad("http_server_config: {<<: {http3: true}}", "line 1: unknown key \"http3\" in http_server_config");
+}
+
+/* Few bytes that say much are too much: nine to the power of nine strings, as many merges, a long way down. */
+Test(web_config, aliases_are_bounded)
+{
+	char text[4096];
+	size_t length = (size_t)snprintf(text, sizeof(text), "a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+
+	for (int i = 1; i <= 9; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length,
+					   "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
+					   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+	bad(text, "line 1: it says too much, with its aliases written out");
+	length = (size_t)snprintf(text, sizeof(text), "a0: &a0 {x: y}\n");
+	for (int i = 1; i <= 12; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length,
+					   "a%d: &a%d {<<: [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]}\n", i, i, i - 1, i - 1,
+					   i - 1, i - 1, i - 1, i - 1);
+	bad(text, "line 1: it says too much, with its aliases written out");
+	length = (size_t)snprintf(text, sizeof(text), "a0: &a0 {x: y}\n");
+	for (int i = 1; i <= 40; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "a%d: &a%d {<<: *a%d}\n", i, i, i - 1);
+	bad(text, "line 1: it is too many levels deep");
 }
 
 /* One more than may be, of everything that is counted; and as many as may be. */
@@ -305,7 +436,8 @@ Test(tls_priority, suites)
 	char text[SIDECAR_TLS_PRIORITY_MAX], message[300] = "";
 
 	cr_expect_eq(wish(2, none, text, message), 0);
-	cr_expect_str_eq(text, "NORMAL:-VERS-ALL:%SERVER_PRECEDENCE:+VERS-TLS1.3:+VERS-TLS1.2");
+	cr_expect_str_eq(text, "NORMAL:%DEBUG_ALLOW_KEY_USAGE_VIOLATIONS:-RSA:-DHE-RSA:-VERS-ALL:%SERVER_PRECEDENCE"
+			       ":+VERS-TLS1.3:+VERS-TLS1.2");
 	cr_expect_eq(wish(2, gcm, text, message), 0, "%s", message);
 	cr_expect(strstr(text, ":+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-RSA:+AES-256-GCM:+AEAD:+ECDHE-ECDSA") != NULL, "%s",
 		  text);

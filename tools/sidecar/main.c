@@ -77,6 +77,24 @@ static int open_all(const struct sidecar_options *options, struct sidecar_listen
 	return result < 0 ? result : sidecar_privileges_drop(options->user ? &identity : NULL, message, message_size);
 }
 
+/* Whether what is sent to an address leaves this machine. */
+static bool is_far(const char *address)
+{
+	return strncmp(address, "unix:", 5) != 0 && strncmp(address, "127.", 4) != 0 &&
+	       strncmp(address, "[::1]:", 6) != 0;
+}
+
+static void warn_of_passwords(const struct sidecar_listeners *listeners, struct sidecar_web_config *web_config)
+{
+	if (sidecar_web_config_has_tls(web_config) || !sidecar_web_config_has_users(web_config))
+		return;
+	for (size_t i = 0; i < listeners->count; i++) {
+		if (is_far(listeners->addresses[i]))
+			sidecar_log(SIDECAR_LOG_WARN, "passwords without TLS can be read on their way", "address",
+				    listeners->addresses[i], NULL);
+	}
+}
+
 static int serve(const struct sidecar_options *options, struct sidecar_listeners *listeners,
 		 struct sidecar_web_config *web_config, struct sidecar_routes *routes)
 {
@@ -110,6 +128,7 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 			sidecar_log(SIDECAR_LOG_INFO, "listening", "address", listeners->addresses[i], "tls",
 				    sidecar_web_config_has_tls(web_config) ? "true" : "false", "version",
 				    promcb_version(), NULL);
+		warn_of_passwords(listeners, web_config);
 		sidecar_notify("READY=1\nSTATUS=Serving metrics");
 		result = sidecar_server_run(server);
 		sidecar_log(SIDECAR_LOG_INFO, "ending", "signal", strsignal(result), NULL);

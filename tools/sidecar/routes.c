@@ -24,8 +24,8 @@
 
 static const char plain_text[] = "text/plain; charset=utf-8";
 
-/* What is counted by status; others count as 500. */
-static const unsigned statuses[] = {200, 401, 403, 404, 405, 500, 503};
+/* What is counted by status; others count as 400 or 500. */
+static const unsigned statuses[] = {200, 400, 401, 403, 404, 405, 429, 500, 501, 503};
 
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
@@ -65,7 +65,8 @@ size_t sidecar_routes_families(void *context, struct promcb_family *families, si
 	struct sidecar_routes *routes = context;
 	static _Thread_local struct sidecar_process_metrics process;
 	static _Thread_local struct promcb_family_sample requests[STATUSES], scrapes;
-	static const char *const codes[STATUSES] = {"200", "401", "403", "404", "405", "500", "503"};
+	static const char *const codes[STATUSES] = {"200", "400", "401", "403", "404",
+						    "405", "429", "500", "501", "503"};
 	size_t count;
 
 	if (routes->options->without_exporter_metrics || room < SIDECAR_PROCESS_FAMILIES + 2)
@@ -90,11 +91,13 @@ size_t sidecar_routes_families(void *context, struct promcb_family *families, si
 
 static void count_status(struct sidecar_routes *routes, unsigned status)
 {
-	unsigned i = 0;
+	unsigned i = 0, other = status < 500 ? 400 : 500;
 
-	while (i < STATUSES - 2 && statuses[i] != status)
+	while (i < STATUSES && statuses[i] != status)
 		i++;
-	promcb_add_relaxed(&routes->requests[statuses[STATUSES - 1] == status ? STATUSES - 1 : i], 1);
+	for (i = i == STATUSES ? 0 : i; statuses[i] != status && statuses[i] != other; i++)
+		continue;
+	promcb_add_relaxed(&routes->requests[i], 1);
 }
 
 /* Sends a response, and drops it. */
@@ -362,10 +365,14 @@ enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *conn
 		break;
 	case SIDECAR_ACCESS_UNAUTHORIZED:
 		return send_text(routes, connection, MHD_HTTP_UNAUTHORIZED, "Unauthorized\n",
-				 MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic", request);
+				 MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"promcb\", charset=\"UTF-8\"",
+				 request);
 	case SIDECAR_ACCESS_FORBIDDEN:
 		return send_text(routes, connection, MHD_HTTP_FORBIDDEN,
 				 "The client certificate is missing, or not one that is trusted here.\n", NULL, NULL,
+				 request);
+	case SIDECAR_ACCESS_LIMITED:
+		return send_text(routes, connection, MHD_HTTP_TOO_MANY_REQUESTS, "Too Many Requests\n", NULL, NULL,
 				 request);
 	case SIDECAR_ACCESS_BUSY:
 		return send_text(routes, connection, MHD_HTTP_SERVICE_UNAVAILABLE,

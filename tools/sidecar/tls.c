@@ -105,6 +105,19 @@ failed:
 	return complain(message, message_size, -error, "%s: %s", path, strerror(error));
 }
 
+/* A file, or if there is none what stands in the configuration itself. */
+static int obtain(const char *path, const char *text, gnutls_datum_t *out, char *message, size_t message_size)
+{
+	size_t length;
+
+	if (path)
+		return slurp(path, out, message, message_size);
+	length = strlen(text);
+	out->data = (unsigned char *)strdup(text);
+	out->size = (unsigned)length;
+	return out->data ? 0 : complain(message, message_size, -ENOMEM, "%s", strerror(ENOMEM));
+}
+
 static void wipe(gnutls_datum_t *bytes)
 {
 	explicit_bzero(bytes->data, bytes->size);
@@ -115,23 +128,23 @@ static int load_chain(struct sidecar_tls *tls, char *message, size_t message_siz
 {
 	const char *path = tls->settings->cert_path;
 	gnutls_datum_t pem;
-	int result = slurp(path, &pem, message, message_size);
+	int result = obtain(path, tls->settings->cert_text, &pem, message, message_size);
 
 	if (result)
 		return result;
 	result = gnutls_x509_crt_list_import2(&tls->chain, &tls->chain_length, &pem, GNUTLS_X509_FMT_PEM, 0);
 	wipe(&pem);
 	if (result < 0)
-		return complain(message, message_size, -EINVAL, "cert_file %s: no PEM certificate (%s)", path,
-				gnutls_strerror(result));
+		return complain(message, message_size, -EINVAL, "%s%s: no PEM certificate (%s)",
+				path ? "cert_file " : "cert", path ? path : "", gnutls_strerror(result));
 	return 0;
 }
 
 static int load_key(struct sidecar_tls *tls, char *message, size_t message_size)
 {
-	const char *path = tls->settings->key_path;
+	const char *path = tls->settings->key_path, *key = path ? "key_file " : "key";
 	gnutls_datum_t pem;
-	int result = slurp(path, &pem, message, message_size);
+	int result = obtain(path, tls->settings->key_text, &pem, message, message_size);
 
 	if (result)
 		return result;
@@ -140,10 +153,10 @@ static int load_key(struct sidecar_tls *tls, char *message, size_t message_size)
 		result = gnutls_x509_privkey_import2(tls->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
 	wipe(&pem);
 	if (result == GNUTLS_E_DECRYPTION_FAILED)
-		return complain(message, message_size, -EINVAL,
-				"key_file %s: is encrypted: store it without a password", path);
+		return complain(message, message_size, -EINVAL, "%s%s: is encrypted: store it without a password", key,
+				path ? path : "");
 	if (result < 0)
-		return complain(message, message_size, -EINVAL, "key_file %s: no PEM private key (%s)", path,
+		return complain(message, message_size, -EINVAL, "%s%s: no PEM private key (%s)", key, path ? path : "",
 				gnutls_strerror(result));
 	return 0;
 }
@@ -156,36 +169,47 @@ static int check_pair(const struct sidecar_tls *tls, char *message, size_t messa
 	if (gnutls_x509_crt_get_key_id(tls->chain[0], GNUTLS_KEYID_USE_SHA256, of_certificate, &certificate_size) ||
 	    gnutls_x509_privkey_get_key_id(tls->key, GNUTLS_KEYID_USE_SHA256, of_key, &key_size) ||
 	    certificate_size != key_size || memcmp(of_certificate, of_key, key_size) != 0)
-		return complain(message, message_size, -EINVAL,
-				"key_file %s: is not the key of the first certificate in %s", tls->settings->key_path,
-				tls->settings->cert_path);
+		return complain(message, message_size, -EINVAL, "%s%s: is not the key of the first certificate in %s",
+				tls->settings->key_path ? "key_file " : "key",
+				tls->settings->key_path ? tls->settings->key_path : "",
+				tls->settings->cert_path ? tls->settings->cert_path : "cert");
 	return 0;
+}
+
+/* Without a word about what its key is for, it is for everything. */
+static bool is_for_signatures(gnutls_x509_crt_t certificate)
+{
+	unsigned usage, critical;
+
+	return gnutls_x509_crt_get_key_usage(certificate, &usage, &critical) < 0 ||
+	       (usage & GNUTLS_KEY_DIGITAL_SIGNATURE) != 0;
 }
 
 /* Without a file of its own, the system's authorities are trusted, as by Go. */
 static int load_trust(struct sidecar_tls *tls, char *message, size_t message_size)
 {
-	const char *path = tls->settings->client_ca_path;
+	const char *path = tls->settings->client_ca_path, *text = tls->settings->client_ca_text;
 	gnutls_datum_t pem;
 	int result;
 
 	if (gnutls_x509_trust_list_init(&tls->trust, 0) < 0)
 		return complain(message, message_size, -ENOMEM, "%s", strerror(ENOMEM));
-	if (!path) {
+	if (!path && !text) {
 		result = gnutls_x509_trust_list_add_system_trust(tls->trust, 0, 0);
 		if (result <= 0)
 			return complain(message, message_size, -EINVAL,
 					"client_ca_file is missing, and the system trusts nobody either");
 		return 0;
 	}
-	result = slurp(path, &pem, message, message_size);
+	result = obtain(path, text, &pem, message, message_size);
 	if (result)
 		return result;
 	result = gnutls_x509_trust_list_add_trust_mem(tls->trust, &pem, NULL, GNUTLS_X509_FMT_PEM, 0, 0);
 	wipe(&pem);
 	if (result <= 0)
-		return complain(message, message_size, -EINVAL, "client_ca_file %s: no PEM certificate%s%s", path,
-				result < 0 ? ": " : "", result < 0 ? gnutls_strerror(result) : "");
+		return complain(message, message_size, -EINVAL, "%s%s: no PEM certificate%s%s",
+				path ? "client_ca_file " : "client_ca", path ? path : "", result < 0 ? ": " : "",
+				result < 0 ? gnutls_strerror(result) : "");
 	return 0;
 }
 
@@ -234,6 +258,14 @@ void sidecar_tls_free(struct sidecar_tls *tls)
 	if (tls->priority)
 		gnutls_priority_deinit(tls->priority);
 	free(tls);
+}
+
+const char *sidecar_tls_warning(const struct sidecar_tls *tls)
+{
+	return is_for_signatures(tls->chain[0])
+		       ? NULL
+		       : "the certificate's keyUsage lacks digitalSignature, which TLS 1.3 and ECDHE need: clients "
+			 "that look at that, such as GnuTLS, refuse it; have it issued anew";
 }
 
 char *sidecar_tls_priority_text(struct sidecar_tls *tls)
@@ -301,6 +333,9 @@ static const char *chain_fault(const struct sidecar_tls *tls, gnutls_x509_crt_t 
 			return "the client's certificate has expired";
 		if (status)
 			return "the client's certificate is not one to trust";
+		/* GnuTLS is told not to look at that, for the sake of servers' certificates. */
+		if (!is_for_signatures(chain[0]))
+			return "the client's certificate is not for signatures: its keyUsage lacks digitalSignature";
 	}
 	if (tls->settings->checks_sans && !has_allowed_san(tls->settings, chain[0]))
 		return "none of client_allowed_sans is in the client's certificate";

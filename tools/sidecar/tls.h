@@ -27,6 +27,9 @@ int sidecar_tls_load(const struct sidecar_web_settings *settings, struct sidecar
 
 void sidecar_tls_free(struct sidecar_tls *tls);
 
+/* What its owner should know of the certificate, which is served all the same; or NULL. */
+const char *sidecar_tls_warning(const struct sidecar_tls *tls);
+
 /* The priorities as text, for as long as tls is there, and as GnuTLS' object. */
 char *sidecar_tls_priority_text(struct sidecar_tls *tls);
 gnutls_priority_t sidecar_tls_priority_object(const struct sidecar_tls *tls);

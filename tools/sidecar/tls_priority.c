@@ -108,8 +108,13 @@ static void append(char *text, const char *part)
 
 static void compose(const struct sidecar_tls_wishes *wishes, char *text)
 {
-	snprintf(text, SIDECAR_TLS_PRIORITY_MAX, "NORMAL%s%s:-VERS-ALL%s",
-		 wishes->cipher_count > 0 ? ":-KX-ALL:-CIPHER-ALL:-MAC-ALL" : "",
+	/*
+	 * By itself nothing without forward secrecy, and no groups of primes, which Go does not have either.
+	 * Certificates that say too little of what their keys are for are served by everybody else: who loads them
+	 * warns.
+	 */
+	snprintf(text, SIDECAR_TLS_PRIORITY_MAX, "NORMAL:%%DEBUG_ALLOW_KEY_USAGE_VIOLATIONS%s%s:-VERS-ALL%s",
+		 wishes->cipher_count > 0 ? ":-KX-ALL:-CIPHER-ALL:-MAC-ALL" : ":-RSA:-DHE-RSA",
 		 wishes->curve_count > 0 ? ":-GROUP-ALL" : "", wishes->client_precedence ? "" : ":%SERVER_PRECEDENCE");
 	for (unsigned version = wishes->max_version + 1; version-- > wishes->min_version;)
 		append(text, versions[version].priority);

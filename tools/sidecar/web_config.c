@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MESSAGE_SIZE = 512 };
 
@@ -49,6 +50,8 @@ struct sidecar_web_config {
 
 	pthread_mutex_t lock;    /* of counts, and of which rules are in force; held for a few instructions */
 	struct rules *in_force;
+	uint64_t limited_ns;     /* when the bucket was looked at last; 0: never */
+	double bucket;           /* requests that may still come at once */
 
 	pthread_mutex_t reading; /* of all below; taken before lock */
 	struct settings *wanted;
@@ -173,6 +176,19 @@ static int read_settings(struct sidecar_web_config *config, char *message, size_
 	return 0;
 }
 
+/* What its owner should know, though it is in force. */
+static void warn(const struct sidecar_web_config *config, const struct rules *rules)
+{
+	const char *warning = rules->tls ? sidecar_tls_warning(rules->tls) : NULL;
+	const struct sidecar_web_settings *said = rules->settings->said;
+
+	if (warning)
+		sidecar_log(SIDECAR_LOG_WARN, warning, "file", said->cert_path ? said->cert_path : config->path, NULL);
+	if (said->is_without_certificate)
+		sidecar_log(SIDECAR_LOG_WARN, "tls_server_config names no certificate and no key: without TLS", "file",
+			    config->path, NULL);
+}
+
 /* What is wanted comes into force. */
 static int enforce(struct sidecar_web_config *config, char *message, size_t message_size)
 {
@@ -198,6 +214,7 @@ static int enforce(struct sidecar_web_config *config, char *message, size_t mess
 	pthread_mutex_unlock(&config->lock);
 	if (!old || old->settings != rules->settings)
 		sidecar_auth_forget(config->auth);
+	warn(config, rules);
 	put_rules(config, old);
 	return 0;
 }
@@ -305,6 +322,19 @@ void sidecar_web_config_close(struct sidecar_web_config *config)
 	free(config);
 }
 
+bool sidecar_web_config_has_users(struct sidecar_web_config *config)
+{
+	struct rules *rules;
+	bool has_users;
+
+	if (!config->path)
+		return false;
+	rules = hold_rules(config);
+	has_users = rules->settings->said->user_count > 0;
+	put_rules(config, rules);
+	return has_users;
+}
+
 bool sidecar_web_config_has_tls(const struct sidecar_web_config *config)
 {
 	return config->has_tls;
@@ -397,6 +427,32 @@ static enum sidecar_access check_password(struct sidecar_web_config *config, con
 	return access[verdict];
 }
 
+/* A bucket of limit_burst requests, full at first, and filled with one an interval. */
+static bool is_over_limit(struct sidecar_web_config *config, const struct sidecar_web_settings *said)
+{
+	struct timespec time;
+	uint64_t now_ns;
+	double filled;
+	bool over;
+
+	if (!said->limit_interval_ns)
+		return false;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	pthread_mutex_lock(&config->lock);
+	now_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	now_ns = now_ns > config->limited_ns ? now_ns : config->limited_ns;
+	filled = (double)(now_ns - config->limited_ns) / (double)said->limit_interval_ns;
+	if (!config->limited_ns || config->bucket + filled > (double)said->limit_burst)
+		config->bucket = (double)said->limit_burst;
+	else
+		config->bucket += filled;
+	config->limited_ns = now_ns;
+	over = config->bucket < 1;
+	config->bucket -= !over;
+	pthread_mutex_unlock(&config->lock);
+	return over;
+}
+
 enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *config, struct MHD_Connection *connection)
 {
 	enum sidecar_access access = SIDECAR_ACCESS_GRANTED;
@@ -408,8 +464,10 @@ enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *conf
 	refresh(config);
 	rules = hold_rules(config);
 	said = rules->settings->said;
+	if (is_over_limit(config, said))
+		access = SIDECAR_ACCESS_LIMITED;
 	/* A connection from before the rules changed shall not go by the old ones for as long as it is kept alive. */
-	if (rules->tls && said->client_auth != SIDECAR_CLIENT_NONE) {
+	if (access == SIDECAR_ACCESS_GRANTED && rules->tls && said->client_auth != SIDECAR_CLIENT_NONE) {
 		gnutls_session_t session = session_of(connection);
 		const char *fault = session ? sidecar_tls_peer_fault(rules->tls, session) : "no TLS session";
 

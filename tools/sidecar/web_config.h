@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * web_config.h: the web configuration file of Prometheus' exporters: TLS, client certificates, basic authentication,
- * response headers; read again when it changes.
+ * response headers, a limit of requests; read again when it changes.
  *
  * May include: log.h. The format is that of prometheus/exporter-toolkit (its docs/web-configuration.md).
  *
@@ -43,17 +43,21 @@ size_t sidecar_web_config_options(struct sidecar_web_config *config, struct MHD_
  */
 void sidecar_web_config_connected(struct sidecar_web_config *config, struct MHD_Connection *connection);
 
+/* Whether passwords are asked for, as the file is now. */
+bool sidecar_web_config_has_users(struct sidecar_web_config *config);
+
 enum sidecar_access {
 	SIDECAR_ACCESS_GRANTED,
 	SIDECAR_ACCESS_UNAUTHORIZED, /* answer 401 with `WWW-Authenticate: Basic` */
 	SIDECAR_ACCESS_FORBIDDEN,    /* 403: the client certificate will not do */
+	SIDECAR_ACCESS_LIMITED,      /* 429: more requests than rate_limit lets through; looked at first */
 	SIDECAR_ACCESS_BUSY,         /* 503 with `Retry-After: 1`: more passwords to check than time is given to that */
 };
 
 /*
  * Whether the peer may have an answer: its client certificate and its password. Looks first whether the files have
  * changed. Thread-safe. Blocks for as long as bcrypt takes when a password is new, which is tens of milliseconds; at
- * most three threads at a time do. A password that was right is remembered until the file changes.
+ * most SIDECAR_AUTH_THREADS (auth.h) at a time do. A password that was right is remembered until the file changes.
  */
 enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *config, struct MHD_Connection *connection);
 

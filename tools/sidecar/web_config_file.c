@@ -2,7 +2,7 @@
 /*
  * web_config_file.c: YAML, event by event, into settings.
  *
- * May include: web_config_file.h, web_config_yaml.h, tls_priority.h.
+ * May include: web_config_file.h, web_config_reading.h, web_config_yaml.h, tls_priority.h.
  *
  * The shape is known, three levels deep, so that nothing is built of what is not: the first event out of place ends the
  * reading. No sentence repeats a hash.
@@ -10,7 +10,7 @@
 #include "web_config_file.h"
 
 #include "tls_priority.h"
-#include "web_config_yaml.h"
+#include "web_config_reading.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -18,20 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reading {
-	struct sidecar_yaml yaml;
-	struct sidecar_web_settings *settings;
-	bool said_tls; /* something was said in tls_server_config */
-};
-
 /* -- Values ------------------------------------------------------------------------------------------------------- */
-
-/* What a key stands for. The event at hand is its value, of which the last event is at hand afterwards. */
-struct key {
-	const char *name;
-	int (*read)(struct reading *reading, const struct key *key);
-	size_t offset; /* of what it is read into, in the settings */
-};
 
 static void *target(const struct reading *reading, const struct key *key)
 {
@@ -53,6 +40,22 @@ static int read_text(struct reading *reading, const struct key *key)
 	return *text ? 0 : -ENOMEM;
 }
 
+/* PEM, where a file could be named. */
+static int read_pem(struct reading *reading, const struct key *key)
+{
+	struct sidecar_yaml *yaml = &reading->yaml;
+	char **text = target(reading, key);
+	int result;
+
+	if (sidecar_yaml_is_null(yaml))
+		return 0;
+	result = sidecar_yaml_must_be_lines(yaml, key->name);
+	if (result || *sidecar_yaml_text(yaml) == '\0')
+		return result;
+	*text = strdup(sidecar_yaml_text(yaml));
+	return *text ? 0 : -ENOMEM;
+}
+
 static int read_precedence(struct reading *reading, const struct key *key)
 {
 	struct sidecar_yaml *yaml = &reading->yaml;
@@ -62,16 +65,6 @@ static int read_precedence(struct reading *reading, const struct key *key)
 		return sidecar_yaml_complain(yaml, "%s must be true or false", key->name);
 	*client = !server;
 	return 0;
-}
-
-/* Permission to speak HTTP/2, which nobody has to take: answers are HTTP/1.1. */
-static int read_http2(struct reading *reading, const struct key *key)
-{
-	struct sidecar_yaml *yaml = &reading->yaml;
-	bool allowed = true;
-
-	return sidecar_yaml_bool(yaml, &allowed) ? sidecar_yaml_complain(yaml, "%s must be true or false", key->name)
-						 : 0;
 }
 
 static int read_version(struct reading *reading, const struct key *key)
@@ -111,6 +104,7 @@ static int read_client_auth(struct reading *reading, const struct key *key)
 	for (size_t i = 0; yaml->event.type == YAML_SCALAR_EVENT && i < sizeof(names) / sizeof(*names); i++) {
 		if (strcmp(sidecar_yaml_text(yaml), names[i].name) == 0) {
 			*auth = names[i].auth;
+			reading->settings->said_client_auth = *names[i].name != '\0';
 			return 0;
 		}
 	}
@@ -208,8 +202,7 @@ static int read_sans(struct reading *reading, const struct key *key)
 
 /* -- Mappings ----------------------------------------------------------------------------------------------------- */
 
-/* A mapping of known keys. */
-static int read_keys(struct reading *reading, const char *section, const struct key *keys, size_t count)
+int sidecar_web_read_keys(struct reading *reading, const char *section, const struct key *keys, size_t count)
 {
 	struct sidecar_yaml *yaml = &reading->yaml;
 	const char *where = *section ? section : "the file";
@@ -239,133 +232,26 @@ static int read_keys(struct reading *reading, const char *section, const struct 
 		if (result)
 			return result;
 	}
-	reading->said_tls = reading->said_tls || (seen && strcmp(section, "tls_server_config") == 0);
 	return result;
 }
 
-/* $2a$, $2b$ or $2y$, a cost of 4 to 31, and 53 characters of salt and digest. */
-static bool is_bcrypt(const char *hash, size_t length)
+/* Whether something is said that makes no sense without TLS; as with the toolkit, versions and suites alone do not. */
+static bool wants_tls(const struct sidecar_web_settings *settings)
 {
-	static const char characters[] = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	unsigned cost;
-
-	if (length != SIDECAR_BCRYPT_LENGTH || memcmp(hash, "$2", 2) != 0 ||
-	    (hash[2] != 'a' && hash[2] != 'b' && hash[2] != 'y') || hash[3] != '$' || hash[6] != '$' || hash[4] < '0' ||
-	    hash[4] > '9' || hash[5] < '0' || hash[5] > '9')
-		return false;
-	cost = (unsigned)(hash[4] - '0') * 10 + (unsigned)(hash[5] - '0');
-	return cost >= 4 && cost <= 31 && strspn(hash + 7, characters) == SIDECAR_BCRYPT_LENGTH - 7;
-}
-
-static int read_users(struct reading *reading, const struct key *key)
-{
-	struct sidecar_yaml *yaml = &reading->yaml;
-	struct sidecar_web_settings *settings = reading->settings;
-	int result;
-
-	if (sidecar_yaml_is_null(yaml))
-		return 0;
-	if (yaml->event.type != YAML_MAPPING_START_EVENT)
-		return sidecar_yaml_complain(yaml, "%s must be a mapping of names to bcrypt hashes", key->name);
-	settings->users = calloc(SIDECAR_WEB_USERS_MAX, sizeof(*settings->users));
-	if (!settings->users)
-		return -ENOMEM;
-	while ((result = sidecar_yaml_next(yaml)) == 0 && yaml->event.type != YAML_MAPPING_END_EVENT) {
-		struct sidecar_web_user *user = &settings->users[settings->user_count];
-
-		result = sidecar_yaml_must_be_text(yaml, "the name of a user");
-		if (result)
-			return result;
-		if (strchr(sidecar_yaml_text(yaml), ':'))
-			return sidecar_yaml_complain(
-				yaml, "the user \"%.80s\" has a colon in its name, with which nobody can log in",
-				sidecar_yaml_text(yaml));
-		for (size_t i = 0; i < settings->user_count; i++) {
-			if (strcmp(settings->users[i].name, sidecar_yaml_text(yaml)) == 0)
-				return sidecar_yaml_complain(yaml, "the user \"%.80s\" is there a second time",
-							     sidecar_yaml_text(yaml));
-		}
-		if (settings->user_count == SIDECAR_WEB_USERS_MAX)
-			return sidecar_yaml_complain(yaml, "%s has more than %d users", key->name,
-						     SIDECAR_WEB_USERS_MAX);
-		user->name = strdup(sidecar_yaml_text(yaml));
-		if (!user->name)
-			return -ENOMEM;
-		settings->user_count++;
-		result = sidecar_yaml_next(yaml);
-		if (result)
-			return result;
-		if (yaml->event.type != YAML_SCALAR_EVENT ||
-		    !is_bcrypt(sidecar_yaml_text(yaml), yaml->event.data.scalar.length))
-			return sidecar_yaml_complain(
-				yaml,
-				"the password of \"%.80s\" is no bcrypt hash: make one with htpasswd -nBC 10 NAME",
-				user->name);
-		memcpy(user->hash, sidecar_yaml_text(yaml), SIDECAR_BCRYPT_LENGTH);
-	}
-	return result;
-}
-
-static int read_headers(struct reading *reading, const struct key *key)
-{
-	struct sidecar_yaml *yaml = &reading->yaml;
-	static const struct {
-		const char *name, *values[3]; /* none: any */
-	} known[] = {
-		{"Strict-Transport-Security", {NULL}},
-		{"X-Content-Type-Options", {"nosniff", NULL}},
-		{"X-Frame-Options", {"deny", "sameorigin", NULL}},
-		{"X-XSS-Protection", {NULL}},
-		{"Content-Security-Policy", {NULL}},
-	};
-	struct sidecar_web_settings *settings = reading->settings;
-	int result;
-
-	if (sidecar_yaml_is_null(yaml))
-		return 0;
-	if (yaml->event.type != YAML_MAPPING_START_EVENT)
-		return sidecar_yaml_complain(yaml, "%s must be a mapping of names to values", key->name);
-	while ((result = sidecar_yaml_next(yaml)) == 0 && yaml->event.type != YAML_MAPPING_END_EVENT) {
-		struct sidecar_web_header *header = &settings->headers[settings->header_count];
-		const char *text;
-		size_t i = 0;
-
-		if (yaml->event.type != YAML_SCALAR_EVENT)
-			return sidecar_yaml_complain(yaml, "a header's name must be a string");
-		while (i < sizeof(known) / sizeof(*known) && strcmp(sidecar_yaml_text(yaml), known[i].name) != 0)
-			i++;
-		if (i == sizeof(known) / sizeof(*known))
-			return sidecar_yaml_complain(yaml, "the header \"%.80s\" cannot be set",
-						     sidecar_yaml_text(yaml));
-		for (size_t j = 0; j < settings->header_count; j++) {
-			if (settings->headers[j].name == known[i].name)
-				return sidecar_yaml_complain(yaml, "the header %s is there a second time",
-							     known[i].name);
-		}
-		result = sidecar_yaml_next(yaml);
-		if (result == 0)
-			result = sidecar_yaml_must_be_text(yaml, known[i].name);
-		if (result)
-			return result;
-		text = sidecar_yaml_is_null(yaml) ? "" : sidecar_yaml_text(yaml);
-		if (known[i].values[0] && !sidecar_yaml_is_one_of(text, known[i].values))
-			return sidecar_yaml_complain(yaml, "%s must be %s%s%s", known[i].name, known[i].values[0],
-						     known[i].values[1] ? " or " : "",
-						     known[i].values[1] ? known[i].values[1] : "");
-		header->name = known[i].name;
-		header->value = strdup(text);
-		if (!header->value)
-			return -ENOMEM;
-		settings->header_count++;
-	}
-	return result;
+	return settings->cert_path || settings->cert_text || settings->key_path || settings->key_text ||
+	       settings->client_ca_path || settings->client_ca_text || settings->said_client_auth ||
+	       settings->checks_sans;
 }
 
 #define FIELD(member) offsetof(struct sidecar_web_settings, member)
 
 static int read_tls(struct reading *reading, const struct key *key)
 {
+	int result;
 	static const struct key keys[] = {
+		{"cert", read_pem, FIELD(cert_text)},
+		{"key", read_pem, FIELD(key_text)},
+		{"client_ca", read_pem, FIELD(client_ca_text)},
 		{"cert_file", read_text, FIELD(cert_path)},
 		{"key_file", read_text, FIELD(key_path)},
 		{"client_auth_type", read_client_auth, FIELD(client_auth)},
@@ -378,14 +264,12 @@ static int read_tls(struct reading *reading, const struct key *key)
 		{"prefer_server_cipher_suites", read_precedence, FIELD(wishes.client_precedence)},
 	};
 
-	return read_keys(reading, key->name, keys, sizeof(keys) / sizeof(*keys));
-}
+	size_t before = reading->yaml.next;
 
-static int read_http(struct reading *reading, const struct key *key)
-{
-	static const struct key keys[] = {{"http2", read_http2, 0}, {"headers", read_headers, 0}};
-
-	return read_keys(reading, key->name, keys, sizeof(keys) / sizeof(*keys));
+	result = sidecar_web_read_keys(reading, key->name, keys, sizeof(keys) / sizeof(*keys));
+	/* More than a mapping's beginning and end. */
+	reading->settings->is_without_certificate = reading->yaml.next > before + 1 && !wants_tls(reading->settings);
+	return result;
 }
 
 /* -- The whole ---------------------------------------------------------------------------------------------------- */
@@ -395,8 +279,9 @@ static int read_file(struct reading *reading)
 	struct sidecar_yaml *yaml = &reading->yaml;
 	static const struct key keys[] = {
 		{"tls_server_config", read_tls, 0},
-		{"http_server_config", read_http, 0},
-		{"basic_auth_users", read_users, 0},
+		{"http_server_config", sidecar_web_read_http, 0},
+		{"basic_auth_users", sidecar_web_read_users, 0},
+		{"rate_limit", sidecar_web_read_rate_limit, 0},
 	};
 	int result = sidecar_yaml_next(yaml);
 
@@ -407,7 +292,7 @@ static int read_file(struct reading *reading)
 		return result;
 	result = sidecar_yaml_next(yaml);
 	if (result == 0)
-		result = read_keys(reading, "", keys, sizeof(keys) / sizeof(*keys));
+		result = sidecar_web_read_keys(reading, "", keys, sizeof(keys) / sizeof(*keys));
 	if (result == 0)
 		result = sidecar_yaml_next(yaml);
 	if (result == 0)
@@ -422,11 +307,11 @@ static int agree(const struct sidecar_web_settings *settings, char *message, siz
 {
 	const char *fault = NULL;
 
-	if (!settings->cert_path)
-		fault = "cert_file is missing in tls_server_config";
-	else if (!settings->key_path)
-		fault = "key_file is missing in tls_server_config";
-	else if (settings->client_ca_path && settings->client_auth == SIDECAR_CLIENT_NONE)
+	if (!settings->cert_path && !settings->cert_text)
+		fault = "cert_file, or cert, is missing in tls_server_config";
+	else if (!settings->key_path && !settings->key_text)
+		fault = "key_file, or key, is missing in tls_server_config";
+	else if ((settings->client_ca_path || settings->client_ca_text) && settings->client_auth == SIDECAR_CLIENT_NONE)
 		fault = "client_ca_file is of no use without client_auth_type: set that to RequireAndVerifyClientCert";
 	else if (settings->checks_sans && settings->client_auth == SIDECAR_CLIENT_NONE)
 		fault = "client_allowed_sans is of no use without client_auth_type: set that to "
@@ -455,12 +340,11 @@ int sidecar_web_config_parse(const char *text, size_t length, struct sidecar_web
 	reading.settings->wishes.min_version = (unsigned)sidecar_tls_version("TLS12");
 	reading.settings->wishes.max_version = (unsigned)sidecar_tls_version("TLS13");
 	result = sidecar_yaml_open(&reading.yaml, text, length, message, message_size);
-	if (result == 0) {
+	if (result == 0)
 		result = read_file(&reading);
-		sidecar_yaml_close(&reading.yaml);
-	}
-	reading.settings->has_tls = reading.said_tls;
-	if (result == 0 && reading.said_tls)
+	sidecar_yaml_close(&reading.yaml);
+	reading.settings->has_tls = wants_tls(reading.settings);
+	if (result == 0 && reading.settings->has_tls)
 		result = agree(reading.settings, message, message_size);
 	if (result == 0)
 		*out = reading.settings;

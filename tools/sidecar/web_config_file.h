@@ -5,7 +5,7 @@
  * May include: tls_priority.h for what versions, cipher suites and curves are called.
  *
  * Pure but for the memory: a text goes in, settings or a sentence come out. Invariants of settings:
- *   has_tls = there is a certificate and a key; without it, no other word of tls_server_config was said;
+ *   has_tls = there is a certificate and a key; without it, nothing was said of them, nor of clients' certificates;
  *   every hash is a whole bcrypt hash; every header is one that may be set, and holds no control bytes.
  */
 #ifndef PROMCB_SIDECAR_WEB_CONFIG_FILE_H
@@ -15,8 +15,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-enum { SIDECAR_WEB_CONFIG_BYTES_MAX = 1 << 20, SIDECAR_WEB_USERS_MAX = 1024, SIDECAR_WEB_SANS_MAX = 256 };
+enum {
+	SIDECAR_WEB_CONFIG_BYTES_MAX = 1 << 20,
+	SIDECAR_WEB_USERS_MAX = 1024,
+	SIDECAR_WEB_SANS_MAX = 256,
+	SIDECAR_WEB_BURST_MAX = 1000000
+};
 
 /* "$2b$10$", 22 characters of salt, 31 of digest. */
 enum { SIDECAR_BCRYPT_LENGTH = 60 };
@@ -40,9 +46,11 @@ struct sidecar_web_header {
 };
 
 struct sidecar_web_settings {
-	bool has_tls;
-	char *cert_path, *key_path, *client_ca_path; /* client_ca_path may be NULL */
+	bool has_tls, is_without_certificate;        /* the latter: versions or suites were said all the same */
+	char *cert_path, *key_path, *client_ca_path; /* any may be NULL */
+	char *cert_text, *key_text, *client_ca_text; /* the same in PEM; a path goes before it */
 	enum sidecar_client_auth client_auth;
+	bool said_client_auth;
 	struct sidecar_tls_wishes wishes;
 	bool checks_sans;                            /* an empty list lets nobody in */
 	char **sans;
@@ -51,6 +59,8 @@ struct sidecar_web_settings {
 	size_t header_count;
 	struct sidecar_web_user *users;
 	size_t user_count;
+	uint64_t limit_interval_ns;                  /* between two requests; 0: no limit */
+	uint64_t limit_burst;                        /* that may come at once; 0 with an interval: none at all */
 };
 
 /*

@@ -35,6 +35,13 @@ int sidecar_web_settings_locate(struct sidecar_web_settings *settings, const cha
 	return result;
 }
 
+static void wipe(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void sidecar_web_settings_free(struct sidecar_web_settings *settings)
 {
 	if (!settings)
@@ -42,6 +49,9 @@ void sidecar_web_settings_free(struct sidecar_web_settings *settings)
 	free(settings->cert_path);
 	free(settings->key_path);
 	free(settings->client_ca_path);
+	free(settings->cert_text);
+	free(settings->client_ca_text);
+	wipe(settings->key_text);
 	for (size_t i = 0; i < settings->san_count; i++)
 		free(settings->sans[i]);
 	free(settings->sans);
