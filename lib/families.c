@@ -9,8 +9,8 @@
 #include "bucket.h"
 
 const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
-	[PROMCB_KIND_CALLS] = {"circuit_breaker_calls_total", PROMCB_TYPE_COUNTER, NULL, "Calls through the breaker.",
-			       false},
+	[PROMCB_KIND_CALLS] = {"circuit_breaker_calls_total", PROMCB_TYPE_COUNTER, NULL,
+			       "Finished calls of the component.", false},
 	[PROMCB_KIND_SUCCESSES] = {"circuit_breaker_successes_total", PROMCB_TYPE_COUNTER, NULL,
 				   "Calls that succeeded.", false},
 	[PROMCB_KIND_FAILURES] = {"circuit_breaker_failures_total", PROMCB_TYPE_COUNTER, NULL, "Calls that failed.",
@@ -41,8 +41,9 @@ const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
 					   "seconds", "Unix time of the last change of state.", false},
 	[PROMCB_KIND_LAST_FAILURE] = {"circuit_breaker_last_failure_timestamp_seconds", PROMCB_TYPE_GAUGE, "seconds",
 				      "Unix time of the last failure.", false},
-	[PROMCB_KIND_LOG_ENTRIES] = {"log_entries_total", PROMCB_TYPE_COUNTER, NULL, "Log entries.", false},
-	[PROMCB_KIND_LOG_LEVELS] = {"log_entries_by_level", PROMCB_TYPE_UNTYPED, NULL, "Log entries by level.", true},
+	[PROMCB_KIND_LOG_ENTRIES] = {"log_entries_total", PROMCB_TYPE_COUNTER, NULL, "Log lines by level.", false},
+	[PROMCB_KIND_LOG_LEVELS] = {"log_entries_by_level", PROMCB_TYPE_UNTYPED, NULL, "Alias of log_entries_total.",
+				    true},
 };
 
 void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, unsigned classic_schema)

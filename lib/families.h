@@ -89,12 +89,6 @@ static inline uint64_t promcb_latency_sum_ns(const struct promcb_snapshot_compon
 	return component->latency_sum_ns[0] + component->latency_sum_ns[1];
 }
 
-static inline uint64_t promcb_log_entries(const struct promcb_snapshot_component *component)
-{
-	return component->log_entries[PROMCB_LOG_DEBUG] + component->log_entries[PROMCB_LOG_INFO] +
-	       component->log_entries[PROMCB_LOG_WARNING] + component->log_entries[PROMCB_LOG_ERROR];
-}
-
 static inline double promcb_failure_rate(const struct promcb_snapshot_component *component)
 {
 	uint64_t total = promcb_calls(component);

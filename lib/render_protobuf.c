@@ -317,9 +317,6 @@ static bool single_value(enum promcb_family_kind kind, const struct promcb_snaps
 	case PROMCB_KIND_LAST_FAILURE:
 		*out = (double)component->last_failure_ns / 1e9;
 		return component->last_failure_ns != 0;
-	case PROMCB_KIND_LOG_ENTRIES:
-		*out = (double)promcb_log_entries(component);
-		return true;
 	default:
 		return false;
 	}
@@ -349,6 +346,7 @@ static void add_component(struct protobuf *p, enum promcb_family_kind kind, cons
 			add_simple(p, labels, (size_t)(end - labels), type, number, component->since_ns);
 		}
 		return;
+	case PROMCB_KIND_LOG_ENTRIES:
 	case PROMCB_KIND_LOG_LEVELS:
 		for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++) {
 			uint8_t *end = put_pair(labels + label_bytes, "level",

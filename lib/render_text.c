@@ -162,11 +162,6 @@ static void lines_last_state_change(const struct text *text, const char *name)
 	each_time(text, name, last_state_change_ns);
 }
 
-static void lines_log_entries(const struct text *text, const char *name)
-{
-	each_u64(text, name, promcb_log_entries);
-}
-
 static const struct suffix states[] = {
 	[PROMCB_CLOSED] = SUFFIX(",state=\"closed\"} "),
 	[PROMCB_OPEN] = SUFFIX(",state=\"open\"} "),
@@ -352,7 +347,7 @@ static void (*const lines[PROMCB_KINDS])(const struct text *text, const char *na
 	[PROMCB_KIND_TRANSITIONS] = lines_transitions,
 	[PROMCB_KIND_LAST_STATE_CHANGE] = lines_last_state_change,
 	[PROMCB_KIND_LAST_FAILURE] = lines_last_failure,
-	[PROMCB_KIND_LOG_ENTRIES] = lines_log_entries,
+	[PROMCB_KIND_LOG_ENTRIES] = lines_log_levels,
 	[PROMCB_KIND_LOG_LEVELS] = lines_log_levels,
 };
 

@@ -32,7 +32,9 @@ grep -q '^promcb_scrape_duration_seconds [0-9]' "$scratch/out" || fail "no scrap
 
 export_to_out --compat=none
 has 'circuit_breaker_failures_total{component="payment_api"} 1'
-grep -q circuit_breaker_calls_failed "$scratch/out" && fail "--compat=none has an alias"
+grep -q -e circuit_breaker_calls_failed -e log_entries_by_level "$scratch/out" && fail "--compat=none has an alias"
+# The level of a log line is no alias's.
+has 'log_entries_total{component="odd \"name\\",level="warning"} 1'
 
 export_to_out --match=pay
 grep -q payment_api "$scratch/out" || fail "--match lost a component"

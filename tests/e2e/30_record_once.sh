@@ -31,7 +31,9 @@ for level in debug info warning error; do
   record payment_api --log=$level
 done
 record payment_api --log=error
+has 'log_entries_total{component="payment_api",level="debug"} 1'
 has 'log_entries_by_level{component="payment_api",level="debug"} 1'
+has 'log_entries_total{component="payment_api",level="error"} 2'
 has 'log_entries_by_level{component="payment_api",level="error"} 2'
 
 record together --latency=3 --failure --state=open --log=error

@@ -188,7 +188,7 @@ expect('circuit_breaker_latency_seconds_sum / circuit_breaker_latency_seconds_co
 expect('circuit_breaker_call_duration_seconds_bucket{le="+Inf"}', by_name(100, 10, 2))
 expect('circuit_breaker_call_duration_seconds_bucket{le="0.0625"}', by_name(75, 0, 2))
 expect('circuit_breaker_calls_failed + circuit_breaker_calls_success', by_name(100, 10, 2))
-expect('log_entries_total', by_name(1, 0, 0))
+expect('sum by (component) (log_entries_total)', by_name(1, 0, 0))
 
 # The guide's alerts fire for what they should, and for nothing else.
 until("alerts", lambda: {(alert["labels"]["alertname"], alert["labels"]["component"])
