@@ -10,9 +10,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* One fault can show in each of a million blocks: what is told suffices to see its kind, and all is counted. */
+enum { TOLD_MAX = 20 };
 
 struct findings {
 	void (*report)(void *context, const char *sentence);
@@ -25,11 +29,14 @@ __attribute__((format(printf, 2, 3))) static void find(struct findings *findings
 	char sentence[256];
 	va_list arguments;
 
+	if (findings->count < INT_MAX)
+		findings->count++;
+	if (findings->count > TOLD_MAX)
+		return;
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
 	findings->report(findings->context, sentence);
-	findings->count++;
 }
 
 static void check_chunks(struct findings *findings, const struct promcb_image *image)
@@ -130,9 +137,14 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 	promcb_image_free(&image);
 	if (result == -ENOMEM)
 		return result;
-	if (result < 0) {
-		report(context, message.text);
-		findings.count++;
+	if (result < 0)
+		find(&findings, "%s", message.text);
+	if (findings.count > TOLD_MAX) {
+		char sentence[64];
+
+		snprintf(sentence, sizeof(sentence), "and %d findings more, %d in all", findings.count - TOLD_MAX,
+			 findings.count);
+		report(context, sentence);
 	}
 	return findings.count;
 }

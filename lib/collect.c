@@ -6,24 +6,12 @@
  */
 #include "collect.h"
 
+#include "rings.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
-/* Within this, the difference of two 32-bit ticks is an age. */
-#define TICKS_MEAN_AGE_NS ((uint64_t)INT32_MAX << PROMCB_HEAD_POSITION_BITS)
-
-_Static_assert(PROMCB_RECENT_UNMEASURED == PROMCB_SAMPLE_UNMEASURED, "one mark of a sample without a latency");
-
-enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */, CELLS_AT_ONCE = 8 };
-
-/* Where a component's recent samples lie. */
-struct ring_place {
-	uint32_t index;         /* in the snapshot */
-	uint32_t block;         /* number; for its first ring */
-	uint32_t ring;          /* number + 1 of its full ring; 0: the first ring */
-	uint32_t position;
-	uint32_t lane;
-};
+enum { CELLS_AT_ONCE = 8 };
 
 struct collection {
 	struct promcb_snapshot *snapshot;
@@ -32,10 +20,8 @@ struct collection {
 	struct promcb_message *message;
 	uint32_t *index_of;             /* descriptor -> index in the snapshot + 1 */
 	struct promcb_block **baselines; /* by index; NULL: never reset */
-	struct ring_place *places;
-	size_t place_count, place_room;
+	struct promcb_rings rings;
 	size_t wanted;                  /* components that the options let through */
-	uint64_t now_ns;
 	bool with_recent;
 };
 
@@ -43,6 +29,11 @@ static int corrupt(const struct collection *c, const char *what, uint64_t number
 {
 	return promcb_message_error(c->message, -EBADMSG, "segment %s is corrupt: %s (%llu)", c->source->path, what,
 				    (unsigned long long)number);
+}
+
+static int too_late(const struct collection *c)
+{
+	return promcb_source_too_late(c->source, c->message);
 }
 
 static bool is_wanted(const struct promcb_image_component *listed, const struct promcb_snapshot_options *options)
@@ -60,6 +51,8 @@ static int read_baseline(struct collection *c, const struct promcb_image_compone
 
 	if (!listed->baseline)
 		return 0;
+	if (promcb_source_is_late(c->source))
+		return too_late(c);
 	copy = aligned_alloc(64, g->block_bytes);
 	c->baselines[index] = copy;
 	if (!copy)
@@ -79,52 +72,6 @@ static int read_baseline(struct collection *c, const struct promcb_image_compone
 }
 
 /* -- Blocks ------------------------------------------------------------------------------------------------------- */
-
-static int note_ring(struct collection *c, const struct promcb_block *block, uint32_t number, uint32_t index,
-		     uint32_t lane, bool overflow)
-{
-	const struct promcb_geometry *g = c->image->geometry;
-	uint64_t head = promcb_load_relaxed(&block->head);
-	/* [RING] acquire: the number before the ring that it leads to. */
-	uint64_t ring = overflow ? 0 : promcb_load_acquire(&block->ring);
-	bool own_lane = lane < g->lanes;
-
-	if (!c->with_recent || (own_lane && !c->image->lanes[lane].samples_count))
-		return 0;
-	/* Idle for longer than the window: nothing in it counts, and the head says so without a look. */
-	if (g->window_ns &&
-	    head + (own_lane ? (uint64_t)c->image->lanes[lane].shift_ns : 0) + g->window_ns < c->now_ns &&
-	    c->now_ns - head < (uint64_t)1 << 62)
-		return 0;
-	uint64_t chunk = ring ? (ring - 1) / promcb_rings_per_chunk(g) : 0;
-
-	/*
-	 * The image may be older than the chunk. Then the first ring still holds genuine samples. Another lane's ring
-	 * would be copied once per lane that names it.
-	 */
-	if (ring && (ring > UINT32_MAX || chunk >= g->chunks ||
-		     promcb_chunk_kind(c->image->chunk_words[chunk]) != PROMCB_CHUNK_RINGS ||
-		     !promcb_chunk_is_of(c->image->chunk_words[chunk], lane)))
-		ring = 0;
-	if (c->place_count == c->place_room) {
-		size_t room = c->place_room ? 2 * c->place_room : 256;
-		struct ring_place *places = realloc(c->places, room * sizeof(*places));
-
-		if (!places)
-			return -ENOMEM;
-		c->places = places;
-		c->place_room = room;
-	}
-	c->places[c->place_count++] = (struct ring_place){
-		.index = index,
-		.block = number,
-		.ring = (uint32_t)ring,
-		.position =
-			(uint32_t)(overflow ? promcb_load_relaxed(&block->position) : head & PROMCB_HEAD_POSITION_MASK),
-		.lane = lane,
-	};
-	return 0;
-}
 
 /*
  * Adds the cells of one outcome to the sums. Returns how many calls they hold, and takes away from *empty the octaves,
@@ -178,7 +125,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	    (kind == PROMCB_BLOCK_PLAIN && lane >= c->image->geometry->lanes))
 		return corrupt(c, "a block's header and the directory that lists it disagree", number);
 	/* Ring and head before the cells or after, as it comes: no order is promised between them. */
-	int result = note_ring(c, block, number, index, lane, kind == PROMCB_BLOCK_OVERFLOW);
+	int result = c->with_recent ? promcb_rings_note(&c->rings, block, number, index, lane) : 0;
 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
@@ -224,6 +171,10 @@ static int sweep(struct collection *c)
 
 		if (!chunk_has_blocks(c->image, chunk * each, each))
 			continue;
+		if (promcb_source_is_late(c->source)) {
+			result = too_late(c);
+			break;
+		}
 		view = promcb_source_view(c->source, promcb_chunk_off(g, chunk), bytes, buffer);
 		if (!view) {
 			result = corrupt(c, "a chunk lies past the end", chunk);
@@ -241,109 +192,6 @@ static int sweep(struct collection *c)
 		}
 	}
 	free(buffer);
-	return result;
-}
-
-/* -- Recent samples ----------------------------------------------------------------------------------------------- */
-
-/* Copies a ring, its stamps moved into our time namespace. Returns false if it is not there. */
-static bool copy_ring(struct collection *c, const struct ring_place *place, uint64_t *samples, uint32_t *slots)
-{
-	const struct promcb_geometry *g = c->image->geometry;
-	uint64_t off = place->ring ? promcb_ring_off(g, place->ring - 1)
-				   : promcb_block_off(g, place->block) + offsetof(struct promcb_block, first_ring);
-	uint64_t shift = 0;
-	const uint64_t *view;
-
-	*slots = place->ring ? (uint32_t)1 << g->ring_log2 : PROMCB_FIRST_RING_SLOTS;
-	view = promcb_source_view(c->source, off, *slots * sizeof(uint64_t), samples);
-	if (!view)
-		return false;
-	if (place->lane < g->lanes && c->image->lanes[place->lane].shift_ns)
-		shift = (uint64_t)(c->image->lanes[place->lane].shift_ns >> PROMCB_HEAD_POSITION_BITS) << 32;
-	for (uint32_t slot = 0; slot < *slots; slot++) {
-		uint64_t sample = promcb_load_relaxed(&view[slot]);
-
-		samples[slot] = sample ? sample + shift : 0;
-	}
-	return true;
-}
-
-static int compare_places(const void *left, const void *right)
-{
-	const struct ring_place *a = left, *b = right;
-
-	if (a->index != b->index)
-		return a->index < b->index ? -1 : 1;
-	return a->block < b->block ? -1 : a->block > b->block;
-}
-
-/* When the component was reset, by our clock. */
-static uint64_t reset_ns(const struct collection *c, const struct promcb_block *baseline)
-{
-	const struct promcb_domain *here = &c->image->here;
-	uint64_t boot = baseline->first_ring[PROMCB_BASELINE_BOOT];
-
-	if (!boot ||
-	    (boot == here->boot && baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] == here->time_namespace))
-		return baseline->head;
-	/* Before our boot it wraps, and so do the differences to it. */
-	return baseline->last_failure_ns - here->clock_offset_ns;
-}
-
-static int digest_all(struct collection *c, struct promcb_recent_scratch *scratch)
-{
-	const struct promcb_geometry *g = c->image->geometry;
-	struct promcb_recent_window window = {
-		.now_tick = (uint32_t)(c->now_ns >> PROMCB_HEAD_POSITION_BITS),
-		.window_ticks = g->window_ns ? (uint32_t)(g->window_ns >> PROMCB_HEAD_POSITION_BITS) : UINT32_MAX,
-		.future_ticks = SAMPLES_FUTURE_TICKS,
-		.newest = g->recent_samples,
-	};
-	size_t ring_words = (size_t)1 << g->ring_log2, rings_room = 0, next = 0;
-	struct promcb_ring_copy *rings = NULL;
-	uint64_t *samples = NULL;
-	int result = 0;
-
-	if (g->window_ns >> PROMCB_HEAD_POSITION_BITS >= INT32_MAX)
-		window.window_ticks = UINT32_MAX;
-	if (c->place_count)
-		qsort(c->places, c->place_count, sizeof(*c->places), compare_places);
-	for (uint32_t index = 0; index < c->snapshot->count && result == 0; index++) {
-		size_t first = next, count = 0;
-
-		while (next < c->place_count && c->places[next].index == index)
-			next++;
-		if (next - first > rings_room) {
-			rings_room = next - first;
-			free(rings);
-			free(samples);
-			rings = calloc(rings_room, sizeof(*rings));
-			samples = aligned_alloc(64, rings_room * ring_words * sizeof(uint64_t));
-			if (!rings || !samples) {
-				result = -ENOMEM;
-				break;
-			}
-		}
-		for (size_t i = first; i < next; i++) {
-			struct promcb_ring_copy *ring = &rings[count];
-			uint64_t *copy = samples + count * ring_words;
-
-			*ring = (struct promcb_ring_copy){.samples = copy, .position = c->places[i].position};
-			if (!copy_ring(c, &c->places[i], copy, &ring->slots))
-				continue;
-			ring->position = promcb_recent_position(copy, ring->slots, ring->position);
-			count++;
-		}
-		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */
-		uint64_t since_ns = c->baselines[index] ? reset_ns(c, c->baselines[index]) : 0;
-
-		window.after_reset = c->baselines[index] && c->now_ns - since_ns < TICKS_MEAN_AGE_NS;
-		window.reset_tick = (uint32_t)(since_ns >> PROMCB_HEAD_POSITION_BITS);
-		result = promcb_recent_digest(rings, count, &window, scratch, &c->snapshot->components[index].recent);
-	}
-	free(rings);
-	free(samples);
 	return result;
 }
 
@@ -427,7 +275,8 @@ static int check_names(const struct collection *c)
 static int begin(struct collection *c, const struct promcb_snapshot_options *options)
 {
 	struct promcb_snapshot *s = c->snapshot;
-	uint32_t cells = c->image->geometry->cells;
+	const struct promcb_geometry *g = c->image->geometry;
+	uint32_t cells = g->cells;
 	int result = 0;
 
 	for (uint32_t i = 0; i < c->image->count; i++)
@@ -435,9 +284,9 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 	s->cells = cells;
 	s->components = calloc(c->wanted + 1, sizeof(*s->components));
 	s->cell_memory = promcb_snapshot_cells((c->wanted + 1) * 2 * cells);
-	c->index_of = calloc(c->image->geometry->components, sizeof(*c->index_of));
+	c->index_of = calloc(g->components, sizeof(*c->index_of));
 	c->baselines = calloc(c->wanted + 1, sizeof(*c->baselines));
-	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines)
+	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines || promcb_rings_start(&c->rings) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->image->count && result == 0; i++) {
 		const struct promcb_image_component *listed = &c->image->components[i];
@@ -471,14 +320,14 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 			       .image = image,
 			       .source = source,
 			       .message = message,
-			       .now_ns = now_ns,
+			       .rings = {.image = image, .source = source, .message = message, .now_ns = now_ns},
 			       .with_recent = !options || !options->without_recent};
 	int result = begin(&c, options);
 
 	if (result == 0)
 		result = sweep(&c);
 	if (result == 0)
-		result = digest_all(&c, scratch);
+		result = promcb_rings_digest(&c.rings, snapshot, c.baselines, scratch);
 	if (result == 0) {
 		for (size_t i = 0; i < snapshot->count; i++)
 			if (c.baselines[i])
@@ -491,6 +340,6 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 		free(c.baselines[i]);
 	free(c.baselines);
 	free(c.index_of);
-	free(c.places);
+	promcb_rings_free(&c.rings);
 	return result;
 }

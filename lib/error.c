@@ -24,6 +24,7 @@ static const struct {
 	{EPROTO, "the segment has a format or ABI that this version does not understand"},
 	{ESTALE, "the segment was recreated or truncated"},
 	{EAGAIN, "no stable view in time"},
+	{ETIMEDOUT, "not done in time"},
 	{EBUSY, "in use by another process"},
 	{EOPNOTSUPP, "the filesystem cannot reserve room for a segment"},
 	{EMFILE, "too many open files or component handles in this process"},

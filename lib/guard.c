@@ -13,9 +13,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-enum { RANGES_MAX = 256 };
+/* As many as the sidecar keeps readers of its most segments. Beyond, readers copy. */
+enum { RANGES_MAX = 1024 };
 
 /* begin 0: free. Changed by threads, read by the handler. */
 static struct range {
@@ -28,7 +28,7 @@ static struct range {
 static struct sigaction before;
 static uint64_t installed;
 
-void promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
+bool promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
 {
 	guard->number = 0;
 	for (uint32_t i = 0; i < RANGES_MAX; i++)
@@ -40,8 +40,9 @@ void promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
 			/* [GUARD] release: the end before the beginning, which makes it a range. */
 			promcb_store_release(&ranges[i].begin, (uintptr_t)base);
 			guard->number = i + 1;
-			return;
+			return true;
 		}
+	return false;
 }
 
 void promcb_guard_remove(struct promcb_guard *guard)
@@ -69,7 +70,7 @@ void promcb_guard_heal(struct promcb_guard *guard)
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
-	uint64_t address = (uintptr_t)info->si_addr, page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t address = (uintptr_t)info->si_addr;
 
 	(void)number;
 	(void)context;
@@ -82,8 +83,13 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 			continue;
 		/* [GUARD] release: marked before the zeros can be read. */
 		promcb_store_release(&ranges[i].hurt, 1);
-		if (mmap((void *)(uintptr_t)(address & ~(page - 1)), page, PROT_READ,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+		/*
+		 * The whole range at once, since what was read of it is thrown away. Page by page, a file whose data
+		 * lies scattered would take a map for each, and a process may have 65,530; nor do maps of huge pages
+		 * break up into small ones.
+		 */
+		if (mmap((void *)(uintptr_t)begin, end - begin, PROT_READ,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
 			return;
 	}
 	/* Not ours: the fault happens again under the handler of before. */

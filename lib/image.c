@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* How many components are listed between two looks at the clock. */
+enum { LATE_STEP = 16 };
+
 static int corrupt(const struct promcb_source *source, struct promcb_message *message, const char *what,
 		   uint64_t number)
 {
@@ -84,7 +87,9 @@ static int list_components(struct promcb_image *image, struct promcb_source *sou
 		uint64_t word = promcb_load_acquire(&table[slot]);
 
 		if (word)
-			result = list_component(image, source, word, message);
+			result = image->count % LATE_STEP == 0 && promcb_source_is_late(source)
+					 ? promcb_source_too_late(source, message)
+					 : list_component(image, source, word, message);
 	}
 	free(buffer);
 	return result;
@@ -103,6 +108,8 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 
 	if (!directory)
 		return corrupt(source, message, "a lane's directory lies past the end", lane);
+	if (promcb_source_is_late(source))
+		return promcb_source_too_late(source, message);
 	for (uint32_t component = 0; component < g->components; component++) {
 		/* [DIR] acquire: the number before the block that it leads to. */
 		uint32_t number = promcb_load32_acquire(&directory[component]);

@@ -44,7 +44,7 @@
  *   [DIR]    lane.c zeroes and fills a block's header, then stores its number in the directory; image.c and reset.c
  *            load the number before the block. A scrape would count what a dead lane left there. After the number the
  *            chunk's count: the lane's next owner, ordered by the lock, finds at most one number that is not counted.
- *   [RING]   lane.c fills a full ring, then stores its number in block->ring; collect.c loads the number before the
+ *   [RING]   lane.c fills a full ring, then stores its number in block->ring; rings.c loads the number before the
  *            ring. A scrape would show another component's old samples. The head has no part in it: with a new ring it
  *            may be the old one, which misplaces the newest sample and invents none.
  *   [PUB]    component.c writes a descriptor, then the table word; component.c, reset.c and image.c load the word

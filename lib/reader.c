@@ -80,6 +80,7 @@ static int is_held(const struct promcb_source *source, uint32_t lane)
 	return lock.l_type != F_UNLCK;
 }
 
+/* In time: each look takes as long as there are locks, which strangers may have taken. */
 static void count_lanes(struct promcb_segment_info *info, const struct promcb_image *image,
 			const struct promcb_source *source)
 {
@@ -89,7 +90,8 @@ static void count_lanes(struct promcb_segment_info *info, const struct promcb_im
 
 	info->lanes_live = info->lanes_idle = 0;
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {
-		int held = image->lanes[lane].used ? is_held(source, lane) : 0;
+		bool is_asked = image->lanes[lane].used && !promcb_source_is_late(source);
+		int held = is_asked ? is_held(source, lane) : 0;
 		uint32_t i = 0;
 
 		if (held < 0) {
@@ -157,9 +159,13 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 	}
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
+	/* All that was left out on the way was left out for being late. */
+	if (result == 0 && promcb_source_is_late(&reader->source))
+		result = promcb_source_too_late(&reader->source, message);
 	PROMCB_INJECT("snapshot: collected");
 	/* Resets in between explain whatever was found. */
-	if (image.count && result != -ENOMEM && !promcb_image_is_stable(&image, &reader->source))
+	if (image.count && result != -ENOMEM && result != -ETIMEDOUT &&
+	    !promcb_image_is_stable(&image, &reader->source))
 		result = -EAGAIN;
 	/* Whatever a truncated file seemed to say, that it was truncated comes first. */
 	if (result != -ENOMEM) {
@@ -184,11 +190,14 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
 	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
 
+	reader->source.deadline_ns = options ? options->deadline_ns : 0;
 	/* Not by time alone unless it was given: a reader that others keep from running has few tries in a second. */
 	do
 		result = try_snapshot(reader, options, out, message);
-	while ((result == -EAGAIN || result == -ESTALE) &&
+	while ((result == -EAGAIN || result == -ESTALE) && !promcb_source_is_late(&reader->source) &&
 	       (++tries < TRIES_MIN || promcb_clock_monotonic_ns() < deadline_ns));
+	/* What else the reader is asked for has all time. */
+	reader->source.deadline_ns = 0;
 	if (result == -EAGAIN)
 		promcb_message_error(message, result, "components of %s were being reset all the time for %llu ms",
 				     reader->source.path, (unsigned long long)(patience_ns / 1000000));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "source.h"
 
+#include "clock.h"
 #include "descriptor.h"
 #include "validate.h"
 
@@ -51,12 +52,30 @@ static int look(struct promcb_source *source, struct promcb_message *message)
 	return 0;
 }
 
+/* Where there is no room for the addresses, or for the guard to watch them, the source goes on by copies. */
+static void map(struct promcb_source *source)
+{
+	uint64_t bytes = source->header.geometry.max_bytes;
+	void *base;
+
+	/* A map of huge pages cannot be given back in part, and a header may promise less than a page of them. */
+	if (bytes % (uint64_t)source->status.st_blksize)
+		return;
+	base = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, source->fd, 0);
+	if (base == MAP_FAILED)
+		return;
+	if (promcb_guard_add(&source->guard, base, bytes))
+		source->base = base;
+	else
+		munmap(base, bytes);
+}
+
 int promcb_source_open(struct promcb_source *source, const char *segment, bool mapped, struct promcb_message *message)
 {
 	ssize_t length;
 	int result;
 
-	*source = (struct promcb_source){.fd = -1, .mapped = mapped};
+	*source = (struct promcb_source){.fd = -1};
 	result = promcb_segment_path(segment, source->path, message);
 	if (result < 0)
 		return result;
@@ -77,18 +96,8 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 		result = promcb_header_validate(&source->header, source->path, message);
 	if (result == 0)
 		result = look(source, message);
-	if (result == 0 && mapped) {
-		void *base = mmap(NULL, source->header.geometry.max_bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE,
-				  source->fd, 0);
-
-		if (base == MAP_FAILED) {
-			/* No room for addresses: copy instead. */
-			source->mapped = false;
-		} else {
-			source->base = base;
-			promcb_guard_add(&source->guard, base, source->header.geometry.max_bytes);
-		}
-	}
+	if (result == 0 && mapped)
+		map(source);
 	if (result < 0)
 		promcb_source_close(source);
 	return result;
@@ -122,12 +131,16 @@ static void find_extents(struct promcb_source *source)
 	off_t at = 0;
 
 	source->extent_count = 0;
+	source->extents_end = 0;
 	free(source->extents);
 	source->extents = NULL;
-	while (source->extent_count < EXTENTS_MAX && (uint64_t)at < source->file_bytes) {
+	while (source->extent_count < EXTENTS_MAX && (uint64_t)at < source->file_bytes &&
+	       !promcb_source_is_late(source)) {
 		off_t begin = lseek(source->fd, at, SEEK_DATA);
 		off_t end = begin < 0 ? -1 : lseek(source->fd, begin, SEEK_HOLE);
 
+		if (begin < 0 && errno == ENXIO)
+			source->extents_end = source->file_bytes;
 		if (end <= begin)
 			return;
 		if (source->extent_count == room) {
@@ -139,11 +152,13 @@ static void find_extents(struct promcb_source *source)
 			room += 256;
 		}
 		source->extents[source->extent_count++] = (struct promcb_extent){(uint64_t)begin, (uint64_t)end};
+		source->extents_end = (uint64_t)end;
 		at = end;
 	}
 }
 
-static bool has_data(const struct promcb_source *source, uint64_t off, uint64_t bytes)
+/* The number of the first extent that ends after off. */
+static size_t find_extent(const struct promcb_source *source, uint64_t off)
 {
 	size_t low = 0, high = source->extent_count;
 
@@ -155,8 +170,39 @@ static bool has_data(const struct promcb_source *source, uint64_t off, uint64_t 
 		else
 			high = middle;
 	}
-	return low < source->extent_count && source->extents[low].begin <= off &&
-	       off + bytes <= source->extents[low].end;
+	return low;
+}
+
+static bool has_data(const struct promcb_source *source, uint64_t off, uint64_t bytes)
+{
+	size_t i = find_extent(source, off);
+
+	return i < source->extent_count && source->extents[i].begin <= off && off + bytes <= source->extents[i].end;
+}
+
+uint64_t promcb_source_data(const struct promcb_source *source, uint64_t off, uint64_t bytes)
+{
+	uint64_t end = off + bytes, sum = 0;
+
+	if (end > source->extents_end)
+		return bytes;
+	for (size_t i = find_extent(source, off); i < source->extent_count && source->extents[i].begin < end; i++) {
+		uint64_t from = source->extents[i].begin > off ? source->extents[i].begin : off;
+
+		sum += (source->extents[i].end < end ? source->extents[i].end : end) - from;
+	}
+	return sum;
+}
+
+bool promcb_source_is_late(const struct promcb_source *source)
+{
+	return source->deadline_ns && promcb_clock_monotonic_ns() >= source->deadline_ns;
+}
+
+int promcb_source_too_late(const struct promcb_source *source, struct promcb_message *message)
+{
+	return promcb_message_error(message, -ETIMEDOUT, "segment %s could not be read in the time there was",
+				    source->path);
 }
 
 int promcb_source_begin(struct promcb_source *source, struct promcb_message *message)
@@ -170,7 +216,7 @@ int promcb_source_begin(struct promcb_source *source, struct promcb_message *mes
 			return hurt(source, message);
 		promcb_guard_heal(&source->guard);
 	}
-	if (result == 0 && source->base)
+	if (result == 0)
 		find_extents(source);
 	return result;
 }

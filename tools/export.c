@@ -318,7 +318,7 @@ static void report(void *context, const char *sentence)
 	promcb_tool_complain("segment \"%s\": %s", (const char *)context, sentence);
 }
 
-/* What must hold of a snapshot, whatever is in the segment. Returns how much does not. */
+/* What must hold of a snapshot, whatever is in the segment. Returns how much does not; tells of the first component. */
 static int check_summaries(const struct promcb_snapshot *snapshot, const char *name)
 {
 	struct promcb_segment_info info;
@@ -326,7 +326,7 @@ static int check_summaries(const struct promcb_snapshot *snapshot, const char *n
 	int findings = 0;
 
 	promcb_snapshot_info(snapshot, &info);
-	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
+	for (size_t i = 0; i < promcb_snapshot_count(snapshot) && findings == 0; i++) {
 		bool counts, order;
 
 		promcb_snapshot_summary(snapshot, i, &summary);

@@ -50,6 +50,7 @@ struct promcb_snapshot_options {
 	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
 	const char *matching; /* only components whose name contains this text; NULL: all */
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
+	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
 };
 
 /* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds none. */
@@ -117,8 +118,9 @@ void promcb_reader_close(struct promcb_reader *reader);
 int promcb_reader_validate(struct promcb_reader *reader);
 
 /*
- * Takes a snapshot. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset all the time),
- * -ESTALE (the file was truncated under the reader), -ENOMEM.
+ * Takes a snapshot. What that takes of memory and time is bounded by what the file holds, whoever wrote it; who has
+ * less time than that sets a deadline. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset
+ * all the time), -ESTALE (the file was truncated under the reader), -ETIMEDOUT (not done by the deadline), -ENOMEM.
  */
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
 			   struct promcb_snapshot **out, struct promcb_message *message);
@@ -212,7 +214,8 @@ const char *promcb_format_content_type(enum promcb_format format);
 
 /*
  * Checks every invariant of the segment's format that can be seen from outside, and calls report with a sentence for
- * each that does not hold. Returns how many, or -errno.
+ * each of the first 20 places where one does not hold, and with one that counts the rest. Returns how many there are,
+ * or -errno.
  */
 int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *context, const char *sentence),
 			void *context);

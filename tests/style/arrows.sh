@@ -70,12 +70,12 @@ never 'renderers and tools never see the layout' 'layout.h segment.h validate.h 
 
 # Recording and reading never meet.
 recording='lock.h lane.h component.h recorder.h process.h open.h segment.h create.h'
-reading='reader.h source.h image.h collect.h check.h snapshot.h quantile.h guard.h render.h render_text.h
+reading='reader.h source.h image.h collect.h rings.h check.h snapshot.h quantile.h guard.h render.h render_text.h
   render_self.h families.h sink.h sink_direct.h'
 never 'recording rooms never include reading rooms' "$reading" \
   lib/{record,state,reset,lane,lock,component,recorder,process,open,segment,create}.c
 never 'reading rooms never include recording rooms' "$recording" \
-  lib/{reader,source,image,collect,check,snapshot,quantile,guard}.c lib/render*.c
+  lib/{reader,source,image,collect,rings,check,snapshot,quantile,guard}.c lib/render*.c
 
 # What a room includes itself, its header comment names, or that of its own header; or one of those includes it.
 comment() {
