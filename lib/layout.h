@@ -151,7 +151,8 @@ struct promcb_header {
 	uint64_t components_rejected;   /* registrations that were given "_overflow" */
 	uint64_t rejected_calls;        /* latency negative, NaN or infinite */
 	uint64_t dropped_calls;         /* could not be recorded at all */
-	uint8_t pad_counts[104];
+	uint64_t bad_lines;             /* of logs: no call could be read from them */
+	uint8_t pad_counts[96];
 };
 
 struct promcb_lane {
@@ -206,6 +207,7 @@ PROMCB_ASSERT_OFFSET(promcb_header, retired, 1024);
 PROMCB_ASSERT_OFFSET(promcb_header, components_rejected, 1152);
 PROMCB_ASSERT_OFFSET(promcb_header, rejected_calls, 1160);
 PROMCB_ASSERT_OFFSET(promcb_header, dropped_calls, 1168);
+PROMCB_ASSERT_OFFSET(promcb_header, bad_lines, 1176);
 _Static_assert(sizeof(struct promcb_header) == 1280, "header size");
 
 PROMCB_ASSERT_OFFSET(promcb_geometry, max_bytes, 0);

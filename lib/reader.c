@@ -136,6 +136,7 @@ static void describe(struct promcb_snapshot *snapshot, const struct promcb_image
 		info->components_rejected = promcb_load_relaxed(&header->components_rejected);
 		info->rejected_calls = promcb_load_relaxed(&header->rejected_calls);
 		info->dropped_calls = promcb_load_relaxed(&header->dropped_calls);
+		info->bad_lines = promcb_load_relaxed(&header->bad_lines);
 	}
 	count_lanes(info, image, source);
 }

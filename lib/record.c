@@ -359,6 +359,25 @@ int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool
 	return result;
 }
 
+void promcb_count_bad_lines(struct promcb *p, uint64_t count)
+{
+	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
+	struct promcb_segment *segment;
+	struct promcb_way_out way;
+
+	if (!p)
+		return;
+	if (promcb_process_enter(&way)) {
+		promcb_owner_follow(p);
+		segment = p->segment;
+	} else {
+		segment = promcb_owner_glance(p, promcb_component_handle(p->overflow), &number);
+	}
+	if (segment)
+		promcb_add_relaxed(&promcb_segment_header(segment)->bad_lines, count);
+	promcb_process_leave(&way);
+}
+
 static void count_log_line(const struct promcb_entry *at, void *context)
 {
 	const enum promcb_log_level *level = context;

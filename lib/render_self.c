@@ -34,6 +34,7 @@ VALUE(producers, info->producers >= 0, info->producers)
 VALUE(overflow_calls, true, info->overflow_calls)
 VALUE(dropped_calls, true, info->dropped_calls)
 VALUE(rejected_calls, true, info->rejected_calls)
+VALUE(bad_lines, true, info->bad_lines)
 VALUE(saturated_calls, true, info->saturated_calls)
 VALUE(backward_calls, true, info->backward_calls)
 
@@ -72,6 +73,9 @@ static const struct row {
 	{{"promcb_rejected_calls_total", "Calls refused for a negative, NaN or infinite latency.", NULL,
 	  PROMCB_FAMILY_COUNTER, NULL, 0},
 	 {{NULL, NULL, rejected_calls}}},
+	{{"promcb_bad_lines_total", "Lines of logs from which no call could be read.", NULL, PROMCB_FAMILY_COUNTER,
+	  NULL, 0},
+	 {{NULL, NULL, bad_lines}}},
 	{{"promcb_saturated_calls_total", "Calls whose latency was cut down to the longest there is.", NULL,
 	  PROMCB_FAMILY_COUNTER, NULL, 0},
 	 {{NULL, NULL, saturated_calls}}},

@@ -238,6 +238,7 @@ static void print_counters(FILE *out, const struct promcb_segment_info *info)
 		{"overflow calls", info->overflow_calls, "recorded without a lane: correct, but slower"},
 		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
 		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
+		{"bad lines", info->bad_lines, "of logs could not be read as calls"},
 		{"saturated calls", info->saturated_calls, "took longer than is told apart (18 minutes)"},
 		{"backward calls", info->backward_calls, "had a clock that ran backwards, counted with latency 0"},
 	};

@@ -57,7 +57,7 @@
  *      promcb_start, promcb_stop                       T S  wait-free, as promcb_record
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
- *      promcb_set_state                                T S  blocking (this process only)
+ *      promcb_set_state, promcb_count_bad_lines        T S  blocking (this process only)
  *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
  *      promcb_strerror, promcb_state_name              T S  wait-free
  *
@@ -209,6 +209,13 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 
 /* Counts one log line of a level. A level that is none counts as an error. Thread-safe. Async-signal-safe. */
 void promcb_count_log(struct promcb_component *component, enum promcb_log_level level);
+
+/*
+ * Counts lines of a log, or other pieces of input, from which no call could be read: promcb_bad_lines_total says how
+ * many, so that a log whose format has changed is not taken for a service without calls. Thread-safe.
+ * Async-signal-safe.
+ */
+void promcb_count_bad_lines(struct promcb *p, uint64_t count);
 
 /*
  * Forgets what was recorded of a component, or of all, in every process. Its name stays, and so does its state. The

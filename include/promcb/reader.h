@@ -97,6 +97,7 @@ struct promcb_segment_info {
 	uint64_t dropped_calls;         /* calls that could not be recorded at all */
 	uint64_t rejected_calls;        /* calls with a negative, NaN or infinite latency */
 	uint64_t saturated_calls;       /* calls longer than PROMCB_LATENCY_MAX_NS */
+	uint64_t bad_lines;             /* lines of logs from which no call could be read */
 	uint64_t backward_calls;        /* calls whose clock ran backwards, recorded with latency 0 */
 };
 

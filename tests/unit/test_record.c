@@ -335,6 +335,17 @@ Test(record, by_name)
 	cr_assert_eq(fixture_info().saturated_calls, 1);
 }
 
+Test(record, bad_lines)
+{
+	struct promcb *p = fixture_open(NULL);
+
+	promcb_count_bad_lines(p, 3);
+	promcb_count_bad_lines(p, 1);
+	promcb_count_bad_lines(NULL, 1);
+	cr_assert_eq(fixture_info().bad_lines, 4);
+	promcb_close(p);
+}
+
 Test(record, log_entries)
 {
 	struct promcb_component *component = fixture_component(fixture_open(NULL), "logger");

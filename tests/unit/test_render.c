@@ -82,6 +82,7 @@ static struct promcb_snapshot make_snapshot(size_t count)
 				.rejected_calls = 7,
 				.saturated_calls = 8,
 				.backward_calls = 9,
+				.bad_lines = 10,
 			},
 		.taken_ns = 1700000000500000000,
 		.schema = 3,
