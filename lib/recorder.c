@@ -15,6 +15,9 @@ __thread uintptr_t promcb_thread_distance = sizeof(promcb_home.handles);
 
 __thread uint32_t promcb_thread_busy;
 
+/* Of promcb_thread_busy: never 0 again. Where promcb_add_owned() is whole, nobody else touches it. */
+enum { THREAD_HAS_LEFT = 2 };
+
 static pthread_key_t exit_key;
 static bool exit_key_usable;
 
@@ -106,9 +109,13 @@ static void at_thread_exit(void *value)
 	struct promcb_way_out way;
 
 	/* A guest has nothing to give back: it is the child of vfork, and the recorder its parent's. */
-	if (promcb_process_enter(&way) && led_to() == recorder && recorder->alive) {
-		lead_to(NULL);
-		put_idle(recorder);
+	if (promcb_process_enter(&way)) {
+		/* Whatever else the thread runs while it ends records into overflow blocks: see the invariants. */
+		promcb_thread_busy = THREAD_HAS_LEFT;
+		if (led_to() == recorder && recorder->alive) {
+			lead_to(NULL);
+			put_idle(recorder);
+		}
 	}
 	promcb_process_leave(&way);
 }
@@ -133,6 +140,7 @@ void promcb_recorder_wipe_current(void)
 static void reap(void)
 {
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+	int32_t own = (int32_t)syscall(SYS_gettid);
 	uint32_t count = SUSPECTS_AT_A_TIME;
 
 	if (now_ns - promcb_process->reaped_ns >= REAP_INTERVAL_NS) {
@@ -147,7 +155,9 @@ static void reap(void)
 		if (!recorder)
 			return;
 		promcb_process->suspect = recorder->next;
-		if (recorder->thread && syscall(SYS_tgkill, getpid(), recorder->thread, 0) < 0 && errno == ESRCH)
+		/* The calling thread has none: one that bears its number was another's. */
+		if (recorder->thread && (recorder->thread == own ||
+					 (syscall(SYS_tgkill, getpid(), recorder->thread, 0) < 0 && errno == ESRCH)))
 			put_idle(recorder);
 		/* Once round. */
 		if (!promcb_process->suspect)
@@ -161,7 +171,7 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 
 	if (recorder && recorder->alive)
 		return recorder;
-	if (!make)
+	if (!make || promcb_thread_busy == THREAD_HAS_LEFT)
 		return NULL;
 	if (!recorder) {
 		if (!promcb_process->idle)

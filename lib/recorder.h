@@ -13,6 +13,8 @@
  *   - Threads that end give their recorder back, table filled, and the next thread starts with it; a few are kept
  *     idle, others give their lanes to everybody. A thread that ends without telling (no room for its destructor) is
  *     noticed by its thread id.
+ *   - A thread that has given its recorder back takes none again: destructors and handlers that record later while it
+ *     ends use overflow blocks. The C library calls destructors four times at most, so nobody might call ours again.
  *
  * Pairs, in one process
  *   [HANDLE] component.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
