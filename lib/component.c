@@ -204,7 +204,8 @@ static int reserve_component(struct promcb_segment *segment, uint32_t component)
  */
 static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *seat)
 {
-	uint32_t components = segment->geometry.components, mine = seat->lane;
+	uint32_t components = segment->geometry.components, page_bytes = segment->geometry.page_bytes;
+	uint32_t mine = seat->lane;
 
 	if (!seat->searched) {
 		for (uint32_t component = 0; component < components && !seat->spare; component++)
@@ -215,7 +216,13 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *se
 	}
 	if (seat->spare)
 		return (int)seat->spare - 1;
-	for (; segment->claims_from < components; segment->claims_from++)
+	for (; segment->claims_from < components; segment->claims_from++) {
+		if (promcb_load32_relaxed(promcb_segment_claim(segment, segment->claims_from)))
+			continue;
+		/* The first of its page. */
+		if (segment->claims_from % (page_bytes / segment->geometry.descriptor_bytes) == 0 &&
+		    !promcb_segment_may_grow(segment, page_bytes))
+			return -ENOSPC;
 		/* [PUB] the claim before the descriptor, which its next owner may find filled in part. */
 		if (promcb_cas32_acq_rel(promcb_segment_claim(segment, segment->claims_from), 0, mine)) {
 			PROMCB_INJECT("component: claimed");
@@ -224,6 +231,7 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *se
 				return -ENOSPC;
 			return (int)seat->spare - 1;
 		}
+	}
 	return -ENOSPC;
 }
 

@@ -144,6 +144,14 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	result = promcb_geometry_make(options, page_bytes, &g, message);
 	if (result < 0)
 		return result;
+	bytes = promcb_geometry_fixed_bytes(&g) + g.page_bytes + g.chunk_bytes;
+	if (!promcb_headroom_memory(bytes))
+		return promcb_message_error(
+			message, -ENOSPC,
+			"no room for segment %s: it begins with %" PRIu64 " bytes, and a memory "
+			"cgroup of this process would keep less than a twentieth of its limit (1 to "
+			"64 MiB)",
+			path, bytes);
 	result = promcb_reserve(fd, 0, promcb_geometry_fixed_bytes(&g));
 	if (result == 0)
 		result = promcb_reserve(fd, g.descriptors_off, g.page_bytes);

@@ -13,13 +13,21 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/*
+ * What a group keeps: a twentieth of its limit, at least what a program asks for at once, and of large limits no more
+ * than a program that fills its memory on purpose leaves free.
+ */
+#define SHARE_MIN_BYTES ((uint64_t)1 << 20)
+#define SHARE_MAX_BYTES ((uint64_t)64 << 20)
+
 enum { READ_MAX = 8192, CGROUP_PATH_MAX = 1024 };
 
-/*
- * Not on the stack: the slow path may be on a signal handler's, of which three such buffers took more than all. One
- * caller at a time, by contract.
- */
-static char groups[READ_MAX], text[READ_MAX], path[CGROUP_PATH_MAX];
+/* Mapped for each look: the slow path may be on a signal handler's stack, of which three such took more than all. */
+struct scratch {
+	char groups[READ_MAX];
+	char text[READ_MAX];
+	char path[CGROUP_PATH_MAX];
+};
 
 /* The file's beginning, zero-terminated. Returns its length, or -1. */
 static ssize_t read_file(const char *name, char buffer[READ_MAX])
@@ -62,48 +70,61 @@ static uint64_t stat_value(const char *lines, const char *key)
 	return 0;
 }
 
-static bool join(const char *root, const char *group, size_t group_length, const char *file)
+static bool join(struct scratch *scratch, const char *root, const char *group, size_t group_length, const char *file)
 {
 	size_t root_length = strlen(root), file_length = strlen(file);
 
 	if (root_length + group_length + file_length + 1 > CGROUP_PATH_MAX)
 		return false;
-	memcpy(path, root, root_length);
-	memcpy(path + root_length, group, group_length);
-	memcpy(path + root_length + group_length, file, file_length + 1);
+	memcpy(scratch->path, root, root_length);
+	memcpy(scratch->path + root_length, group, group_length);
+	memcpy(scratch->path + root_length + group_length, file, file_length + 1);
 	return true;
 }
 
-static uint64_t read_number(const char *root, const char *group, size_t group_length, const char *file)
+static uint64_t read_number(struct scratch *scratch, const char *root, const char *group, size_t group_length,
+			    const char *file)
 {
-	if (!join(root, group, group_length, file) || read_file(path, text) <= 0)
+	if (!join(scratch, root, group, group_length, file) || read_file(scratch->path, scratch->text) <= 0)
 		return UINT64_MAX;
-	return parse_number(text);
+	return parse_number(scratch->text);
+}
+
+static bool leaves_share(uint64_t limit, uint64_t usage, uint64_t bytes)
+{
+	uint64_t share = limit / 20;
+
+	if (share < SHARE_MIN_BYTES)
+		share = SHARE_MIN_BYTES;
+	if (share > SHARE_MAX_BYTES)
+		share = SHARE_MAX_BYTES;
+	return limit > usage && limit - usage >= share && limit - usage - share >= bytes;
 }
 
 /* One group: the first group_length bytes of its path. What cannot be read limits nothing. */
-static bool group_has_room(bool unified, const char *group, size_t group_length, uint64_t bytes)
+static bool group_has_room(struct scratch *scratch, bool unified, const char *group, size_t group_length,
+			   uint64_t bytes)
 {
 	const char *root = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
 	const char *limit_file = unified ? "/memory.max" : "/memory.limit_in_bytes";
 	const char *usage_file = unified ? "/memory.current" : "/memory.usage_in_bytes";
-	uint64_t limit = read_number(root, group, group_length, limit_file);
+	uint64_t limit = read_number(scratch, root, group, group_length, limit_file);
 
 	if (limit == UINT64_MAX)
 		return true;
-	uint64_t usage = read_number(root, group, group_length, usage_file);
+	uint64_t usage = read_number(scratch, root, group, group_length, usage_file);
 
-	if (usage == UINT64_MAX || (limit > usage && limit - usage >= bytes))
+	if (usage == UINT64_MAX || leaves_share(limit, usage, bytes))
 		return true;
-	if (!join(root, group, group_length, "/memory.stat") || read_file(path, text) <= 0)
+	if (!join(scratch, root, group, group_length, "/memory.stat") || read_file(scratch->path, scratch->text) <= 0)
 		return false;
-	uint64_t cache = stat_value(text, "inactive_file") + stat_value(text, "active_file");
+	uint64_t cache = stat_value(scratch->text, "inactive_file") + stat_value(scratch->text, "active_file");
 	/* Version 1 counts use with the groups below, and has the cache without and with them. */
-	uint64_t all_cache = stat_value(text, "total_inactive_file") + stat_value(text, "total_active_file");
+	uint64_t all_cache =
+		stat_value(scratch->text, "total_inactive_file") + stat_value(scratch->text, "total_active_file");
 
 	cache = cache > all_cache ? cache : all_cache;
-	usage = usage > cache ? usage - cache : 0;
-	return limit > usage && limit - usage >= bytes;
+	return leaves_share(limit, usage > cache ? usage - cache : 0, bytes);
 }
 
 /*
@@ -111,7 +132,7 @@ static bool group_has_room(bool unified, const char *group, size_t group_length,
  * in that of version 1; others limit nothing here. In a container the mount begins at the own group, whatever the path
  * says: that is the last to be asked.
  */
-static bool groups_have_room(const char *controllers, const char *group, uint64_t bytes)
+static bool groups_have_room(struct scratch *scratch, const char *controllers, const char *group, uint64_t bytes)
 {
 	size_t length = strlen(group);
 
@@ -120,7 +141,7 @@ static bool groups_have_room(const char *controllers, const char *group, uint64_
 	for (;;) {
 		while (length && group[length - 1] == '/')
 			length--;
-		if (!group_has_room(!*controllers, group, length, bytes))
+		if (!group_has_room(scratch, !*controllers, group, length, bytes))
 			return false;
 		if (length == 0)
 			return true;
@@ -129,11 +150,11 @@ static bool groups_have_room(const char *controllers, const char *group, uint64_
 	}
 }
 
-static bool cgroup_has_room(uint64_t bytes)
+static bool all_groups_have_room(struct scratch *scratch, uint64_t bytes)
 {
-	if (read_file("/proc/self/cgroup", groups) <= 0)
+	if (read_file("/proc/self/cgroup", scratch->groups) <= 0)
 		return true;
-	for (char *line = groups; line && *line;) {
+	for (char *line = scratch->groups; line && *line;) {
 		char *end = strchr(line, '\n');
 		char *controllers = strchr(line, ':');
 		char *group = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -142,12 +163,26 @@ static bool cgroup_has_room(uint64_t bytes)
 			*end = 0;
 		if (group && (!end || group < end)) {
 			*group = 0;
-			if (!groups_have_room(controllers + 1, group + 1, bytes))
+			if (!groups_have_room(scratch, controllers + 1, group + 1, bytes))
 				return false;
 		}
 		line = end ? end + 1 : NULL;
 	}
 	return true;
+}
+
+bool promcb_headroom_memory(uint64_t bytes)
+{
+	struct scratch *scratch =
+		mmap(NULL, sizeof(*scratch), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool has_room;
+
+	/* It cannot be asked, and limits nothing. */
+	if (scratch == MAP_FAILED)
+		return true;
+	has_room = all_groups_have_room(scratch, bytes);
+	munmap(scratch, sizeof(*scratch));
+	return has_room;
 }
 
 bool promcb_headroom(int fd, uint64_t bytes)
@@ -161,7 +196,7 @@ bool promcb_headroom(int fd, uint64_t bytes)
 		if (free_bytes < bytes || free_bytes - bytes < (uint64_t)fs.f_blocks * block / 20)
 			return false;
 	}
-	return cgroup_has_room(4 * bytes);
+	return promcb_headroom_memory(bytes);
 }
 
 int promcb_reserve(int fd, uint64_t off, uint64_t bytes)

@@ -3,8 +3,8 @@
  * headroom.h: whether memory may grow, and growing it. A leaf but for descriptor.h.
  *
  * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
- * test), so growth asks first. Async-signal-safe, one caller at a time:
- * under the process's mutex.
+ * test), and one that grows up to it leaves the kill to the application's next page. So growth asks first, and leaves
+ * the application a share. Async-signal-safe.
  */
 #ifndef PROMCB_HEADROOM_H
 #define PROMCB_HEADROOM_H
@@ -13,9 +13,12 @@
 #include <stdint.h>
 
 /*
- * Whether the file system of fd has bytes left after keeping 5 % free, and this process's memory cgroup and each above
- * it, where they can be read, four times bytes, page cache that the kernel can drop counted as free.
+ * Whether this process's memory cgroup and each above it, where they can be read, have bytes left after keeping 5 % of
+ * the limit free, at least 1 MiB and at most 64 MiB; page cache that the kernel can drop counts as free.
  */
+bool promcb_headroom_memory(uint64_t bytes);
+
+/* The same, and whether the file system of fd has bytes left after keeping 5 % free. */
 bool promcb_headroom(int fd, uint64_t bytes);
 
 /*

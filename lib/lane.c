@@ -85,6 +85,8 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
 	int fd;
 
+	if (!promcb_load_relaxed(&entry->used) && !promcb_segment_may_grow(segment, bytes))
+		return -ENOSPC;
 	/*
 	 * Also where used is set: a sparse copy of a segment has holes where zeros were, and a store into one can be
 	 * SIGBUS.

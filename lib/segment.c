@@ -20,6 +20,8 @@ enum {
 	MAP_ROUNDS = 16,
 };
 
+#define GROW_RETRY_NS ((uint64_t)1000000000)
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
@@ -303,37 +305,46 @@ static bool claim_chunk(struct promcb_segment *segment, uint32_t begin, uint32_t
 	return false;
 }
 
+static void grow_later(struct promcb_segment *segment)
+{
+	promcb_store_relaxed(&segment->no_space_until_ns, promcb_clock_monotonic_coarse_ns() + GROW_RETRY_NS);
+}
+
+bool promcb_segment_may_grow(struct promcb_segment *segment, uint64_t bytes)
+{
+	if (promcb_clock_monotonic_coarse_ns() < promcb_load_relaxed(&segment->no_space_until_ns))
+		return false;
+	if (find_fd(segment) == 0 && promcb_headroom(segment->data_fd, bytes))
+		return true;
+	grow_later(segment);
+	return false;
+}
+
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
 {
 	const struct promcb_geometry *g = &segment->geometry;
-	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	uint32_t mapped_chunks = segment->mapped_bytes > g->chunks_off
 					 ? (uint32_t)((segment->mapped_bytes - g->chunks_off) / g->chunk_bytes)
 					 : 0;
 	uint32_t chunks = g->chunks < mapped_chunks ? g->chunks : mapped_chunks, begin = segment->chunks_from;
 	uint32_t mine = promcb_chunk_word(kind, 0, lane);
 
-	if (now_ns < promcb_load_relaxed(&segment->no_space_until_ns))
+	if (!promcb_segment_may_grow(segment, g->chunk_bytes))
 		return -ENOSPC;
-	if (find_fd(segment) == 0 && promcb_headroom(segment->data_fd, g->chunk_bytes)) {
-		bool taken = claim_chunk(segment, begin, chunks, mine, chunk) ||
-			     /* Another process may have given up one that it could not fill. */
-			     claim_chunk(segment, 0, begin, mine, chunk);
-
-		if (taken) {
-			PROMCB_INJECT("chunk: taken");
-			segment->chunks_from = *chunk;
-			if (promcb_segment_reserve(segment, promcb_chunk_off(g, *chunk), g->chunk_bytes) == 0) {
-				madvise(segment->base + promcb_chunk_off(g, *chunk), g->chunk_bytes,
-					MADV_POPULATE_WRITE);
-				PROMCB_INJECT("chunk: reserved");
-				return 0;
-			}
-			/* [CHUNK] nothing in it was published. */
-			promcb_store32_release(promcb_segment_chunk_word(segment, *chunk), 0);
+	if (claim_chunk(segment, begin, chunks, mine, chunk) ||
+	    /* Another process may have given up one that it could not fill. */
+	    claim_chunk(segment, 0, begin, mine, chunk)) {
+		PROMCB_INJECT("chunk: taken");
+		segment->chunks_from = *chunk;
+		if (promcb_segment_reserve(segment, promcb_chunk_off(g, *chunk), g->chunk_bytes) == 0) {
+			madvise(segment->base + promcb_chunk_off(g, *chunk), g->chunk_bytes, MADV_POPULATE_WRITE);
+			PROMCB_INJECT("chunk: reserved");
+			return 0;
 		}
+		/* [CHUNK] nothing in it was published. */
+		promcb_store32_release(promcb_segment_chunk_word(segment, *chunk), 0);
 	}
-	promcb_store_relaxed(&segment->no_space_until_ns, now_ns + 1000000000u);
+	grow_later(segment);
 	return -ENOSPC;
 }
 

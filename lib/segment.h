@@ -74,6 +74,12 @@ bool promcb_segment_is_gone(const struct promcb_segment *segment);
  */
 bool promcb_segment_is_at_home(const struct promcb_segment *segment);
 
+/*
+ * Before the file takes memory that it had not: whether its file system and the memory cgroup keep their shares. Once
+ * the answer was no, it is asked again after a second.
+ */
+bool promcb_segment_may_grow(struct promcb_segment *segment, uint64_t bytes);
+
 /* Gives memory to [off, off + bytes). Returns 0, or -errno. */
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes);
 

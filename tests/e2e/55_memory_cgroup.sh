@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A memory cgroup that is nearly full, the producer's own or one above it: the segment does not grow into it. The
-# producer is not killed, calls are exact, and what was refused is had once there is room.
+# A memory cgroup that is nearly full, the producer's own or one above it: the segment does not grow into it, and leaves
+# the application what it asks for next. The producer is not killed, calls are exact, and what was refused is had once
+# there is room.
 . "$(dirname "$0")/tools_prelude.sh"
 . "$(dirname "$0")/steady_prelude.sh"
 
@@ -35,7 +36,7 @@ for limited in inner outer; do
   group=$outer
   [ $limited = outer ] || group=$outer/inner
   name=in_$limited
-  "$tools/promcb-admin" create --lanes 16 --components 2100 --max-bytes 128M || fail "create"
+  "$tools/promcb-admin" create --lanes 16 --components 20000 --max-bytes 128M || fail "create"
   start $name into "$outer/inner" "$steady" "$PROMCB_SEGMENT" $name 4
   tell $name "calls 100"
   # Room for the process, and not for a segment of 2,000 components, which would take 30 MiB.
@@ -45,6 +46,7 @@ for limited in inner outer; do
   [ "$refused" -gt 0 ] ||
     fail "$limited: the limit was not in the way: $(cat "$group/$usage") of $(cat "$group/$limit")"
   tell $name "calls 1000"
+  tell $name "take 1"
   calls $name 4400 || fail "$limited: calls: $("$tools/promcb-export" | grep "total{component=\"$name\"")"
   has "circuit_breaker_calls_total{component=\"_overflow\"} $((refused * 70))"
   has "promcb_dropped_calls_total 0"

@@ -8,6 +8,7 @@
  *   slow N         the same, of 1 s, none of them failures
  *   components N   the first thread registers COMPONENT-0 to COMPONENT-(N-1) and records 70 calls on each
  *   reset          resets COMPONENT
+ *   take N         takes N MiB of memory, and keeps them
  *   quit           ends
  * and answers each with a line: "recorded TOTAL refused COMPONENTS", where TOTAL is all calls of this process so far,
  * those of refused components included; or "failed" and why.
@@ -58,6 +59,16 @@ static uint64_t record_components(const char *prefix, uint64_t count, uint64_t *
 	return count * CALLS_EACH;
 }
 
+static void take(size_t bytes)
+{
+	char *memory = malloc(bytes);
+
+	if (memory)
+		memset(memory, 1, bytes);
+	/* Not lost to a compiler that sees what comes of it. */
+	__asm__ volatile("" : : "r"(memory) : "memory");
+}
+
 int main(int argc, char **argv)
 {
 	struct promcb_message message = {.text = ""};
@@ -103,6 +114,8 @@ int main(int argc, char **argv)
 				printf("failed %s\n", promcb_strerror(result));
 				continue;
 			}
+		} else if (strcmp(word, "take") == 0) {
+			take(number << 20);
 		}
 		printf("recorded %" PRIu64 " refused %" PRIu64 "\n", total, refused);
 	}

@@ -7,10 +7,12 @@
  */
 #include "headroom.h"
 
-#include <criterion/criterion.h>
+#include "fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -182,33 +184,127 @@ Test(headroom, reserving_stops_at_the_file_size_limit)
 	close(fd);
 }
 
+/* -- A segment --------------------------------------------------------------------------------------------------- */
+
+static void *record_in_another(void *component)
+{
+	for (int k = 0; k < 100; k++)
+		promcb_record(component, 1000, true);
+	return NULL;
+}
+
+static uint64_t given_bytes(void)
+{
+	struct stat status;
+
+	cr_assert_eq(stat(fixture_segment, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+/* Chunks were asked for, directories of lanes and descriptors were not, nor was a whole segment. */
+Test(headroom, segment_takes_nothing_of_the_share, .init = fixture_begin, .fini = fixture_end)
+{
+	const struct promcb_options options = {.components = 5000, .lanes = 64};
+	struct promcb_component *known, *other;
+	struct promcb_message message = {.text = ""};
+	unsigned refused = 0;
+	char name[80];
+	pthread_t threads[8];
+
+	begin("0::/app\n");
+	put("app/memory.max", "100000000\n");
+	put("app/memory.current", "0\n");
+	struct promcb *p = fixture_open(&options);
+
+	known = fixture_component(p, "known");
+	record_in_another(known);
+	uint64_t before = given_bytes();
+
+	put("app/memory.current", "95000000\n");
+	for (int t = 0; t < 8; t++)
+		cr_assert_eq(pthread_create(&threads[t], NULL, record_in_another, known), 0);
+	for (int t = 0; t < 8; t++)
+		pthread_join(threads[t], NULL);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof(name), "component-%u", i);
+		refused += promcb_component(p, name, &other) == -ENOSPC;
+		record_in_another(other);
+	}
+	cr_assert_eq(promcb_reset(p, "known"), -ENOSPC);
+	cr_assert_eq(given_bytes(), before, "%" PRIu64 " bytes instead of %" PRIu64, given_bytes(), before);
+	/* The page of "_overflow" has room for six more beside "known", and the chunk for blocks of some. */
+	cr_assert(refused >= 1000 - 6 && refused < 1000, "%u", refused);
+	cr_assert_eq(fixture_summary("known").total_calls, 900);
+	cr_assert_eq(fixture_summary("component-0").total_calls, 100);
+	cr_assert_eq(fixture_summary("_overflow").total_calls, 100 * refused);
+	cr_assert_eq(fixture_info().lanes_live, 1);
+	cr_assert_eq(fixture_info().dropped_calls, 0);
+	snprintf(name, sizeof(name), "%s-2", fixture_segment);
+	cr_assert_eq(promcb_create(name, NULL, &message), -ENOSPC);
+	cr_assert(strstr(message.text, "memory cgroup"), "%s", message.text);
+	cr_assert_lt(access(name, F_OK), 0);
+	put("app/memory.current", "0\n");
+	cr_assert_eq(promcb_create(name, NULL, &message), 0, "%s", message.text);
+	unlink(name);
+}
+
 /* -- Control groups, version 2 ----------------------------------------------------------------------------------- */
 
-Test(headroom, version_2_keeps_four_times_the_bytes)
+Test(headroom, version_2_keeps_a_twentieth_of_the_limit)
 {
 	begin("0::/system.slice/app.service\n");
-	put("system.slice/app.service/memory.max", "1000000\n");
-	put("system.slice/app.service/memory.current", "600000\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
-	put("system.slice/app.service/memory.current", "1000000\n");
+	put("system.slice/app.service/memory.max", "100000000\n");
+	put("system.slice/app.service/memory.current", "60000000\n");
+	cr_assert_eq(most(NO_FILE, 100000000), 35000000);
+	put("system.slice/app.service/memory.current", "95000000\n");
+	cr_assert(promcb_headroom(NO_FILE, 0));
+	cr_assert_not(promcb_headroom(NO_FILE, 1));
+	put("system.slice/app.service/memory.current", "95000001\n");
 	cr_assert_not(promcb_headroom(NO_FILE, 0));
-	put("system.slice/app.service/memory.current", "1000001\n");
+	put("system.slice/app.service/memory.current", "100000000\n");
+	cr_assert_not(promcb_headroom(NO_FILE, 0));
+	put("system.slice/app.service/memory.current", "100000001\n");
 	cr_assert_not(promcb_headroom(NO_FILE, 1));
 	put("system.slice/app.service/memory.max", "0\n");
 	cr_assert_not(promcb_headroom(NO_FILE, 1));
 }
 
+/* Of 16 MiB a twentieth is not what a program asks for at once; of 16 GiB it is more than a full program leaves. */
+Test(headroom, version_2_keeps_one_to_64_mebibytes)
+{
+	const uint64_t mebibyte = 1 << 20;
+
+	begin("0::/app\n");
+	put("app/memory.current", "0\n");
+	put("app/memory.max", "%" PRIu64 "\n", 16 * mebibyte);
+	cr_assert_eq(most(NO_FILE, 16 * mebibyte), 15 * mebibyte);
+	put("app/memory.max", "%" PRIu64 "\n", 20 * mebibyte);
+	cr_assert_eq(most(NO_FILE, 20 * mebibyte), 19 * mebibyte);
+	put("app/memory.max", "%" PRIu64 "\n", 40 * mebibyte);
+	cr_assert_eq(most(NO_FILE, 40 * mebibyte), 38 * mebibyte);
+	put("app/memory.max", "%" PRIu64 "\n", 1280 * mebibyte);
+	cr_assert_eq(most(NO_FILE, 1280 * mebibyte), 1216 * mebibyte);
+	put("app/memory.max", "%" PRIu64 "\n", 16384 * mebibyte);
+	cr_assert_eq(most(NO_FILE, 16384 * mebibyte), 16320 * mebibyte);
+	put("app/memory.max", "%" PRIu64 "\n", mebibyte);
+	cr_assert(promcb_headroom(NO_FILE, 0));
+	cr_assert_not(promcb_headroom(NO_FILE, 1));
+	put("app/memory.max", "%" PRIu64 "\n", mebibyte - 1);
+	cr_assert_not(promcb_headroom(NO_FILE, 0));
+}
+
 Test(headroom, version_2_page_cache_counts_as_free)
 {
 	begin("0::/app\n");
-	put("app/memory.max", "1000000\n");
-	put("app/memory.current", "1000000\n");
-	put("app/memory.stat", "anon 100000\nfile 900000\nshmem 500000\ninactive_anon 7\nactive_file_of_another 5\n"
-			       "inactive_file 300000\nactive_file 100000\nunevictable 0\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	put("app/memory.max", "100000000\n");
+	put("app/memory.current", "100000000\n");
+	put("app/memory.stat",
+	    "anon 10000000\nfile 90000000\nshmem 50000000\ninactive_anon 7\nactive_file_of_another 5\n"
+	    "inactive_file 30000000\nactive_file 10000000\nunevictable 0\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 35000000);
 	/* More cache than use: the two are read one after the other. */
-	put("app/memory.stat", "active_file 2000000\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 250000);
+	put("app/memory.stat", "active_file 200000000\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 95000000);
 	put("app/memory.stat", "%s", "");
 	cr_assert_not(promcb_headroom(NO_FILE, 1));
 }
@@ -217,7 +313,7 @@ Test(headroom, version_2_without_a_limit)
 {
 	begin("0::/app\n");
 	put("app/memory.max", "max\n");
-	put("app/memory.current", "600000\n");
+	put("app/memory.current", "60000000\n");
 	cr_assert(is_unlimited());
 	/* No controller in the group, or no right to read it. */
 	cr_assert_eq(unlink(CGROUPS "/app/memory.max"), 0);
@@ -235,21 +331,21 @@ Test(headroom, version_2_asked_the_own_group_alone)
 	begin("0::/app.slice/app/worker\n");
 	put("app.slice/app/worker/memory.max", "max\n");
 	put("app.slice/app/worker/memory.current", "1000\n");
-	put("app.slice/app/memory.max", "4000000\n");
+	put("app.slice/app/memory.max", "400000000\n");
 	put("app.slice/app/memory.current", "0\n");
-	cr_assert_eq(most(NO_FILE, 10000000), 1000000);
-	put("app.slice/memory.max", "1000000\n");
-	put("app.slice/memory.current", "600000\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 380000000);
+	put("app.slice/memory.max", "100000000\n");
+	put("app.slice/memory.current", "60000000\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 35000000);
 }
 
 /* The path is that of the host, the mount that of the container. */
 Test(headroom, version_2_in_a_container)
 {
 	begin("0::/../../docker/0123456789abcdef\n");
-	put("memory.max", "400000\n");
+	put("memory.max", "40000000\n");
 	put("memory.current", "0\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 38000000);
 }
 
 /* -- Control groups, version 1 ----------------------------------------------------------------------------------- */
@@ -257,28 +353,28 @@ Test(headroom, version_2_in_a_container)
 Test(headroom, version_1_among_other_controllers)
 {
 	begin("9:name=systemd:/app\n5:devices:/app\n4:memory:/app\n1:cpu,cpuacct:/app\n0::/\n");
-	put("memory/app/memory.limit_in_bytes", "1000000\n");
-	put("memory/app/memory.usage_in_bytes", "600000\n");
+	put("memory/app/memory.limit_in_bytes", "100000000\n");
+	put("memory/app/memory.usage_in_bytes", "60000000\n");
 	/* Those that are none of ours. */
 	put("memory/memory.limit_in_bytes", "9223372036854771712\n");
 	put("memory/memory.usage_in_bytes", "123456789\n");
 	put("app/memory.max", "1\n");
 	put("app/memory.current", "1\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 35000000);
 	put("memory/app/memory.stat",
-	    "cache 500000\nrss 1\ninactive_file 100000\nactive_file 100000\ntotal_active_file 9\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 150000);
+	    "cache 50000000\nrss 1\ninactive_file 10000000\nactive_file 10000000\ntotal_active_file 9\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 55000000);
 	/* The use of a group is that of those below it as well, and the cache of all is the total. */
 	put("memory/app/memory.stat",
-	    "cache 0\ninactive_file 0\nactive_file 0\ntotal_inactive_file 300000\ntotal_active_file 100000\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 200000);
+	    "cache 0\ninactive_file 0\nactive_file 0\ntotal_inactive_file 30000000\ntotal_active_file 10000000\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 75000000);
 }
 
 Test(headroom, version_1_without_a_limit)
 {
 	begin("4:memory:/app\n0::/app\n");
 	put("memory/app/memory.limit_in_bytes", "9223372036854771712\n");
-	put("memory/app/memory.usage_in_bytes", "600000\n");
+	put("memory/app/memory.usage_in_bytes", "60000000\n");
 	cr_assert(is_unlimited());
 	/* Nor is a number that does not fit. */
 	put("memory/app/memory.limit_in_bytes", "18446744073709551616\n");
@@ -291,13 +387,13 @@ Test(headroom, version_1_without_a_limit)
 Test(headroom, both_versions)
 {
 	begin("4:memory:/old\n0::/new");
-	put("memory/old/memory.limit_in_bytes", "1000000\n");
+	put("memory/old/memory.limit_in_bytes", "100000000\n");
 	put("memory/old/memory.usage_in_bytes", "0\n");
-	put("new/memory.max", "400000\n");
+	put("new/memory.max", "40000000\n");
 	put("new/memory.current", "0\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
-	put("memory/old/memory.usage_in_bytes", "800000\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 50000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 38000000);
+	put("memory/old/memory.usage_in_bytes", "80000000\n");
+	cr_assert_eq(most(NO_FILE, 1000000000), 15000000);
 }
 
 /* -- What /proc/self/cgroup may look like ------------------------------------------------------------------------ */
@@ -305,7 +401,7 @@ Test(headroom, both_versions)
 static void with_limits(const char *groups)
 {
 	begin(groups);
-	put("memory.max", "400000\n");
+	put("memory.max", "40000000\n");
 	put("memory.current", "0\n");
 }
 
@@ -324,7 +420,7 @@ Test(headroom, lines_that_are_none)
 Test(headroom, a_line_after_lines_that_are_none)
 {
 	with_limits("\n:\nno colon\n4:memory\n0::/app\n");
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 38000000);
 }
 
 /* A path that is too long to be looked at is one that is not there. */
@@ -334,7 +430,7 @@ Test(headroom, a_long_path)
 
 	memset(groups + 4, 'g', 2000);
 	with_limits(groups);
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 38000000);
 }
 
 /* Longer than what is read at once: the rest is not looked at, and nothing breaks. */
@@ -346,5 +442,5 @@ Test(headroom, a_long_list)
 	memcpy(groups, "0::/app\n", 8);
 	groups[sizeof(groups) - 1] = 0;
 	with_limits(groups);
-	cr_assert_eq(most(NO_FILE, 1000000), 100000);
+	cr_assert_eq(most(NO_FILE, 1000000000), 38000000);
 }
