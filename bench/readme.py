@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Puts what run.sh measured into README.md: what stands between its marks "bench:headline" and "bench:memory".
+"""Puts what run.sh measured into README.md and bench/README.md: what stands between their marks "bench:headline" and
+"bench:memory".
 
-Usage: readme.py FILE.csv [README]   (default: README.md above this script)
+Usage: readme.py FILE.csv [README README]   (default: README.md above this script, and beside it)
 
 Each line of the headline is one row of the CSV: group, what, x, y, workers, unit, of the build as released. Figures are
 medians over all rounds; "x floor" is the ratio of two medians of the same run. What was not measured stays empty.
@@ -108,18 +109,19 @@ def memory(rows):
 
 def main():
     rows, about = read(sys.argv[1])
-    path = sys.argv[2] if len(sys.argv) > 2 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "../README.md")
-    with open(path) as file:
-        text = file.read()
+    here = os.path.dirname(os.path.abspath(__file__))
+    top, bench = sys.argv[2:4] if len(sys.argv) > 3 else (os.path.join(here, "../README.md"), os.path.join(here, "README.md"))
     machine = [f"Measured with {about[0]}. " + "; ".join(line[0].upper() + line[1:] for line in about[1:6]) + ".", ""]
-    for mark, lines in (("headline", machine + list(headline(rows))), ("memory", list(memory(rows)))):
+    for path, mark, lines in ((top, "headline", machine + list(headline(rows))), (bench, "memory", list(memory(rows)))):
+        with open(path) as file:
+            text = file.read()
         begin, end = f"<!-- bench:{mark} -->\n", f"<!-- bench:{mark} ends -->\n"
         if begin not in text or end not in text:
             sys.exit(f"readme.py: {path} has no marks bench:{mark}")
         text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _: begin + "\n".join(lines) + "\n" + end, text,
                       flags=re.DOTALL)
-    with open(path, "w") as file:
-        file.write(text)
+        with open(path, "w") as file:
+            file.write(text)
 
 
 if len(sys.argv) < 2:

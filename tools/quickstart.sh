@@ -191,6 +191,7 @@ interval=1
 drawn=0
 passed=0
 while [ "$passed" -lt "$seconds" ]; do
+  [ "$interval" -le $((seconds - passed)) ] || interval=$((seconds - passed))
   sleep "$interval" &
   wait $!
   passed=$((passed + interval))

@@ -7,20 +7,12 @@ set -eu
 cd /src
 step=$1
 
-# The first program of the README in a file, and the commands below it.
-block() { # language
-  awk -v fence="\`\`\`$1" -v after="$2" '
-    $0 == fence && !done && seen >= after { inside = 1; next }
-    /^```c$/ { seen = 1 }
-    /^```$/ { if (inside) done = 1; inside = 0 }
-    inside' README.md
-}
-
+# What the README has below Install and Record. A build that is there already is taken, so that it is not made twice.
 record_as_printed() {
-  block c 0 >program.c
-  block sh 1 >commands.sh
-  grep -q promcb_open program.c && grep -q 'cc program.c' commands.sh || {
-    echo 'README.md: no program, or no commands that compile it below'
+  tests/blocks.sh README.md Record c >program.c
+  { tests/blocks.sh README.md Install sh && tests/blocks.sh README.md Record sh; } >commands.sh
+  grep -q promcb_open program.c && grep -q 'cc program.c' commands.sh && grep -q 'meson install' commands.sh || {
+    echo 'README.md: no program, or no commands that install what it needs and compile it'
     return 1
   }
   echo '== As printed in the README'

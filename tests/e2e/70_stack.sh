@@ -19,6 +19,17 @@ diff <(grep -v -e '^#' -e '_histograms:' "$monitoring/prometheus-3.8.yml") \
 amtool check-config "$monitoring/alertmanager.yml" >"$scratch/out" 2>&1 || fail "$(cat "$scratch/out")"
 (cd "$PROMCB_SOURCE/tests/monitoring" && promtool test rules ./*_test.yml) >"$scratch/out" 2>&1 ||
   fail "$(cat "$scratch/out")"
+# What an open breaker explains, and a target that is down: alerts are matched by their whole names.
+inhibited() { # N: what the Nth rule names
+  local expression
+  expression=$(sed -n "s/^ *target_matchers: \['alertname =~ \"\(.*\)\"'\]$/\1/p" "$monitoring/alertmanager.yml" |
+    sed -n "$1p")
+  sed -n 's/^ *- alert: //p' "$monitoring/alerts.yml" | grep -x -E -e "$expression" | sort | tr '\n' ' '
+}
+[ "$(inhibited 1)" = 'CallsFailing CircuitBreakerFlapping ErrorBudgetBurns ErrorBudgetBurnsFast HighFailureRate ' ] ||
+  fail "an open breaker inhibits $(inhibited 1)"
+[ "$(inhibited 2)" = "$(sed -n 's/^ *- alert: \(Promcb\)/\1/p' "$monitoring/alerts.yml" | sort | tr '\n' ' ')" ] ||
+  fail "a target that is down inhibits $(inhibited 2)"
 # Every rule has a test.
 for rule in $(sed -n 's/^ *- \(record\|alert\): //p' "$monitoring"/*.yml); do
   grep -q -e "\b$rule\b" "$PROMCB_SOURCE"/tests/monitoring/*_test.yml || fail "$rule has no test"

@@ -42,6 +42,7 @@ for name in workers components; do
     fail "$name.svg is no SVG"
 done
 cp "$source/../README.md" "$scratch/README.md"
-"$source/readme.py" "$scratch/run.csv" "$scratch/README.md" || fail "readme.py"
+cp "$source/README.md" "$scratch/bench.md"
+"$source/readme.py" "$scratch/run.csv" "$scratch/README.md" "$scratch/bench.md" || fail "readme.py"
 grep -qE '^\| `promcb_record_at` \| \*\*[0-9.]+\*\* ns' "$scratch/README.md" || fail "no record in README.md's table"
 "$source/run.sh" --help | grep -q -- --quick || fail "run.sh --help"

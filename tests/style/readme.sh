@@ -14,6 +14,8 @@ fail() {
 for command in tools/quickstart.sh tools/test.sh; do
   grep -q "$command" README.md || fail "README.md does not tell of $command"
 done
+lines=$(wc -l <README.md)
+[ "$lines" -le 260 ] || fail "README.md has $lines lines, 260 are the most: details go into man pages"
 for document in *.md; do
   paths='(?<![\w/.-])(build/)?(tools|bench|tests|lib|include)/[\w./<*-]*[\w<*]'
   for path in $(grep -oP "$paths" "$document" | sort -u); do
