@@ -3,10 +3,10 @@
  * fuzz_writer.c: a producer attaches to a segment whose words are anything, and records while they change. It stores
  * nowhere else, does not crash, does not wait, and takes no more memory than the segment's bound.
  *
- * May include: segment_input.h, world.h, open.h, promcb.h, reader.h. Changes of the input before its first call are
- * made before the producer attaches, the others between its calls. Truncation is left out once it has: it kills a
- * producer, and the API says so. Flags: bit 0 another thread makes all the changes over and over; bit 1 attach before
- * all changes.
+ * May include: segment_input.h, world.h, open.h, validate.h, promcb.h, reader.h. Changes of the input before its first
+ * call are made before the producer attaches, the others between its calls. Truncation is left out once it has: it
+ * kills a producer, and the API says so. Flags: bit 0 another thread makes all the changes over and over; bit 1 attach
+ * before all changes.
  *
  * The rooms of the library keep handles and names for as long as the process lives; forget() puts them back to where a
  * new process begins, so that an input means the same wherever it comes.
@@ -15,6 +15,7 @@
 #include "world.h"
 
 #include "open.h"
+#include "validate.h"
 
 #include <promcb/reader.h>
 
@@ -161,6 +162,7 @@ static void check_file(const struct producer *producer)
 static void change(struct producer *producer, const struct fuzz_change *change)
 {
 	struct promcb_header header;
+	struct stat status;
 
 	check_file(producer);
 	if (change->area == FUZZ_SIZE && producer->attached)
@@ -168,11 +170,16 @@ static void change(struct producer *producer, const struct fuzz_change *change)
 	producer->changed = true;
 	fuzz_segment_change(producer->segment, change, false);
 	memset(producer->fixed, 0, sizeof(producer->fixed));
+	FUZZ_REQUIRE(fstat(producer->segment->fd, &status) == 0, "%s", strerror(errno));
+	/* Whoever writes a segment may make it longer than its limit; a producer may not. */
+	if ((uint64_t)status.st_size > producer->most_bytes)
+		producer->most_bytes = (uint64_t)status.st_size;
 	if (pread(producer->segment->fd, producer->fixed, sizeof(producer->fixed), 0) < 0 ||
 	    pread(producer->segment->fd, &header, sizeof(header), 0) < (ssize_t)sizeof(header))
 		return;
 	/* Who attaches from now on believes this, if it is sound. */
-	if (change->area == FUZZ_GEOMETRY && header.geometry.max_bytes > producer->most_bytes)
+	if (promcb_header_validate(&header, producer->segment->path, NULL) == 0 &&
+	    header.geometry.max_bytes > producer->most_bytes)
 		producer->most_bytes = header.geometry.max_bytes;
 }
 
@@ -365,7 +372,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	fuzz_input_parse(data, size, &input);
 	producer.segment = fuzz_segment_get(input.segment);
-	producer.most_bytes = producer.segment->geometry.max_bytes + 8192;
+	producer.most_bytes = producer.segment->geometry.max_bytes;
 	memcpy(producer.fixed, producer.segment->bytes, sizeof(producer.fixed));
 	fuzz_segment_restore(producer.segment);
 	fuzz_world_begin(STEP_NS);
