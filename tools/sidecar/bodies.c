@@ -2,7 +2,7 @@
 /*
  * bodies.c: snapshots of all segments, published with what is rendered from them.
  *
- * May include: bodies.h, body.h, segments.h.
+ * May include: bodies.h, body.h, parts.h, segments.h.
  *
  * A take is one round of snapshots and the bodies made from them, each when it is first asked for. The newest take is
  * published by one pointer; one that is young enough is served again. Invariants: a published take never changes but
@@ -12,6 +12,7 @@
 #include "bodies.h"
 
 #include "body.h"
+#include "parts.h"
 #include "segments.h"
 
 #include <errno.h>
@@ -40,6 +41,8 @@ struct take {
 	struct sidecar_attachment **attachments;
 	struct promcb_render_part *parts;
 	struct promcb_message *messages;
+	/* Some part was not read for want of time or memory: another scrape may have more. Not published. */
+	bool is_short;
 	struct sidecar_counted_body *bodies[FORMATS][2];
 };
 
@@ -141,26 +144,13 @@ static void take_free_later(struct rcu_head *head)
 	take_free((struct take *)head); /* its first member */
 }
 
-static void snapshot_part(struct take *take, size_t i, bool labelled, uint64_t patience_ns, int *result)
-{
-	struct promcb_snapshot *snapshot = NULL;
-	uint64_t begun_ns = now_ns();
-	int error = sidecar_attachment_snapshot(take->attachments[i], patience_ns, &snapshot, &take->messages[i]);
-
-	if (error == -EAGAIN || error == -ENOMEM)
-		*result = error;
-	take->parts[i].snapshot = snapshot;
-	take->parts[i].segment = labelled ? take->attachments[i]->name : NULL;
-	take->parts[i].scrape_seconds = (double)(now_ns() - begun_ns) / 1e9;
-}
-
-/* Snapshots of all there is. Returns 0, or -EAGAIN, -ENOMEM. */
+/* Snapshots of all there is. Returns 0, or -errno, as sidecar_parts_take(). */
 static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct take **out)
 {
 	struct sidecar_attachment *held[SIDECAR_SEGMENTS_MAX];
 	int count = sidecar_segments_hold(bodies->segments, held);
 	struct take *take = count < 0 ? NULL : calloc(1, sizeof(*take));
-	int result = 0;
+	int result;
 
 	if (count < 0)
 		return count;
@@ -180,13 +170,9 @@ static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct 
 		take->attachments[i] = held[i];
 	take->count = (size_t)count;
 	take->part_count = count ? take->count : 1;
-	for (size_t i = 0; i < take->count && result == 0; i++) {
-		uint64_t now = now_ns();
-
-		/* The patience of 0 would be the library's own. */
-		snapshot_part(take, i, sidecar_segments_are_several(bodies->segments),
-			      now < deadline_ns ? deadline_ns - now : 1, &result);
-	}
+	result = sidecar_parts_take(&(struct sidecar_parts){take->attachments, take->parts, take->messages, take->count,
+							    sidecar_segments_are_several(bodies->segments)},
+				    deadline_ns, &take->is_short);
 	if (result < 0) {
 		take_free(take);
 		take = NULL;
@@ -246,7 +232,7 @@ static int with_take(struct sidecar_bodies *bodies, uint64_t budget_ns,
 		result = take_new(bodies, now + budget_ns, &own);
 		if (result == 0) {
 			take = own;
-			if (publish(bodies, own))
+			if (!own->is_short && publish(bodies, own))
 				own = NULL;
 		}
 		uatomic_dec(&bodies->takers);
@@ -408,7 +394,7 @@ bool sidecar_bodies_ready(struct sidecar_bodies *bodies)
 	for (int i = 0; i < count; i++) {
 		struct promcb_message message;
 
-		if (sidecar_attachment_snapshot(held[i], 1, NULL, &message) < 0)
+		if (sidecar_attachment_snapshot(held[i], NULL, NULL, &message) < 0)
 			is_ready = false;
 		sidecar_attachment_put(held[i]);
 	}

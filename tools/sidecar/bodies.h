@@ -56,8 +56,9 @@ void sidecar_bodies_stop(struct sidecar_bodies *bodies);
 
 /*
  * The body of a scrape: text, OpenMetrics or protobuf. gzip: compressed, if it is worth it. budget_ns: give up
- * after this long. Returns 0, or -errno: -EAGAIN (no stable snapshot within the budget), -ENOMEM. A segment that
- * cannot be read is no error: its promcb_up is 0. The caller puts the body. Thread-safe.
+ * after this long. Returns 0, or -errno: -EAGAIN, -ETIMEDOUT (of no segment a snapshot within the budget), -ENOMEM. A
+ * segment that cannot be read, or not in time, is no error where another can: its promcb_up is 0. The caller puts the
+ * body. Thread-safe.
  */
 int sidecar_body_metrics(struct sidecar_bodies *bodies, enum promcb_format format, enum sidecar_gzip gzip,
 			 uint64_t budget_ns, struct sidecar_body **out);

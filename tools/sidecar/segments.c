@@ -117,24 +117,22 @@ static int attach(struct sidecar_attachment *attachment, struct promcb_reader **
 	return promcb_reader_open(attachment->name, &options, out, message);
 }
 
-int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, uint64_t patience_ns,
+int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const struct promcb_snapshot_options *options,
 				struct promcb_snapshot **out, struct promcb_message *message)
 {
-	const struct promcb_snapshot_options options = {.patience_ns = patience_ns};
 	struct promcb_reader *reader;
 	int result;
 
 	message->text[0] = '\0';
 	result = attach(attachment, &reader, message);
 	if (result == 0 && out)
-		result = promcb_reader_snapshot(reader, &options, out, message);
+		result = promcb_reader_snapshot(reader, options, out, message);
 	/* A reader whose segment is corrupt may be kept: it finds out anew each time. */
-	if (result == 0 || result == -EAGAIN)
+	if (result == 0 || result == -EAGAIN || result == -ETIMEDOUT)
 		keep_reader(attachment, reader);
 	else if (reader)
 		promcb_reader_close(reader);
-	if (result != -EAGAIN && result != -ENOMEM)
-		log_change(attachment, result, message);
+	log_change(attachment, result, message);
 	return result;
 }
 

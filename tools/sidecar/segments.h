@@ -44,10 +44,10 @@ void sidecar_attachment_put(struct sidecar_attachment *attachment);
 bool sidecar_segments_are_several(const struct sidecar_segments *segments);
 
 /*
- * Takes a snapshot, attaching if need be; NULL out: sees only whether there is a segment. Changes of fortune are
- * logged, once. Returns 0, or -errno with a sentence in message. Thread-safe.
+ * Takes a snapshot, attaching if need be; NULL out: sees only whether there is a segment, whatever the options. Changes
+ * of fortune are logged, once. Returns 0, or -errno with a sentence in message. Thread-safe.
  */
-int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, uint64_t patience_ns,
+int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const struct promcb_snapshot_options *options,
 				struct promcb_snapshot **out, struct promcb_message *message);
 
 #endif
