@@ -9,7 +9,7 @@
  *             struct promcb *metrics;
  *             struct promcb_component *payments;
  *
- *             if (promcb_open("/promcb", NULL, &metrics) < 0)
+ *             if (promcb_open(NULL, NULL, &metrics) < 0)
  *                     return 1;
  *             promcb_component(metrics, "payment_api", &payments);
  *             for (int i = 0; i < 1000; i++) {
