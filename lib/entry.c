@@ -10,7 +10,7 @@ _Static_assert(PROMCB_SEGMENTS_MAX == 64, "a slot fits above an address, below t
 
 struct promcb_entry promcb_entry_load(const struct promcb_component *component)
 {
-	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread.distance);
 	struct promcb_entry copy;
 
 	/* Whoever changes an entry changes its ring. */
@@ -106,15 +106,42 @@ static void move_entries(struct promcb *p, struct promcb_recorder *recorder, str
 	}
 }
 
+/* Of all segments that the thread records in: its calls may be to one of them and look for another. */
+static void look(uint64_t now_ns)
+{
+	struct promcb_recorder *recorder = promcb_recorder_current(false);
+
+	for (struct promcb *p = recorder ? promcb_owners : NULL; p; p = p->next) {
+		if (p->segment && recorder->seats[p->segment->slot].segment)
+			promcb_owner_follow(p);
+		if (has_stayed(p, recorder))
+			move_entries(p, recorder, promcb_owner_seat(p, recorder));
+	}
+	promcb_thread.fresh_ns = now_ns + PROMCB_LOOK_INTERVAL_NS - 1;
+}
+
+void promcb_entry_look_now(uint64_t now_ns)
+{
+	struct promcb_way_out way;
+
+	if (!promcb_process || !promcb_process_try_enter(&way))
+		return;
+	look(now_ns);
+	promcb_process_leave(&way);
+}
+
 struct promcb_entry promcb_entry_find(struct promcb_component *component)
 {
 	struct promcb *p = promcb_component_handle(component)->owner;
 	struct promcb_recorder *recorder;
 	struct promcb_entry *entry, place;
 	struct promcb_seat *seat;
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 
 	if (!p || !p->segment)
 		return (struct promcb_entry){.block = 0, .ring = 0};
+	if (promcb_entry_is_look_due(now_ns))
+		look(now_ns);
 	promcb_owner_follow(p);
 	recorder = promcb_recorder_current(true);
 	seat = promcb_owner_seat(p, recorder);

@@ -2,8 +2,8 @@
 /*
  * entry.h: leads a thread to where it records a component: the slow path of recording.
  *
- * May include: open.h, inline.h, bucket.h, clock.h. Async-signal-safe; but for promcb_entry_load(), called with the
- * process's mutex held.
+ * May include: open.h, inline.h, bucket.h, clock.h. Async-signal-safe; but for promcb_entry_look() and
+ * promcb_entry_load(), called with the process's mutex held.
  *
  * Invariants
  *   - An entry changes only in its own thread, or a handler of it, or while its recorder is idle. A handler may come
@@ -43,6 +43,27 @@ static inline struct promcb_block *promcb_entry_overflow(const struct promcb_ent
 static inline const struct promcb_geometry *promcb_entry_geometry(uintptr_t word)
 {
 	return &promcb_process_segments[promcb_entry_slot(word)].geometry;
+}
+
+/*
+ * Whether the thread's time for such a look has come; or was told by another clock, that of a parent in another time
+ * namespace.
+ */
+static inline bool promcb_entry_is_look_due(uint64_t now_ns)
+{
+	return promcb_thread.fresh_ns - now_ns >= PROMCB_LOOK_INTERVAL_NS;
+}
+
+void promcb_entry_look_now(uint64_t now_ns);
+
+/*
+ * Looks where the segments' names lead, if the calling thread has not done so for a second, and follows them. now_ns:
+ * the library's own coarse one. Without the mutex, and without waiting for it.
+ */
+static inline void promcb_entry_look(uint64_t now_ns)
+{
+	if (PROMCB_UNLIKELY(promcb_entry_is_look_due(now_ns)))
+		promcb_entry_look_now(now_ns);
 }
 
 /* Both words of the calling thread's entry as they were at one moment. */

@@ -8,10 +8,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define LOOK_INTERVAL_NS ((uint64_t)1000000000)
 #define LANE_RETRY_NS ((uint64_t)100000000)
 
-static struct promcb *owners;
+struct promcb *promcb_owners;
 
 /*
  * A place in the process's table for one more segment, or NULL. Round and round, so that a place that was just left
@@ -102,7 +101,7 @@ void promcb_owner_park(struct promcb_segment *segment)
 /* An owner of the same file, whether open or closed. */
 static struct promcb *find_owner(const struct promcb_segment *segment)
 {
-	for (struct promcb *p = owners; p; p = p->next)
+	for (struct promcb *p = promcb_owners; p; p = p->next)
 		if (p->device == segment->device && p->inode == segment->inode &&
 		    memcmp(p->identity, segment->identity, sizeof(p->identity)) == 0)
 			return p;
@@ -139,8 +138,8 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 			return result;
 		set_segment(p, adopt(place, attached, p));
 		attached->base = NULL;
-		p->next = owners;
-		owners = p;
+		p->next = promcb_owners;
+		promcb_owners = p;
 	} else if (!p->segment && find_closing(p)) {
 		set_segment(p, find_closing(p));
 		p->segment->closing = false;
@@ -246,9 +245,9 @@ struct promcb *promcb_default(void)
 	return p;
 }
 
-bool promcb_owner_is_due(const struct promcb *p)
+static bool is_due(const struct promcb *p)
 {
-	return promcb_clock_monotonic_coarse_ns() - promcb_load_relaxed(&p->checked_ns) >= LOOK_INTERVAL_NS;
+	return promcb_clock_monotonic_coarse_ns() - promcb_load_relaxed(&p->checked_ns) >= PROMCB_LOOK_INTERVAL_NS;
 }
 
 void promcb_owner_follow(struct promcb *p)
@@ -263,7 +262,7 @@ void promcb_owner_follow(struct promcb *p)
 	 * second.
 	 */
 	retired = promcb_load_relaxed(&promcb_segment_header(old)->retired) != 0;
-	if (!promcb_owner_is_due(p) && (!retired || p->stuck))
+	if (!is_due(p) && (!retired || p->stuck))
 		return;
 	promcb_store_relaxed(&p->checked_ns, promcb_clock_monotonic_coarse_ns());
 	p->stuck = retired;

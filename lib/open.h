@@ -39,6 +39,12 @@ struct promcb {
 	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
 };
 
+/* How long a name is believed to lead where it did. */
+#define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
+
+/* All that were ever opened. Under the mutex. */
+extern struct promcb *promcb_owners;
+
 /* How many handles exist; the first, which does nothing, included. Under the mutex. */
 extern uint32_t promcb_handles_used;
 
@@ -60,9 +66,6 @@ struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *
  */
 struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
 					   uint32_t *component);
-
-/* Whether it is time to look where the name leads. Without the mutex. */
-bool promcb_owner_is_due(const struct promcb *p);
 
 /*
  * With the mutex held: gives up a segment that the owner has left, once all threads with a seat there have moved

@@ -17,10 +17,8 @@
 #include <float.h>
 
 _Static_assert(PROMCB_LATENCY_MAX_NS == PROMCB_BUCKET_LATENCY_MAX_NS, "one maximum");
+_Static_assert(PROMCB_LATENCY_MAX_NS == (uint64_t)1 << PROMCB_LATENCY_BITS, "one maximum");
 _Static_assert(PROMCB_CLOSED == 0 && PROMCB_LOG_ERROR == 3, "states and levels index words of the segment");
-
-/* A thread looks whether the segment was removed each second, and when it has recorded that often. */
-enum { LOOK_CALLS = 65536 };
 
 /* -- Ways to record ----------------------------------------------------------------------------------------------- */
 
@@ -42,24 +40,23 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 }
 
 /*
- * A ring is full: before its oldest sample is overwritten it is time for a larger one, and now and then for a look at
- * where the segment has gone. Returns where the thread records now.
+ * A ring is full: before its oldest sample is overwritten it is time for a larger one, and for a look at where the
+ * segment has gone, in case the caller's stamps do not tell when it is due. Returns where the thread records now.
  */
 static struct promcb_entry before_round(struct promcb_component *component, const struct promcb_entry *at,
 					uint64_t position)
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
-		    position >= PROMCB_FIRST_RING_SLOTS &&
-		    promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&owner->grow_retry_ns);
+		    position >= PROMCB_FIRST_RING_SLOTS && now_ns >= promcb_load_relaxed(&owner->grow_retry_ns);
 	struct promcb_way_out way;
 
-	if (!grow && position % LOOK_CALLS != 0 && !promcb_owner_is_due(owner))
-		return *at;
+	promcb_entry_look(now_ns);
 	/* It can wait for the next round, and a record waits for nobody. */
-	if (!promcb_process_try_enter(&way))
-		return *at;
+	if (!grow || !promcb_process_try_enter(&way))
+		return promcb_entry_load(component);
 	promcb_entry_grow_ring(component, at);
 	promcb_process_leave(&way);
 	return promcb_entry_load(component);
@@ -141,11 +138,11 @@ static void own_record_outcome(struct promcb_component *component, struct promcb
 
 /* -- Finding the way ---------------------------------------------------------------------------------------------- */
 
-/* Whether a thread that records into overflow blocks should look again for a lane, or for room. */
+/* Whether a thread that records into overflow blocks should look again: for a lane, for room, for the segment. */
 static bool look_again(const struct promcb_entry *at)
 {
 	const struct promcb_recorder *recorder =
-		(const struct promcb_recorder *)((uintptr_t)promcb_home.handles + promcb_thread_distance -
+		(const struct promcb_recorder *)((uintptr_t)promcb_home.handles + promcb_thread.distance -
 						 offsetof(struct promcb_recorder, entries));
 	uint32_t slot = promcb_entry_slot(at->ring);
 	const struct promcb_seat *seat = &recorder->seats[slot];
@@ -153,7 +150,9 @@ static bool look_again(const struct promcb_entry *at)
 	uint64_t not_before = seat->lane ? promcb_load_relaxed(&segment->no_space_until_ns)
 					 : promcb_load_relaxed(&segment->lane_retry_ns);
 
-	return promcb_clock_monotonic_coarse_ns() >= not_before;
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+
+	return now_ns >= not_before || promcb_entry_is_look_due(now_ns);
 }
 
 static void use_place(const struct promcb_entry *at, void (*use)(const struct promcb_entry *at, void *context),
@@ -262,8 +261,11 @@ static void record_any(struct promcb_component *component, uint64_t latency_ns, 
 __attribute__((noinline)) void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns,
 						   bool success, uint64_t now_ns)
 {
-	struct promcb_entry at = promcb_entry_load(component);
+	struct promcb_entry at;
 
+	if (PROMCB_UNLIKELY((int64_t)(promcb_thread.fresh_ns - now_ns) < 0))
+		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
+	at = promcb_entry_load(component);
 	/* Failures, mostly. */
 	if (PROMCB_ADD_OWNED_IS_WHOLE && at.block && latency_ns <= PROMCB_LATENCY_MAX_NS)
 		own_record(component, at, latency_ns, success, now_ns);
@@ -303,6 +305,7 @@ void promcb_record_outcome(struct promcb_component *component, bool success)
 {
 	struct call call = {.component = component, .success = success, .now_ns = promcb_clock_monotonic_coarse_ns()};
 
+	promcb_entry_look(call.now_ns);
 	with_entry(component, record_outcome, &call);
 }
 
@@ -316,10 +319,12 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
 	bool backward = false;
 	uint64_t now_ns, latency_ns = promcb_clock_elapsed_ns(start, &now_ns, &backward);
 
-	if (PROMCB_UNLIKELY(backward))
+	if (PROMCB_UNLIKELY(backward)) {
+		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
 		record_any(component, latency_ns, success, now_ns, true);
-	else
+	} else {
 		promcb_record_at_inline(component, latency_ns, success, now_ns);
+	}
 }
 
 static void count_rejected(const struct promcb_entry *at, void *context)
@@ -345,6 +350,7 @@ int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool
 		component = promcb_names_find(&p->names, name, length);
 	/* Written so that a NaN is refused, too. */
 	if (!(latency_seconds >= 0 && latency_seconds <= DBL_MAX)) {
+		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
 		with_entry(component ? component : p->overflow, count_rejected, NULL);
 		return -EINVAL;
 	}
@@ -392,5 +398,6 @@ void promcb_count_log(struct promcb_component *component, enum promcb_log_level 
 {
 	if ((unsigned)level > PROMCB_LOG_ERROR)
 		level = PROMCB_LOG_ERROR;
+	promcb_entry_look(promcb_clock_monotonic_coarse_ns());
 	with_entry(component, count_log_line, &level);
 }

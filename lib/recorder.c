@@ -11,7 +11,7 @@
 
 struct promcb_home promcb_home;
 
-__thread uintptr_t promcb_thread_distance = sizeof(promcb_home.handles);
+__thread struct promcb_thread promcb_thread = {.distance = sizeof(promcb_home.handles)};
 
 __thread uint32_t promcb_thread_busy;
 
@@ -26,17 +26,18 @@ enum { KEYS_WITHOUT_ALLOCATION = 32, SUSPECTS_AT_A_TIME = 8, REAP_INTERVAL_NS = 
 
 static struct promcb_recorder *led_to(void)
 {
-	if (promcb_thread_distance == sizeof(promcb_home.handles))
+	if (promcb_thread.distance == sizeof(promcb_home.handles))
 		return NULL;
-	uintptr_t entries = (uintptr_t)promcb_home.handles + promcb_thread_distance;
+	uintptr_t entries = (uintptr_t)promcb_home.handles + promcb_thread.distance;
 
 	return (struct promcb_recorder *)(entries - offsetof(struct promcb_recorder, entries));
 }
 
 static void lead_to(struct promcb_recorder *recorder)
 {
-	promcb_thread_distance =
+	promcb_thread.distance =
 		recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_home.handles : sizeof(promcb_home.handles);
+	promcb_thread.fresh_ns = 0;
 }
 
 static void link_recorder(struct promcb_recorder *recorder)

@@ -7,14 +7,17 @@
  *
  * A record is, by the only writer of these words:
  *   1. histogram[outcome][cell] += 1      2. latency_sum_ns[outcome] += latency
- *   3. ring[position] = sample            4. head = now's tick | position + 1
+ *   3. ring[slot] = sample                4. head = now's tick | slot + 1
  * All are relaxed: a reader that sees any mix of them sees genuine samples and monotonic counts. No lock, no fence,
  * no fork check.
  *
  * Finding the block costs one thread-local load and one more. Handles lie in one dense array, a thread's entries in
- * another of the same stride, so the distance between the two, promcb_thread_distance, leads from a handle to its
+ * another of the same stride, so the distance between the two, promcb_thread.distance, leads from a handle to its
  * entry. Threads that have no entries yet are led to an array of zeros that nobody writes; the child of a fork finds
  * its own wiped. Both mean: take the slow path.
+ *
+ * A thread looks once a second where its segments' names lead, by the stamps of its own calls, however few there are:
+ * promcb_thread.fresh_ns.
  *
  * May include: atomic.h, bucket3.h, inject.h, promcb.h. Compiles as C11 and C++17.
  */
@@ -38,7 +41,10 @@ extern "C" {
 #define PROMCB_FIRST_RING_SLOTS 32
 #define PROMCB_FIRST_RING_LOG2 5
 
-/* The low bits of a head hold the position, the rest the time, so that one store carries both. */
+/*
+ * The low bits of a head hold the position, the rest the time, so that one store carries both. Of a position counts
+ * what is left modulo the ring's slots: the slot of the next sample.
+ */
 #define PROMCB_HEAD_POSITION_BITS 20
 #define PROMCB_HEAD_POSITION_MASK (((uint64_t)1 << PROMCB_HEAD_POSITION_BITS) - 1)
 
@@ -82,7 +88,12 @@ struct promcb_entry {
 	uintptr_t ring;
 };
 
-extern __thread uintptr_t promcb_thread_distance __attribute__((tls_model("initial-exec")));
+struct promcb_thread {
+	uintptr_t distance;
+	uint64_t fresh_ns;              /* CLOCK_MONOTONIC: a later record looks first where the segments have gone */
+};
+
+extern __thread struct promcb_thread promcb_thread __attribute__((tls_model("initial-exec")));
 
 /*
  * 1 while the thread is between the loads and the stores of a record. A handler that finds it set records into an
@@ -107,6 +118,9 @@ static inline void promcb_thread_set_busy(uint32_t busy)
 /* A record that is not the common case, which is a success of 1 ns to the maximum in an own block: see record.c. */
 void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
 
+/* PROMCB_LATENCY_MAX_NS, as what compilers make the shortest test of. */
+#define PROMCB_LATENCY_BITS 40
+
 #define PROMCB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* A head: what is kept of a stamp, about a millisecond, and the position. */
@@ -118,45 +132,59 @@ static inline uint64_t promcb_head(uint64_t now_ns, uint64_t position)
 /*
  * A sample: 32 bits of tick, one of failure, float32 of the nanoseconds (exact to 16.7 ms, then 6e-8). 0 is an empty
  * slot. By way of a double, which is exact, because the bucket needs that anyway. A call without a latency has
- * PROMCB_SAMPLE_UNMEASURED there, which is no float of a latency.
+ * PROMCB_SAMPLE_UNMEASURED there, which is no float of a latency. tick_ns: the time in a head.
  */
 #define PROMCB_SAMPLE_UNMEASURED ((uint32_t)INT32_MAX)
 
-static inline uint64_t promcb_sample(uint64_t latency_ns, bool success, uint64_t now_ns)
+static inline uint64_t promcb_sample_of(uint64_t latency_ns, bool success, uint64_t tick_ns)
 {
 	float nanoseconds = (float)(double)(int64_t)latency_ns;
 	uint32_t bits;
 
 	memcpy(&bits, &nanoseconds, sizeof(bits));
-	return (now_ns & ~PROMCB_HEAD_POSITION_MASK) << (32 - PROMCB_HEAD_POSITION_BITS) | (uint64_t)!success << 31 |
-	       bits;
+	return tick_ns << (32 - PROMCB_HEAD_POSITION_BITS) | (uint64_t)!success << 31 | bits;
+}
+
+static inline uint64_t promcb_sample(uint64_t latency_ns, bool success, uint64_t now_ns)
+{
+	return promcb_sample_of(latency_ns, success, now_ns & ~PROMCB_HEAD_POSITION_MASK);
+}
+
+/* Whether the entry leads to no own block of the common schema, or a look is due: one test of two signs. */
+static inline bool promcb_is_aside(const struct promcb_block *block, uint64_t now_ns)
+{
+	return (int64_t)(((uintptr_t)block - 1) | (promcb_thread.fresh_ns - now_ns)) < 0;
 }
 
 static inline void promcb_record_at_inline(struct promcb_component *component, uint64_t latency_ns, bool success,
 					   uint64_t now_ns)
 {
-	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread.distance);
 	uintptr_t ring = entry->ring;
 
 	promcb_signal_fence();
 	struct promcb_block *block = (struct promcb_block *)entry->block;
 
-	if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || promcb_thread_is_busy())) {
+	if (!PROMCB_UNLIKELY(promcb_is_aside(block, now_ns) || promcb_thread_is_busy())) {
 		promcb_thread_set_busy(1);
-		uint64_t position = promcb_load_relaxed(&block->head);
-		uint32_t slot = (uint32_t)position & ~(UINT32_MAX << (ring & 31));
+		uint32_t slot = (uint32_t)promcb_load_relaxed(&block->head) & ~(UINT32_MAX << (ring & 31));
 
 		/* Not a latency of 0 or too long, not a failure, not the first of a round of the ring. */
-		if (!PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || !success || slot == 0)) {
+		if (!PROMCB_UNLIKELY((latency_ns - 1) >> PROMCB_LATENCY_BITS || !success || slot == 0)) {
 			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
 
 			promcb_add_owned(promcb_block_cells(block) + promcb_bucket3(latency_ns), 1);
 			PROMCB_INJECT("record: counted");
 			promcb_add_owned(&block->latency_sum_ns[0], latency_ns);
 			PROMCB_INJECT("record: summed");
-			promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
+			uint64_t tick_ns = now_ns & ~PROMCB_HEAD_POSITION_MASK, ticks = tick_ns;
+
+			/* Compilers would rather shift first, and mask twice. */
+			__asm__("" : "+r"(ticks));
+			promcb_store_relaxed(samples + slot, promcb_sample_of(latency_ns, true, ticks));
 			PROMCB_INJECT("record: sampled");
-			promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
+			/* promcb_head() of a position that cannot run over. */
+			promcb_store_relaxed(&block->head, tick_ns + slot + 1);
 			promcb_thread_set_busy(0);
 			return;
 		}
@@ -179,13 +207,14 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 
 	while (done < count) {
 		const struct promcb_entry *entry =
-			(const struct promcb_entry *)((uintptr_t)component + promcb_thread_distance);
+			(const struct promcb_entry *)((uintptr_t)component + promcb_thread.distance);
 		uintptr_t ring = entry->ring;
 
 		promcb_signal_fence();
 		struct promcb_block *block = (struct promcb_block *)entry->block;
 
-		if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || promcb_thread_is_busy() || !success)) {
+		if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || now_ns > promcb_thread.fresh_ns || !success ||
+				     promcb_thread_is_busy())) {
 			promcb_thread_set_busy(1);
 			uint64_t *cells = promcb_block_cells(block);
 			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
@@ -197,7 +226,7 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 				uint32_t slot = (uint32_t)position & mask;
 				uint64_t latency_ns = latencies_ns[done];
 
-				if (PROMCB_UNLIKELY(latency_ns - 1 >= PROMCB_LATENCY_MAX_NS || slot == 0 ||
+				if (PROMCB_UNLIKELY((latency_ns - 1) >> PROMCB_LATENCY_BITS || slot == 0 ||
 						    promcb_load_relaxed(&entry->block) != (uintptr_t)block))
 					break;
 				promcb_add_owned(cells + promcb_bucket3(latency_ns), 1);

@@ -41,6 +41,10 @@
  *    and copy-on-write filesystems are refused, since room cannot be reserved there.
  *  - Containers share a segment by a path on a shared tmpfs volume. Memory is charged to the cgroup that first
  *    touches it.
+ *  - Removal: a producer finds out that its segment was removed, by rm, by promcb_remove() or by systemd-logind, which
+ *    by RemoveIPC= clears /dev/shm of a login user whose last session ends; and goes on in a new segment of the name
+ *    with its first call that comes a second after the removal, however seldom it calls. That is told by now_ns where
+ *    the caller gives it: stamps that are behind CLOCK_MONOTONIC delay it by up to a ring's round of calls.
  *  - Machines: 64-bit, little-endian, with 64-bit pointers. Others are refused when a program is compiled.
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
  *  - Cancellation: no call is a cancellation point, nor ended by asynchronous cancellation. What a call calls back
@@ -157,7 +161,8 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 /*
  * Records one finished call.
  * latency_ns: nanoseconds; above PROMCB_LATENCY_MAX_NS it counts as that, and as saturated.
- * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops have one at hand. A coarse one will do.
+ * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops have one at hand. A coarse one will do. One that is
+ *   ahead, as CLOCK_REALTIME is, makes each call slower.
  * Thread-safe. Async-signal-safe.
  */
 void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);

@@ -18,6 +18,13 @@ calls_of() {
     sed -n 's/^circuit_breaker_calls_total{component="moved"} //p'
 }
 
+# They look once a second.
+noticed() {
+  tell one "calls 10000"
+  tell two "calls 10000"
+  [ -e "$PROMCB_SEGMENT" ]
+}
+
 start one "$steady" "$PROMCB_SEGMENT" moved 3
 start two "$steady" "$PROMCB_SEGMENT" moved 2
 tell one "calls 1000"
@@ -26,11 +33,11 @@ for round in 1 2 3; do
   # By another name the removed one can still be read.
   ln "$PROMCB_SEGMENT" "$directory/old$round" || fail "ln"
   "$tools/promcb-admin" remove --force || fail "remove"
+  await noticed
   tell one "calls 100000"
   in_one=${answer#recorded }
   tell two "calls 100000"
   in_two=${answer#recorded }
-  [ -e "$PROMCB_SEGMENT" ] || fail "round $round: nobody made a new segment"
   sum=$(calls_of "$PROMCB_SEGMENT")
   [ "${sum:-0}" -gt 0 ] || fail "round $round: nothing in the new segment"
   for old in "$directory"/old*; do
@@ -41,17 +48,32 @@ for round in 1 2 3; do
 done
 # Deleted by hand, too: what came before is gone with the file, and recording goes on.
 rm "$PROMCB_SEGMENT"
-noticed() {
-  tell one "calls 100000"
-  tell two "calls 100000"
-  [ -e "$PROMCB_SEGMENT" ]
-}
 await noticed
+# The other one, too.
+sleep 1.1
 noticed
 before=$(calls_of "$PROMCB_SEGMENT")
 tell one "calls 1000"
 tell two "calls 1000"
 [ "$(calls_of "$PROMCB_SEGMENT")" = $((before + 5000)) ] || fail "calls after a deletion"
+
+# A reader of logs that gets a line now and then: the first that comes a second later is in the new segment.
+mkfifo "$scratch/lines"
+"$tools/promcb-record" --stdin --segment "$directory/seldom" <"$scratch/lines" 2>"$scratch/err" &
+background=$!
+exec 9>"$scratch/lines"
+echo 'moved 0.5 200' >&9
+seldom() {
+  [ "$(calls_of "$directory/seldom")" = "$1" ]
+}
+await seldom 1
+rm "$directory/seldom"
+sleep 1.1
+echo 'moved 0.5 200' >&9
+await seldom 1
+exec 9>&-
+wait "$background" || fail "promcb-record: exit $?: $(cat "$scratch/err")"
+background=
 
 # Readers of a file that changes under them. Producers of it there are none: they would be killed by SIGBUS.
 finish one

@@ -25,7 +25,7 @@ gcc)
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
     call 10000 500 59 8.4
-    count_log 10000 56 4.2 3.2
+    count_log 10000 84 8.4 5.3
     render 4 150 16.6 0.1'
   ;;
 clang)
@@ -37,7 +37,7 @@ clang)
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
     call 10000 500 57 8.4
-    count_log 10000 67 6.3 5.3
+    count_log 10000 95 10.5 7.4
     render 4 149 15.7 0.7'
   ;;
 *) echo "no limits are known for $compiler" && exit 77 ;;

@@ -227,6 +227,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	print_places();
+	/* A look at where the segment has gone, which is due once a second, is behind. */
+	promcb_record(here.component, latency_of(0), true);
 	paths_walk(path, count);
 	printf("done %" PRIu64 "\n", path->walk == walk_render ? count * lines : count);
 	return 0;
