@@ -113,7 +113,7 @@ static int check_removable(int fd, const char *path, bool force, struct stat *st
 		return promcb_message_error(message, -errno, "cannot examine %s: %s", path, promcb_strerror(-errno));
 	if (!S_ISREG(status->st_mode))
 		return promcb_message_error(message, -EBADMSG,
-					    "%s is not a promcb segment, so it is left alone: it is no regular file",
+					    "%s is not a promcb segment, so it is left alone: it is not a regular file",
 					    path);
 	if (pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == PROMCB_MAGIC)
 		return 0;

@@ -195,6 +195,12 @@ static int link_nameless(int fd, const char *path)
 	return -errno;
 }
 
+/* Where a file is to be made, ENOENT is not about a segment. */
+static const char *why(int error)
+{
+	return error == -ENOENT ? "no file can be made there" : promcb_strerror(error);
+}
+
 /* For file systems without O_TMPFILE, and places without /proc: a name that nobody attaches to, then the right one. */
 static int create_renamed(const char *path, const struct promcb_options *options, struct promcb_message *message)
 {
@@ -205,13 +211,12 @@ static int create_renamed(const char *path, const struct promcb_options *options
 		 promcb_clock_monotonic_ns());
 	fd = promcb_descriptor_open(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return promcb_message_error(message, -errno, "cannot create segment %s: %s", path,
-					    promcb_strerror(-errno));
+		return promcb_message_error(message, -errno, "cannot create segment %s: %s", path, why(-errno));
 	result = make(fd, path, options, message);
 	if (result == 0 && renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
 		result = errno == EEXIST ? -EEXIST
 					 : promcb_message_error(message, -errno, "cannot name segment %s: %s", path,
-								promcb_strerror(-errno));
+								why(-errno));
 	if (result < 0)
 		unlink(temporary);
 	close(fd);

@@ -19,7 +19,7 @@ static const struct {
 	{EACCES, "permission denied"},
 	{EPERM, "operation not permitted"},
 	{EINVAL, "a name, an option or a value is out of range"},
-	{ENOSPC, "full: the segment, its component table or the filesystem has no room"},
+	{ENOSPC, "no room: the component table, the segment or its file system is full"},
 	{EBADMSG, "not a promcb segment, or a corrupt one"},
 	{EPROTO, "the segment has a format or ABI that this version does not understand"},
 	{ESTALE, "the segment was recreated or truncated"},

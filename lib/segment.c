@@ -81,7 +81,7 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 
 	if (!S_ISREG(status->st_mode) || length < (ssize_t)sizeof(header))
 		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is %s", segment->path,
-					    S_ISREG(status->st_mode) ? "too short" : "no regular file");
+					    S_ISREG(status->st_mode) ? "too short" : "not a regular file");
 	result = promcb_header_validate(&header, segment->path, message);
 	if (result < 0)
 		return result;

@@ -84,7 +84,7 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 		return open_failed(source, -errno, message);
 	if (fstat(source->fd, &source->status) < 0 || !S_ISREG(source->status.st_mode)) {
 		promcb_source_close(source);
-		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is no regular file",
+		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is not a regular file",
 					    source->path);
 	}
 	/* [MAGIC] as in segment.c: without it the rest of the header is not looked at. */

@@ -82,6 +82,26 @@ static int out_of_range(struct promcb_message *message, const char *what, uint64
 				    value, low, high);
 }
 
+/* The least maximum size that has room for a geometry's components and lanes. */
+static uint64_t least_bytes(const struct promcb_geometry *wanted)
+{
+	uint64_t page = wanted->page_bytes, low = 0, high = PROMCB_BYTES_MAX / page;
+
+	/* It is in (low, high], in pages. */
+	while (high - low > 1) {
+		struct promcb_geometry g = *wanted;
+		uint64_t middle = low + (high - low) / 2;
+
+		g.max_bytes = middle * page;
+		place(&g);
+		if (g.chunks < CHUNKS_MIN)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high * page;
+}
+
 int promcb_geometry_make(const struct promcb_options *options, uint32_t page_bytes, struct promcb_geometry *geometry,
 			 struct promcb_message *message)
 {
@@ -112,11 +132,12 @@ int promcb_geometry_make(const struct promcb_options *options, uint32_t page_byt
 	g.max_bytes = g.max_bytes / page_bytes * page_bytes;
 	place(&g);
 	if (g.chunks < CHUNKS_MIN)
-		return promcb_message_error(
-			message, -EINVAL,
-			"a maximum size of %" PRIu64 " bytes is too small: %u components and %u lanes take %" PRIu64
-			" bytes of addresses, and %d chunks of %u bytes are the least beside them",
-			g.max_bytes, g.components - 1, g.lanes, g.chunks_off, CHUNKS_MIN, g.chunk_bytes);
+		return promcb_message_error(message, -EINVAL,
+					    "a maximum size of %" PRIu64
+					    " bytes is too small: %u components and %u lanes need at least "
+					    "%" PRIu64 "K",
+					    options->max_bytes ? options->max_bytes : (uint64_t)DEFAULT_MAX_BYTES,
+					    g.components - 1, g.lanes, least_bytes(&g) / 1024);
 	*geometry = g;
 	return 0;
 }

@@ -51,7 +51,7 @@ static error_t parse_reset(int key, char *text, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (!arguments->component == !arguments->all)
-			argp_error(state, "either a COMPONENT or --all is expected");
+			argp_error(state, "expected either COMPONENT or --all");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -212,7 +212,7 @@ static void print_created(FILE *out, double created)
 static void print_known(FILE *out, const char *label, int32_t value, const char *meaning)
 {
 	if (value < 0)
-		fprintf(out, "%-20s unknown, the filesystem has no locks\n", label);
+		fprintf(out, "%-20s unknown: the file system has no locks\n", label);
 	else
 		fprintf(out, "%-20s %" PRId32 " %s\n", label, value, meaning);
 }
@@ -239,7 +239,7 @@ static void print_counters(FILE *out, const struct promcb_segment_info *info)
 		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
 		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
 		{"bad lines", info->bad_lines, "of logs could not be read as calls"},
-		{"saturated calls", info->saturated_calls, "took longer than is told apart (18 minutes)"},
+		{"saturated calls", info->saturated_calls, "took longer than 18 minutes, and count as that"},
 		{"backward calls", info->backward_calls, "had a clock that ran backwards, counted with latency 0"},
 	};
 
@@ -353,13 +353,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			if (strcmp(text, commands[i].name) == 0)
 				arguments->command = &commands[i];
 		if (!arguments->command)
-			argp_error(state, "\"%s\" is no command: create, info, remove or reset is expected", text);
+			argp_error(state, "unknown command \"%s\": expected create, info, remove or reset", text);
 		arguments->argc = state->argc - state->next + 1;
 		arguments->argv = state->argv + state->next - 1;
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command given: create, info, remove or reset is expected");
+		argp_error(state, "no command given: expected create, info, remove or reset");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

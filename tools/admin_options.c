@@ -32,8 +32,8 @@ static const struct argp_option options[] = {
 	{"schema", KEY_SCHEMA, "N", 0,
 	 "Resolution of the histograms: 3 (4.5 % error, the default), 4 (2.2 %) or 5 (1.1 %)", 0},
 	{"mode", KEY_MODE, "OCTAL", 0, "Permission bits. Default 0640", 0},
-	{"owner", KEY_OWNER, "NAME|UID", 0, "User that shall own the segment", 0},
-	{"group", KEY_GROUP, "NAME|GID", 0, "Group that shall own it", 0},
+	{"owner", KEY_OWNER, "NAME|UID", 0, "User to own the segment. Default: the caller", 0},
+	{"group", KEY_GROUP, "NAME|GID", 0, "Group to own it. Default: the caller's", 0},
 	{0},
 };
 
@@ -61,7 +61,7 @@ static uint32_t parse_count(struct argp_state *state, const char *what, const ch
 	uint64_t value;
 
 	if (!parse_number(text, 10, max, &value, &end) || *end || value < min)
-		argp_error(state, "--%s: \"%s\" is no number from %u to %u", what, text, min, max);
+		argp_error(state, "invalid --%s \"%s\": expected a number from %u to %u", what, text, min, max);
 	return (uint32_t)value;
 }
 
@@ -75,8 +75,7 @@ static uint64_t parse_size(struct argp_state *state, const char *text)
 	parse_number(text, 10, (uint64_t)1 << 38, &value, &end);
 	unit = *end ? strchr(units, *end & ~0x20) : units;
 	if (value == 0 || !unit || (*end && end[1]))
-		argp_error(state, "--max-bytes: \"%s\" is no size: a number is expected, with or without K, M or G",
-			   text);
+		argp_error(state, "invalid --max-bytes \"%s\": expected a number, optionally with K, M or G", text);
 	return *end ? value << 10 * (unit - units + 1) : value;
 }
 
@@ -93,10 +92,11 @@ static uint32_t parse_mode(struct argp_state *state, const char *text)
 	uint64_t mode;
 
 	if (!parse_number(text, 8, 0777, &mode, &end) || *end || (mode & 0600) != 0600)
-		argp_error(state,
-			   "--mode: \"%s\" is no mode: octal digits are expected that let the owner read "
-			   "and write, such as 0640",
-			   text);
+		argp_error(
+			state,
+			"invalid --mode \"%s\": expected octal permissions that let the owner read and write, such as "
+			"0640",
+			text);
 	return (uint32_t)mode;
 }
 
@@ -108,9 +108,9 @@ static uint32_t check_id(struct argp_state *state, const char *what, const char 
 			 uint32_t callers)
 {
 	if (!known)
-		argp_error(state, "--%s: there is no %s \"%s\"", what, what, text);
+		argp_error(state, "unknown %s \"%s\"", what, text);
 	if (id == 0 && callers != 0)
-		argp_error(state, "--%s: a segment of %s 0 can be made by %s 0 alone", what, what, what);
+		argp_error(state, "--%s: only %s 0 can make a segment of %s 0", what, what, what);
 	return (uint32_t)id;
 }
 

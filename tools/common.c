@@ -93,7 +93,8 @@ enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA };
 
 static const struct argp_option rendering_options[] = {
 	{"compat", KEY_COMPAT, "seed|none", 0,
-	 "Whether metrics have the alias families of the reference guide as well; default seed: they have", 0},
+	 "seed (the default): also the metrics under the names that only the Python collector has; none: without them",
+	 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
 	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
 	HELP_OPTION,
@@ -111,11 +112,11 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 	case KEY_COMPAT:
 		rendering->without_compat = strcmp(text, "none") == 0;
 		if (!rendering->without_compat && strcmp(text, "seed") != 0)
-			argp_error(state, "\"%s\" is no set of compatible families: seed or none is expected", text);
+			argp_error(state, "unknown --compat \"%s\": expected seed or none", text);
 		return 0;
 	case KEY_CLASSIC_SCHEMA:
 		if (strlen(text) != 1 || *text < '0' || *text > '3')
-			argp_error(state, "\"%s\" is no schema of classic buckets: 0 to 3 is expected", text);
+			argp_error(state, "invalid --classic-schema \"%s\": expected 0 to 3", text);
 		rendering->classic_schema = (unsigned)(*text - '0');
 		return 0;
 	default:

@@ -260,7 +260,7 @@ static unsigned parse_number(const char *text, unsigned least, unsigned most, st
 	unsigned long number = strtoul(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || number < least || number > most)
-		argp_error(state, "\"%s\" is no number from %u to %u", text, least, most);
+		argp_error(state, "invalid number \"%s\": expected %u to %u", text, least, most);
 	return (unsigned)number;
 }
 

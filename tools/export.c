@@ -60,7 +60,7 @@ static const struct argp_option options[] = {
 	 0},
 	{"match", KEY_MATCH, "TEXT", 0, "Only components whose name contains TEXT", 0},
 	{"output", KEY_OUTPUT, "FILE", 0,
-	 "Replace FILE at once (mode 0644), for a textfile collector, instead of printing to standard output", 0},
+	 "Replace FILE atomically (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,
 	 "Export again every so many seconds, fractions allowed, until SIGINT or SIGTERM", 0},
 	{"check", KEY_CHECK, NULL, 0, "Check the segment's format and say what is wrong; print no metrics", 0},
@@ -87,7 +87,7 @@ static void check_segments(struct argp_state *state, const struct promcb_export_
 {
 	for (size_t i = 0; i < segments->count && segments->count > 1; i++) {
 		if (!promcb_segment_is_label(segments->items[i]))
-			argp_error(state, "--segment=%s makes no label: 1 to 255 bytes of UTF-8 are expected",
+			argp_error(state, "--segment=%s cannot be a label value: expected 1 to 255 bytes of UTF-8",
 				   segments->items[i]);
 	}
 }
@@ -105,8 +105,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_FORMAT:
 		if (promcb_format_parse(text, &arguments->format) < 0)
-			argp_error(state,
-				   "\"%s\" is no format: text, openmetrics, protobuf, json or health is expected",
+			argp_error(state, "unknown format \"%s\": expected text, openmetrics, protobuf, json or health",
 				   text);
 		return 0;
 	case KEY_MATCH:
@@ -118,8 +117,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_INTERVAL:
 		if (promcb_seconds_parse(text, strlen(text), &arguments->interval_ns) != PROMCB_LINE_GOOD ||
 		    arguments->interval_ns < INTERVAL_MIN_NS || arguments->interval_ns > INTERVAL_MAX_NS)
-			argp_error(state, "\"%s\" is no interval: 0.001 seconds to a year (31622400) are expected",
-				   text);
+			argp_error(state, "invalid interval \"%s\": expected 0.001 to 31622400 seconds (a year)", text);
 		return 0;
 	case KEY_CHECK:
 		arguments->check = true;
@@ -190,8 +188,9 @@ static int write_file(struct exporter *exporter)
 	int result = promcb_body_to_file(&exporter->body, exporter->arguments->output, &failed);
 
 	if (result == -EEXIST)
-		promcb_tool_complain("\"%s\" is no file, and is left alone: name a file, or leave out --output",
-				     exporter->arguments->output);
+		promcb_tool_complain(
+			"\"%s\" is not a regular file and is not replaced: name a file, or leave out --output",
+			exporter->arguments->output);
 	else if (result < 0 && result != exporter->error)
 		promcb_tool_complain("cannot write \"%s\": %s: %s", exporter->arguments->output, failed,
 				     strerror(-result));

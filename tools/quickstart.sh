@@ -41,7 +41,7 @@ while [ $# -gt 0 ]; do
   [ $# -eq 0 ] || shift
 done
 if ! [[ $seconds =~ ^[1-9][0-9]{0,4}$ ]]; then
-  echo "quickstart.sh: \"$seconds\" is no number of seconds: 1 to 99999 are expected" >&2
+  echo "quickstart.sh: invalid --seconds \"$seconds\": expected 1 to 99999" >&2
   exit 1
 fi
 

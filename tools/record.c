@@ -36,7 +36,7 @@ static const struct argp_option options[] = {
 	{"latency", KEY_LATENCY, "SECONDS", 0, "Record one call that took this long; with --success or --failure", 0},
 	{"success", KEY_SUCCESS, NULL, 0, "It succeeded", 0},
 	{"failure", KEY_FAILURE, NULL, 0, "It failed", 0},
-	{"state", KEY_STATE, "STATE", 0, "Tell the circuit breaker's state: closed, open or half_open", 0},
+	{"state", KEY_STATE, "STATE", 0, "Set the circuit breaker's state: closed, open or half_open", 0},
 	{"log", KEY_LOG, "LEVEL", 0, "Count one log line: debug, info, warning or error", 0},
 	{"stdin", KEY_STDIN, NULL, 0,
 	 "Record lines of standard input as they come: COMPONENT LATENCY_SECONDS OUTCOME, where OUTCOME is "
@@ -132,7 +132,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_LATENCY:
 		if (promcb_seconds_parse(text, strlen(text), &arguments->latency_ns) != PROMCB_LINE_GOOD)
-			argp_error(state, "\"%s\" is no latency: seconds are expected, 0 or more, such as 0.025", text);
+			argp_error(state, "invalid latency \"%s\": expected seconds, 0 or more, such as 0.025", text);
 		arguments->has_latency = true;
 		return 0;
 	case KEY_SUCCESS:
@@ -144,12 +144,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_STATE:
 		if (parse_state(text, &arguments->state) < 0)
-			argp_error(state, "\"%s\" is no state: closed, open or half_open is expected", text);
+			argp_error(state, "unknown state \"%s\": expected closed, open or half_open", text);
 		arguments->has_state = true;
 		return 0;
 	case KEY_LOG:
 		if (parse_level(text, &arguments->log) < 0)
-			argp_error(state, "\"%s\" is no log level: debug, info, warning or error is expected", text);
+			argp_error(state, "unknown log level \"%s\": expected debug, info, warning or error", text);
 		arguments->has_log = true;
 		return 0;
 	case KEY_STDIN:
@@ -191,10 +191,10 @@ int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_c
 		return 0;
 	fault = promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1));
 	if (fault)
-		promcb_tool_complain("no component can be called \"%s\": %s", name, fault);
+		promcb_tool_complain("invalid component name \"%s\": %s", name, fault);
 	else
-		promcb_tool_complain("component \"%s\" cannot be had (%s): its calls count as \"_overflow\"", name,
-				     promcb_strerror(result));
+		promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"",
+				     name, promcb_strerror(result));
 	return result;
 }
 

@@ -34,11 +34,11 @@ refused() {
 }
 
 refused "unrecognized option" promcb-export --nonsense
-refused "yaml" promcb-export --format=yaml
+refused 'unknown format "yaml"' promcb-export --format=yaml
 refused "unexpected argument" promcb-export something
 refused "all" promcb-export --compat=all
 for interval in 0 -1 nan inf 1s 1e99 0.0001 ""; do
-  refused "is no interval" promcb-export "--interval=$interval"
+  refused "invalid interval" promcb-export "--interval=$interval"
 done
 refused "exclude" promcb-export --check --list-segments
 refused "--check" promcb-export --check --interval=1
@@ -58,15 +58,15 @@ refused "--success or --failure" promcb-record component --latency=1
 refused "--latency" promcb-record component --success
 refused "exclude" promcb-record component --latency=1 --success --failure
 for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
-  refused "is no latency" promcb-record component "--latency=$latency" --success
+  refused "invalid latency" promcb-record component "--latency=$latency" --success
 done
-refused "is no state" promcb-record component --state=ajar
-refused "is no log level" promcb-record component --log=fatal
+refused "unknown state" promcb-record component --state=ajar
+refused "unknown log level" promcb-record component --log=fatal
 refused "--stdin" promcb-record --stdin component
 refused "--stdin" promcb-record --stdin --log=error
 
 refused "no command" promcb-admin
-refused "is no command" promcb-admin destroy
+refused "unknown command" promcb-admin destroy
 refused "COMPONENT or --all" promcb-admin reset
 refused "COMPONENT or --all" promcb-admin reset component --all
 refused "one component at a time" promcb-admin reset one two
@@ -74,7 +74,7 @@ refused "unexpected argument" promcb-admin info something
 refused "unexpected argument" promcb-admin remove something
 refused "unexpected argument" promcb-admin create something
 for size in 0 -1 1T 1KB K "" 999999999999999999999 1.5M; do
-  refused "is no size" promcb-admin create "--max-bytes=$size"
+  refused "invalid --max-bytes" promcb-admin create "--max-bytes=$size"
 done
 refused "1 to 65000" promcb-admin create --components=65001
 refused "1 to 65000" promcb-admin create --components=0
@@ -84,8 +84,8 @@ refused "3 to 5" promcb-admin create --schema=6
 refused "--window" promcb-admin create --window=0
 refused "--window" promcb-admin create --window=always
 for mode in 0 8 0400 01777 rw 0640x; do
-  refused "is no mode" promcb-admin create "--mode=$mode"
+  refused "invalid --mode" promcb-admin create "--mode=$mode"
 done
-refused "there is no owner" promcb-admin create --owner=no_such_user_at_all
-refused "there is no group" promcb-admin create --group=no_such_group_at_all
+refused "unknown owner" promcb-admin create --owner=no_such_user_at_all
+refused "unknown group" promcb-admin create --group=no_such_group_at_all
 exit 0

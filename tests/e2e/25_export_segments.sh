@@ -94,9 +94,9 @@ export_to_out 0 --segment="${one}*"
 iconv -f UTF-8 -t UTF-8 "$scratch/out" >/dev/null || fail "a body that is not UTF-8"
 for segment in "$one"$'\xff' '' "/$(printf '%0300d' 0)"; do
   export_to_out 2 --segment="$one" --segment="$segment"
-  grep -q 'makes no label' "$scratch/err" || fail "$(cat "$scratch/err")"
+  grep -q 'cannot be a label value' "$scratch/err" || fail "$(cat "$scratch/err")"
   timeout 20 "$sidecar" --segment="$one" --segment="$segment" 2>"$scratch/err" && fail "the sidecar takes $segment"
-  grep -q -e 'makes no label' -e 'is empty' "$scratch/err" || fail "$(cat "$scratch/err")"
+  grep -q -e 'cannot be a label value' -e 'is empty' "$scratch/err" || fail "$(cat "$scratch/err")"
 done
 rm "/dev/shm$one"$'\xff'
 

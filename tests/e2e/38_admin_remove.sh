@@ -87,6 +87,6 @@ grep -q "with rm" "$scratch/err" || fail "no hint to rm: $(cat "$scratch/err")"
 rm "$file"
 mkfifo "$file"
 "$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a FIFO is removed"
-grep -q "no regular file" "$scratch/err" || fail "it says $(cat "$scratch/err")"
+grep -q "not a regular file" "$scratch/err" || fail "it says $(cat "$scratch/err")"
 rm "$file"
 exit 0

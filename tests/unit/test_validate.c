@@ -11,6 +11,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -298,13 +299,18 @@ Test(validate, smallest_segments)
 				low = options.max_bytes;
 		}
 		options.max_bytes = low;
-		assert_refused(&options, "too small");
+		char least[64];
+
+		/* What would do is named. */
+		snprintf(least, sizeof(least), "need at least %" PRIu64 "K", high / 1024);
+		assert_refused(&options, least);
 		options.max_bytes = high;
 		g = made(&options, 4096);
 		assert_sound(&g);
 		cr_assert_eq(g.chunks, 8);
 	}
 	assert_refused(&(struct promcb_options){.max_bytes = 1}, "too small");
+	assert_refused(&(struct promcb_options){.max_bytes = 1024}, "a maximum size of 1024 bytes is too small");
 }
 
 /* A chunk's word has 12 bits for how many were carved. */

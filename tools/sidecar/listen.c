@@ -90,7 +90,7 @@ static int listen_file(struct sidecar_listeners *listeners, const char *name, ch
 	mode_t mask;
 
 	if (!*path || strlen(path) >= sizeof(address.sun_path))
-		return fail(EINVAL, name, "a path of 1 to 107 bytes is expected", message, message_size);
+		return fail(EINVAL, name, "expected a path of 1 to 107 bytes", message, message_size);
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
@@ -190,7 +190,7 @@ int sidecar_listen(struct sidecar_listeners *listeners, const char *address, cha
 		return listen_file(listeners, address, message, message_size);
 	if (!colon || !(colon[1] >= '0' && colon[1] <= '9') || (port = strtoul(colon + 1, &end, 10), *end) ||
 	    port > 65535) {
-		snprintf(message, message_size, "cannot listen on \"%s\": HOST:PORT, :PORT or unix:PATH is expected",
+		snprintf(message, message_size, "cannot listen on \"%s\": expected HOST:PORT, :PORT or unix:PATH",
 			 address);
 		return -EINVAL;
 	}

@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
 	 "Fail unless systemd passes sockets to listen on; those are used anyway where no address is given", 0},
 	{"web.max-requests", KEY_MAX_REQUESTS, "N", 0, "Scrapes served at the same time; default 40, 0: no limit", 0},
 	{"web.max-connections", KEY_MAX_CONNECTIONS, "N", 0,
-	 "Open connections; beyond that the one that was useful longest ago is closed; default 512", 0},
+	 "Open connections; for one more, the least recently used is closed; default 512", 0},
 	{"web.disable-exporter-metrics", KEY_NO_EXPORTER, NULL, 0,
 	 "Leave out the metrics about this process (process_*, promcb_http_*)", 0},
 	{"web.share-ms", KEY_SHARE, "MS", 0,
@@ -67,7 +67,7 @@ static unsigned parse_number(struct argp_state *state, const char *option, const
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end || errno || value > most)
-		argp_error(state, "--%s=%s: a number from 0 to %u is expected", option, text, most);
+		argp_error(state, "invalid --%s \"%s\": expected a number from 0 to %u", option, text, most);
 	return (unsigned)value;
 }
 
@@ -86,7 +86,7 @@ static void parse_path(struct argp_state *state, const char *text, struct sideca
 	static const char *const taken[] = {"/", "/health/metrics", "/prometheus/query", "/-/healthy", "/-/ready"};
 
 	if (*text != '/' || strpbrk(text, " ?#"))
-		argp_error(state, "--web.telemetry-path=%s: a path that begins with / is expected", text);
+		argp_error(state, "invalid --web.telemetry-path \"%s\": expected a path that begins with /", text);
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
 		if (strcmp(text, taken[i]) == 0)
 			argp_error(state, "--web.telemetry-path=%s: something else is served there", text);
@@ -134,7 +134,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_LEVEL:
 		if (sidecar_log_parse_level(text, &out->log_level) < 0)
-			argp_error(state, "--log.level=%s: debug, info, warn or error is expected", text);
+			argp_error(state, "unknown --log.level \"%s\": expected debug, info, warn or error", text);
 		return 0;
 	case KEY_USER:
 		out->user = text;
@@ -148,7 +148,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		/* A glob pattern's finds are looked at one by one. */
 		for (size_t i = 0; i < out->segment_count && out->segment_count > 1; i++) {
 			if (!promcb_segment_is_label(out->segments[i]))
-				argp_error(state, "--segment=%s makes no label: 1 to 255 bytes of UTF-8 are expected",
+				argp_error(state,
+					   "--segment=%s cannot be a label value: expected 1 to 255 bytes of UTF-8",
 					   out->segments[i]);
 		}
 		return 0;
