@@ -6,6 +6,7 @@
  */
 #include "collect.h"
 
+#include "bucket.h"
 #include "rings.h"
 
 #include <errno.h>
@@ -142,7 +143,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	failure_ns = promcb_load_relaxed(&block->last_failure_ns);
 	if (failure_ns > into->last_failure_ns)
 		into->last_failure_ns = failure_ns;
-	c->snapshot->info.saturated_calls += promcb_load_relaxed(&block->saturated);
+	into->saturated += promcb_load_relaxed(&block->saturated);
 	c->snapshot->info.backward_calls += promcb_load_relaxed(&block->backward);
 	if (kind == PROMCB_BLOCK_OVERFLOW)
 		c->snapshot->info.overflow_calls += calls;
@@ -215,9 +216,10 @@ static void finish(struct promcb_snapshot_component *component, const struct pro
 				less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);
 			component->calls[outcome] += component->cells[outcome][cell];
 		}
-		component->latency_sum_ns[outcome] =
-			less(component->latency_sum_ns[outcome], baseline->latency_sum_ns[outcome]);
+		/* Both are modulo 2^64, and so is the difference. */
+		component->latency_sum_ns[outcome] -= baseline->latency_sum_ns[outcome];
 	}
+	component->saturated = less(component->saturated, baseline->saturated);
 	for (unsigned level = 0; level < 4; level++)
 		component->log_entries[level] = less(component->log_entries[level], baseline->log_entries[level]);
 	for (unsigned state = 0; state < 3; state++)
@@ -227,6 +229,38 @@ static void finish(struct promcb_snapshot_component *component, const struct pro
 	component->since_ns = baseline->last_failure_ns;
 	if (component->last_failure_ns < component->since_ns)
 		component->last_failure_ns = 0;
+}
+
+/*
+ * How often the sum passed 2^64 ns. What it is modulo 2^64 is exact; how much it is about, the cells say: a call's
+ * latency is known to a twentieth, and one that was cut down exactly. That tells 2^64 ns apart as long as all the
+ * others of a component come to less than 2^67, which are 4,600 years.
+ */
+static uint64_t count_wraps(const struct promcb_snapshot_component *component, uint32_t schema, uint32_t cells)
+{
+	const double wrap = 18446744073709551616.0;
+	uint64_t low_ns = component->latency_sum_ns[0] + component->latency_sum_ns[1];
+	uint64_t last = component->cells[0][cells - 1] + component->cells[1][cells - 1];
+	uint64_t longest = component->saturated < last ? component->saturated : last;
+	double about = (double)longest * (double)PROMCB_LATENCY_MAX_NS;
+
+	/* With so few it cannot have. */
+	if (component->calls[0] + component->calls[1] < UINT64_MAX / PROMCB_LATENCY_MAX_NS)
+		return 0;
+	for (uint32_t cell = 1; cell < cells; cell++) {
+		uint64_t calls = component->cells[0][cell] + component->cells[1][cell];
+
+		if (cell == cells - 1)
+			calls -= longest;
+		if (calls)
+			about += (double)calls *
+				 ((double)promcb_bucket_upper_ns(schema, cell - 1) + 1 +
+				  (double)promcb_bucket_upper_ns(schema, cell)) /
+				 2;
+	}
+	double wraps = (about - (double)low_ns) / wrap + 0.5;
+
+	return wraps < 1 ? 0 : wraps < (double)(1 << 29) ? (uint64_t)wraps : (1 << 29) - 1;
 }
 
 static bool is_listed(const struct promcb_snapshot_component *c, bool after_reset, bool reserved)
@@ -329,9 +363,14 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 	if (result == 0)
 		result = promcb_rings_digest(&c.rings, snapshot, c.baselines, scratch);
 	if (result == 0) {
-		for (size_t i = 0; i < snapshot->count; i++)
+		for (size_t i = 0; i < snapshot->count; i++) {
+			struct promcb_snapshot_component *component = &snapshot->components[i];
+
+			snapshot->info.saturated_calls += component->saturated;
 			if (c.baselines[i])
-				finish(&snapshot->components[i], c.baselines[i], snapshot->cells);
+				finish(component, c.baselines[i], snapshot->cells);
+			component->latency_sum_wraps = count_wraps(component, snapshot->schema, snapshot->cells);
+		}
 		drop_unlisted(&c);
 		qsort(snapshot->components, snapshot->count, sizeof(*snapshot->components), compare_names);
 		result = check_names(&c);

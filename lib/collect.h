@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * collect.h: reads the cells of all listed blocks into a snapshot. May include: image.h, quantile.h, rings.h,
- * snapshot.h.
+ * collect.h: reads the cells of all listed blocks into a snapshot. May include: bucket.h, image.h, quantile.h,
+ * rings.h, snapshot.h.
  */
 #ifndef PROMCB_COLLECT_H
 #define PROMCB_COLLECT_H

@@ -84,11 +84,6 @@ static inline uint64_t promcb_measured_calls(const struct promcb_snapshot_compon
 	return promcb_calls(component) - component->unmeasured[0] - component->unmeasured[1];
 }
 
-static inline uint64_t promcb_latency_sum_ns(const struct promcb_snapshot_component *component)
-{
-	return component->latency_sum_ns[0] + component->latency_sum_ns[1];
-}
-
 static inline double promcb_failure_rate(const struct promcb_snapshot_component *component)
 {
 	uint64_t total = promcb_calls(component);

@@ -236,7 +236,7 @@ void promcb_render_health(const struct promcb_rendering *rendering)
 	print_components(rendering, NULL, health_summary);
 	promcb_sink_text(sink, ", \"timestamp\": ");
 	/* Without a segment, the time of the answer. */
-	print(sink, taken_ns ? json_real((double)taken_ns / 1e9) : json_integer((json_int_t)time(NULL)));
+	print(sink, taken_ns ? json_real(promcb_ns_double(taken_ns)) : json_integer((json_int_t)time(NULL)));
 	promcb_sink_text(sink, ", \"unreadable_segments\": ");
 	print(sink, whole(unreadable));
 	promcb_sink_text(sink, "}\n");

@@ -174,10 +174,11 @@ static double latency_seconds(const struct promcb_recent *recent, double nanosec
 static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
 			const struct promcb_snapshot_component *component)
 {
+	const struct promcb_latency_sum sum = promcb_latency_sum(component);
 	uint8_t value[16 + 16 + PROMCB_QUANTILES * 24 + SIMPLE_ROOM], *at = value;
 
 	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_measured_calls(component));
-	at = promcb_put_double(at, SUMMARY_SUM, (double)promcb_latency_sum_ns(component) / 1e9);
+	at = promcb_put_double(at, SUMMARY_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 		at = promcb_put_tag(at, SUMMARY_QUANTILE, PROMCB_WIRE_BYTES);
 		at = promcb_put_varint(at, 18);
@@ -245,6 +246,7 @@ static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *c
 static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
 			 const struct promcb_snapshot *snapshot, const struct promcb_snapshot_component *component)
 {
+	const struct promcb_latency_sum sum = promcb_latency_sum(component);
 	const struct promcb_classic *classic = &p->classic;
 	uint32_t cells = snapshot->cells;
 	/* The value from the front; deltas further back, until their length is known. */
@@ -259,7 +261,7 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 		return;
 	deltas = deltas_end = value + front;
 	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_measured_calls(component));
-	at = promcb_put_double(at, HISTOGRAM_SUM, (double)promcb_latency_sum_ns(component) / 1e9);
+	at = promcb_put_double(at, HISTOGRAM_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
 	for (unsigned i = 0; i < classic->count; i++) {
 		below += promcb_calls_in(component, from, classic->end[i]);
 		from = classic->end[i];
@@ -312,10 +314,10 @@ static bool single_value(enum promcb_family_kind kind, const struct promcb_snaps
 		*out = component->state;
 		return true;
 	case PROMCB_KIND_LAST_STATE_CHANGE:
-		*out = (double)component->last_state_change_ns / 1e9;
+		*out = promcb_ns_double(component->last_state_change_ns);
 		return component->last_state_change_ns != 0;
 	case PROMCB_KIND_LAST_FAILURE:
-		*out = (double)component->last_failure_ns / 1e9;
+		*out = promcb_ns_double(component->last_failure_ns);
 		return component->last_failure_ns != 0;
 	default:
 		return false;

@@ -256,7 +256,7 @@ static void lines_latency(const struct text *text, const char *name)
 			at = put_suffixed(at, &series, label, &quantiles[q]);
 			at = put_recent(at, &component->recent, component->recent.quantile_ns[q]);
 		}
-		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
+		at = put_sum(put_plain(at, &sum, label), component);
 		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}
@@ -322,7 +322,7 @@ static void lines_duration(const struct text *text, const char *name)
 			digits_bytes = (size_t)(at - digits);
 		}
 		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_measured_calls(component));
-		at = put_seconds(put_plain(at, &sum, label), promcb_latency_sum_ns(component));
+		at = put_sum(put_plain(at, &sum, label), component);
 		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
 		promcb_sink_wrote(text->sink, at);
 	}

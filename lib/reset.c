@@ -20,6 +20,7 @@ static void add_block(struct promcb_block *sum, struct promcb_block *block, uint
 		sum->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
 		sum->unmeasured[outcome] += promcb_load_relaxed(&block->unmeasured[outcome]);
 	}
+	sum->saturated += promcb_load_relaxed(&block->saturated);
 	for (unsigned level = 0; level < 4; level++)
 		sum->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
 	for (uint32_t cell = 0; cell < 2 * cells; cell++)

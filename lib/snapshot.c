@@ -56,6 +56,7 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 		return -ENOENT;
 	const struct promcb_snapshot_component *c = &snapshot->components[index];
 	const struct promcb_recent *recent = &c->recent;
+	const struct promcb_latency_sum sum = promcb_latency_sum(c);
 	uint64_t calls = c->calls[0] + c->calls[1];
 
 	*out = (struct promcb_summary){
@@ -66,7 +67,7 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 		.unmeasured_calls = c->unmeasured[0] + c->unmeasured[1],
 		.success_rate = percent(c->calls[0], calls, 0),
 		.failure_rate = percent(c->calls[1], calls, 0),
-		.latency_sum = seconds((double)(c->latency_sum_ns[0] + c->latency_sum_ns[1])),
+		.latency_sum = promcb_seconds_double(sum.seconds, sum.nanoseconds),
 		.avg_latency = recent->measured ? seconds(recent->average_ns) : NAN,
 		.min_latency = recent->measured ? seconds(recent->minimum_ns) : NAN,
 		.max_latency = recent->measured ? seconds(recent->maximum_ns) : NAN,
@@ -78,8 +79,8 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 		.recent_calls = recent->calls,
 		.recent_failure_rate = percent(recent->failures, recent->calls, NAN),
 		.state = (enum promcb_state)c->state,
-		.last_state_change = c->last_state_change_ns ? seconds((double)c->last_state_change_ns) : NAN,
-		.last_failure_time = c->last_failure_ns ? seconds((double)c->last_failure_ns) : NAN,
+		.last_state_change = c->last_state_change_ns ? promcb_ns_double(c->last_state_change_ns) : NAN,
+		.last_failure_time = c->last_failure_ns ? promcb_ns_double(c->last_failure_ns) : NAN,
 	};
 	memcpy(out->transitions, c->transitions, sizeof(out->transitions));
 	memcpy(out->log_entries, c->log_entries, sizeof(out->log_entries));

@@ -41,7 +41,9 @@ struct promcb_snapshot_component {
 	uint64_t empty;                         /* bit i: cells i << schema and up, an octave, hold nothing */
 	uint64_t calls[PROMCB_OUTCOMES];
 	uint64_t unmeasured[PROMCB_OUTCOMES];   /* of the calls: those without a latency */
-	uint64_t latency_sum_ns[PROMCB_OUTCOMES];
+	uint64_t latency_sum_ns[PROMCB_OUTCOMES]; /* modulo 2^64, as both together are */
+	uint64_t latency_sum_wraps;             /* how often 2^64 ns are to be added to both together */
+	uint64_t saturated;                     /* calls that were counted as the longest latency there is */
 	uint64_t transitions[3];
 	uint64_t log_entries[4];
 	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */
@@ -49,6 +51,43 @@ struct promcb_snapshot_component {
 	uint64_t since_ns;                      /* Unix nanoseconds of the component's creation, or its last reset */
 	struct promcb_recent recent;
 };
+
+/* Seconds and nanoseconds. */
+struct promcb_latency_sum {
+	uint64_t seconds;
+	uint32_t nanoseconds;
+};
+
+/* The latency of all calls of a component. */
+static inline struct promcb_latency_sum promcb_latency_sum(const struct promcb_snapshot_component *component)
+{
+	const uint64_t second = 1000000000, wrap_seconds = 18446744073, wrap_ns = 709551616;
+	uint64_t low_ns = component->latency_sum_ns[0] + component->latency_sum_ns[1];
+	/* Below 2^29 wraps, which are more calls than a word can count, nothing here exceeds 64 bits. */
+	uint64_t rest_ns = low_ns % second + component->latency_sum_wraps * wrap_ns;
+
+	return (struct promcb_latency_sum){
+		component->latency_sum_wraps * wrap_seconds + low_ns / second + rest_ns / second,
+		(uint32_t)(rest_ns % second),
+	};
+}
+
+/*
+ * The double that is nearest to so much time, which is what the digits of the text formats read as. (double)ns / 1e9
+ * rounds twice from 2^53 ns on. That the sum here is rounded right, too: a second has 5^9 x 2^9 nanoseconds, so what
+ * lies between two doubles of 2^23 seconds or more is never nearer than 2^-51 s to the middle of them, unless it is it.
+ */
+static inline double promcb_seconds_double(uint64_t seconds, uint32_t nanoseconds)
+{
+	if (seconds < (uint64_t)1 << 23)
+		return (double)(seconds * 1000000000 + nanoseconds) / 1e9;
+	return (double)seconds + nanoseconds / 1e9;
+}
+
+static inline double promcb_ns_double(uint64_t nanoseconds)
+{
+	return promcb_seconds_double(nanoseconds / 1000000000, (uint32_t)(nanoseconds % 1000000000));
+}
 
 struct promcb_snapshot {
 	struct promcb_segment_info info;
