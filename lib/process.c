@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "headroom.h"
 #include "lock.h"
+#include "pin.h"
 #include "recorder.h"
 
 #include <errno.h>
@@ -342,6 +343,8 @@ int promcb_process_start(void)
 {
 	int result = 0;
 
+	/* Outside of what follows, where a thread that loads a plugin may wait, and holds what this waits for. */
+	promcb_pin();
 	enter_start();
 	PROMCB_INJECT("process: starting");
 	if (!promcb_process) {

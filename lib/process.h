@@ -4,7 +4,7 @@
  * nothing that it must not survive.
  *
  * May include: segment.h, cancel.h, clock.h, headroom.h; process.c also lock.h and recorder.h, whose memory a child
- * must renew.
+ * must renew, and pin.h.
  *
  * Invariants
  *   - struct promcb_process lies in memory that the kernel wipes in any child (MADV_WIPEONFORK), raw clone included:
