@@ -179,6 +179,9 @@ int promcb_segment_attach(struct promcb_segment *segment, const char *path, cons
 			exclusive = false;
 		else if (result != -EEXIST || exclusive)
 			return result;
+		else if (message)
+			/* Somebody was faster, which is as good. */
+			message->text[0] = 0;
 	}
 	return promcb_message_error(message, -EAGAIN, "%s is being created and removed over and over", path);
 }

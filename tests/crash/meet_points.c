@@ -7,6 +7,8 @@
  *     and records by itself. It waited for ever for the lock of a thread that it does not have.
  *   - admin_removed_a_newer_segment: of two removers, none removes a segment that was made after it looked at the
  *     name. The slower one did.
+ *   - create_slower_creator_complained: of two creators the slower one attaches, without a word. promcb-record printed
+ *     a warning that the segment exists.
  *   - reader_gave_up_after_one_try: a reader that a reset met once, and that was kept from running for longer than
  *     its patience, tries again.
  */
@@ -172,6 +174,39 @@ static void removers(void)
 	printf("two removers: one removes, and nothing newer\n");
 }
 
+/* The first creator has a whole segment without a name yet; the second is faster. */
+static void creators(void)
+{
+	promcb_remove(stress_segment, true, NULL);
+	meet_at("create: nameless");
+	meeting_pid = 0;
+	pid_t slow = fork();
+
+	CHECK(slow >= 0, "fork");
+	if (slow == 0) {
+		struct promcb_message message = {.text = ""};
+		const struct promcb_options options = {.message = &message};
+		struct promcb *metrics;
+
+		alarm(PATIENCE_SECONDS);
+		meeting_pid = getpid();
+		if (promcb_open(stress_segment, &options, &metrics) < 0)
+			_exit(1);
+		if (message.text[0])
+			fprintf(stderr, "%s\n", message.text);
+		_exit(message.text[0] ? 2 : 0);
+	}
+	await_arrival();
+	CHECK(promcb_create(stress_segment, NULL, NULL) == 0, "create");
+	promcb_store_release(&shared->go_on, 1);
+	int status = stress_wait(slow);
+
+	CHECK(status == 0, "create_slower_creator_complained: it ended with %d", status);
+	meeting_point = NULL;
+	promcb_remove(stress_segment, true, NULL);
+	printf("two creators: the slower one attaches, without a word\n");
+}
+
 static void starved_reader(void)
 {
 	struct promcb *metrics = stress_open(NULL);
@@ -194,6 +229,7 @@ int main(void)
 	CHECK(shared != MAP_FAILED, "mmap");
 	fork_while_starting();
 	removers();
+	creators();
 	starved_reader();
 	stress_remove();
 	return 0;
