@@ -10,8 +10,11 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SHARED_MEMORY "/dev/shm"
 
@@ -20,6 +23,10 @@ struct search {
 	bool (*is_known)(void *context, const char *name);
 	void *context;
 	struct promcb_segment_names *names;
+	struct identity {
+		dev_t device;
+		ino_t inode;            /* 0: none, or unknown */
+	} identities[PROMCB_SEGMENT_NAMES_MAX];
 };
 
 bool promcb_segment_is_pattern(const char *name)
@@ -52,17 +59,44 @@ void promcb_segment_names_free(struct promcb_segment_names *names)
 		free(names->items[--names->count]);
 }
 
-/* A name that stands there already is not added. */
+/* "/name" is a name of POSIX shared memory; with another slash it is a path. */
+static bool is_path(const char *name)
+{
+	return *name && strchr(name + 1, '/');
+}
+
+/* The file that a name leads to, if there is one. Links at its end are not followed by readers either. */
+static struct identity identify(const char *name)
+{
+	char path[sizeof(SHARED_MEMORY "/") + NAME_MAX + 1];
+	struct stat status;
+
+	if (!is_path(name)) {
+		if (snprintf(path, sizeof(path), SHARED_MEMORY "/%s", name + (*name == '/')) >= (int)sizeof(path))
+			return (struct identity){.inode = 0};
+		name = path;
+	}
+	if (lstat(name, &status) < 0 || !S_ISREG(status.st_mode))
+		return (struct identity){.inode = 0};
+	return (struct identity){status.st_dev, status.st_ino};
+}
+
+/* A name that stands there already is not added, nor is another one of a file that does: its series would count twice. */
 static int add(struct search *search, const char *name)
 {
 	struct promcb_segment_names *names = search->names;
+	struct identity identity = identify(name);
 
 	for (size_t i = 0; i < names->count; i++) {
 		if (strcmp(names->items[i], name) == 0)
 			return 0;
+		if (identity.inode && search->identities[i].inode == identity.inode &&
+		    search->identities[i].device == identity.device)
+			return 0;
 	}
 	if (names->count == PROMCB_SEGMENT_NAMES_MAX)
 		return -E2BIG;
+	search->identities[names->count] = identity;
 	names->items[names->count] = strdup(name);
 	return names->items[names->count++] ? 0 : (names->count--, -ENOMEM);
 }
@@ -84,13 +118,12 @@ static int add_if_segment(struct search *search, const char *name)
 
 static int find_pattern(struct search *search, const char *pattern)
 {
-	/* "/name" is a name of POSIX shared memory; with another slash it is a path. */
-	bool is_path = strchr(pattern + 1, '/') != NULL;
+	bool of_paths = is_path(pattern);
 	char *path = NULL;
 	glob_t found;
 	int result;
 
-	if (!is_path) {
+	if (!of_paths) {
 		path = malloc(sizeof(SHARED_MEMORY "/") + strlen(pattern));
 		if (!path)
 			return -ENOMEM;
@@ -103,8 +136,8 @@ static int find_pattern(struct search *search, const char *pattern)
 		return result == GLOB_NOSPACE ? -ENOMEM : 0;
 	result = 0;
 	for (size_t i = 0; i < found.gl_pathc && result == 0; i++)
-		result =
-			add_if_segment(search, is_path ? found.gl_pathv[i] : found.gl_pathv[i] + strlen(SHARED_MEMORY));
+		result = add_if_segment(search,
+					of_paths ? found.gl_pathv[i] : found.gl_pathv[i] + strlen(SHARED_MEMORY));
 	globfree(&found);
 	return result;
 }
@@ -113,7 +146,7 @@ int promcb_segment_names_find(const char *const *patterns, size_t count,
 			      bool (*is_known)(void *context, const char *name), void *context,
 			      struct promcb_segment_names *out)
 {
-	struct search search = {is_known, context, out};
+	struct search search = {.is_known = is_known, .context = context, .names = out};
 	int result = 0;
 
 	out->count = 0;

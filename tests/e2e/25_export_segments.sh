@@ -51,6 +51,23 @@ for format in text openmetrics; do
   diff <(steady "$scratch/out") <(steady "$scratch/body") || fail "$format of the sidecar"
 done
 stop
+# One file of several names counts once: a name and its path, a link, a way through a directory that is a link.
+ln "/dev/shm$one" "/dev/shm${one}_again"
+ln -s /dev/shm "$scratch/linked"
+start --segment="${PROMCB_SEGMENT}_*" --segment="/dev/shm$one" --segment="$scratch/linked$two" --web.share-ms=0
+answers 200 /metrics
+cp "$scratch/body" "$scratch/out"
+[ "$(grep '^promcb_up' "$scratch/out")" = "promcb_up{segment=\"$one\"} 1
+promcb_up{segment=\"$two\"} 1" ] || fail "one file twice: $(grep '^promcb_up' "$scratch/out")"
+export_to_out 0 --segment="$scratch/linked$two" --segment="/dev/shm$two" --segment="$one" --segment="${one}_again"
+[ "$(grep '^promcb_up' "$scratch/out")" = "promcb_up{segment=\"$scratch/linked$two\"} 1
+promcb_up{segment=\"$one\"} 1" ] || fail "one file twice: $(grep '^promcb_up' "$scratch/out")"
+# The other name goes on where the first one goes.
+rm "/dev/shm$one"
+answers 200 /metrics
+grep -q -x -F -e "promcb_up{segment=\"${one}_again\"} 1" "$scratch/body" || fail "the other name is not served"
+stop
+mv "/dev/shm${one}_again" "/dev/shm$one"
 export_to_out 0 --segment="$one" --segment="$two" --format=protobuf
 grep -q -a -F "$two" "$scratch/out" || fail "protobuf has no labels"
 export_to_out 0 --segment="$one" --segment="$two" --format=json
