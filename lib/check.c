@@ -120,6 +120,18 @@ static void check_claims(struct findings *findings, const struct promcb_image *i
 	}
 }
 
+static void check_clocks(struct findings *findings, const struct promcb_image *image,
+			 const struct promcb_source *source)
+{
+	for (uint32_t lane = 0; lane < image->geometry->lanes && !promcb_source_is_late(source); lane++)
+		if (image->lanes[lane].used && !image->lanes[lane].samples_count &&
+		    promcb_source_is_held(source, lane) == 1)
+			find(findings,
+			     "lane %u is held by a process whose clock is not known here, as if it ran under another "
+			     "boot: its calls count, and have no recent quantiles",
+			     lane);
+}
+
 int promcb_check(struct promcb_source *source, void (*report)(void *context, const char *sentence), void *context)
 {
 	struct findings findings = {.report = report, .context = context};
@@ -133,6 +145,7 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 		check_chunks(&findings, &image);
 		check_blocks(&findings, &image, source);
 		check_claims(&findings, &image, source);
+		check_clocks(&findings, &image, source);
 	}
 	promcb_image_free(&image);
 	if (result == -ENOMEM)

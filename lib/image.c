@@ -123,11 +123,27 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 	return 0;
 }
 
+static void compare_clocks(struct promcb_image_lane *listed, const struct promcb_lane *entry,
+			   const struct promcb_domain *here)
+{
+	struct promcb_domain there;
+	enum promcb_clocks clocks;
+
+	/* [LANE] acquire: by which clock it stamps, the word that is stored last first, before the samples. */
+	there.birth = promcb_load_acquire(&entry->birth);
+	there.boot = promcb_load_acquire(&entry->boot);                       /* [LANE] */
+	there.time_namespace = promcb_load_acquire(&entry->time_namespace);   /* [LANE] */
+	there.clock_offset_ns = promcb_load_acquire(&entry->clock_offset_ns); /* [LANE] */
+	clocks = promcb_domain_compare(here, &there);
+	listed->samples_count = clocks != PROMCB_CLOCKS_FOREIGN;
+	if (clocks == PROMCB_CLOCKS_SHIFTED)
+		listed->shift_ns = (int64_t)(there.clock_offset_ns - here->clock_offset_ns);
+}
+
 static int list_lanes(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *buffer = aligned_alloc(64, (g->components * sizeof(uint32_t) + 63) / 64 * 64);
-	const struct promcb_domain here = image->here;
 	int result = buffer ? 0 : -ENOMEM;
 
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++) {
@@ -141,15 +157,7 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 			continue;
 		listed->used = true;
 		listed->cookie = promcb_load_relaxed(&entry->owner_cookie);
-		/* [LANE] acquire: by which clock it stamps, before the samples. */
-		listed->samples_count = promcb_load_acquire(&entry->boot) == here.boot;
-		/*
-		 * Both clocks read the same real time, so the difference of their offsets is that of the namespaces.
-		 * [LANE] acquire: the namespace before the offset.
-		 */
-		if (promcb_load_acquire(&entry->time_namespace) != here.time_namespace)
-			listed->shift_ns =
-				(int64_t)(promcb_load_acquire(&entry->clock_offset_ns) - here.clock_offset_ns);
+		compare_clocks(listed, entry, &image->here);
 		result = list_blocks(image, source, lane, buffer, message);
 	}
 	free(buffer);
@@ -192,8 +200,9 @@ int promcb_image_make(struct promcb_image *image, struct promcb_source *source, 
 	const struct promcb_geometry *g = &source->header.geometry;
 	int result;
 
-	*image = (struct promcb_image){
-		.geometry = g, .here = promcb_domain_now(), .block_count = g->chunks * promcb_blocks_per_chunk(g)};
+	*image = (struct promcb_image){.geometry = g,
+				       .here = promcb_domain_now(source->birth),
+				       .block_count = g->chunks * promcb_blocks_per_chunk(g)};
 	image->components = calloc(g->components, sizeof(*image->components));
 	image->index_of = calloc(g->components, sizeof(*image->index_of));
 	image->block_component = calloc(image->block_count, sizeof(*image->block_component));

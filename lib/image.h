@@ -29,9 +29,9 @@ struct promcb_image_component {
 
 struct promcb_image_lane {
 	bool used;
-	bool samples_count;             /* its stamps are of this boot */
+	bool samples_count;             /* its stamps are not of another boot */
 	uint64_t cookie;
-	int64_t shift_ns;               /* to add to its stamps: another time namespace */
+	int64_t shift_ns;               /* to add to its stamps: its clock is another */
 };
 
 struct promcb_image {

@@ -56,7 +56,7 @@ static uint64_t *own_ring(struct promcb_segment *segment, const struct promcb_bl
 	return promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) ? ring : NULL;
 }
 
-/* Stamps of another boot or time namespace mean nothing here: empty the rings that the lane came with. */
+/* Stamps by another clock mean nothing here: empty the rings that the lane came with. */
 static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 {
 	const struct promcb_geometry *g = &segment->geometry;
@@ -76,11 +76,23 @@ static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 	}
 }
 
+static bool stamps_differ(const struct promcb_lane *entry, const struct promcb_domain *here)
+{
+	const struct promcb_domain there = {
+		.boot = promcb_load_relaxed(&entry->boot),
+		.time_namespace = promcb_load_relaxed(&entry->time_namespace),
+		.birth = promcb_load_relaxed(&entry->birth),
+		.clock_offset_ns = promcb_load_relaxed(&entry->clock_offset_ns),
+	};
+
+	return promcb_domain_compare(here, &there) != PROMCB_CLOCKS_SAME;
+}
+
 /* After the lock: memory behind what the lane came with, our name on it. */
 static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_seat *seat)
 {
 	const struct promcb_geometry *g = &segment->geometry;
-	const struct promcb_domain here = promcb_domain_now();
+	const struct promcb_domain here = promcb_domain_now(segment->birth);
 	struct promcb_lane *entry = promcb_segment_lane(segment, lane);
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
 	int fd;
@@ -98,8 +110,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 		if (promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) &&
 		    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0)
 			return -ENOSPC;
-	if (promcb_load_relaxed(&entry->used) && (promcb_load_relaxed(&entry->boot) != here.boot ||
-						  promcb_load_relaxed(&entry->time_namespace) != here.time_namespace))
+	if (promcb_load_relaxed(&entry->used) && stamps_differ(entry, &here))
 		forget_samples(segment, lane);
 	PROMCB_INJECT("lane: reserved");
 	promcb_store_relaxed(&entry->owner_cookie, promcb_process->cookie);
@@ -108,6 +119,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	promcb_store_release(&entry->clock_offset_ns, here.clock_offset_ns);
 	promcb_store_release(&entry->time_namespace, here.time_namespace);
 	promcb_store_release(&entry->boot, here.boot);
+	promcb_store_release(&entry->birth, here.birth);
 	promcb_store_relaxed(&entry->taken, promcb_load_relaxed(&entry->taken) + 1);
 	fd = promcb_descriptor_open("/proc/self/comm", O_RDONLY, 0);
 	if (fd >= 0) {

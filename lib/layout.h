@@ -37,10 +37,10 @@
  *            would be believed. The link that names the file comes after, so this is for copies made meanwhile.
  *   [LANE]   lane.c gives a lane's directory memory, then sets used; image.c and reset.c read used before the
  *            directory. A reader would touch a hole, which takes memory. Each later owner empties the rings of samples
- *            by another clock, then says by which clock it stamps: clock_offset_ns, time_namespace, boot; image.c reads
- *            boot, time_namespace, clock_offset_ns, then the samples. A scrape would take samples of another boot for
- *            its own. A mix of two owners' words gives samples that are off by the difference of their clocks, in one
- *            scrape, and no more.
+ *            by another clock, then says by which clock it stamps: clock_offset_ns, time_namespace, boot, birth;
+ *            image.c reads birth, boot, time_namespace, clock_offset_ns, then the samples. A scrape would take samples
+ *            of another boot for its own. A mix of two owners' words gives samples that are off by the difference of
+ *            their clocks, in one scrape, and no more.
  *   [DIR]    lane.c zeroes and fills a block's header, then stores its number in the directory; image.c and reset.c
  *            load the number before the block. A scrape would count what a dead lane left there. After the number the
  *            chunk's count: the lane's next owner, ordered by the lock, finds at most one number that is not counted.
@@ -159,12 +159,13 @@ struct promcb_lane {
 	uint64_t used;                  /* 1: the lane was ever taken, its directory has memory. [LANE] */
 	uint64_t owner_cookie;          /* random per process and attach: tells producers apart */
 	uint64_t pid;                   /* of the owner, in its own pid namespace; for display */
-	uint64_t boot;                  /* hash of the boot id under which the owner stamps */
-	uint64_t time_namespace;        /* inode of its time namespace */
+	uint64_t boot;                  /* hash of the boot id under which the owner stamps; 0: not known */
+	uint64_t time_namespace;        /* inode of its time namespace; 0: not known, or there are none */
 	uint64_t clock_offset_ns;       /* CLOCK_REALTIME - CLOCK_MONOTONIC when the lane was taken */
 	uint64_t comm[2];               /* of the owner, 16 bytes, for display */
 	uint64_t taken;                 /* how many times the lane was taken */
-	uint64_t reserved[7];
+	uint64_t birth;                 /* hash of the file, by its birth, as the owner found it; 0: not known */
+	uint64_t reserved[6];
 };
 
 struct promcb_descriptor {
@@ -186,11 +187,12 @@ struct promcb_descriptor {
 
 /*
  * A baseline is a block that holds what stood in all blocks of the component, with the CLOCK_MONOTONIC ns of the
- * reset as its head, the CLOCK_REALTIME ns as its last_failure_ns, and the state word of then as its position. Two
- * words of its first ring tell what that head is worth, as in a lane; both 0: nobody knows.
+ * reset as its head, the CLOCK_REALTIME ns as its last_failure_ns, and the state word of then as its position. Three
+ * words of its first ring tell what that head is worth, as in a lane; boot and birth 0: nobody knows.
  */
 #define PROMCB_BASELINE_TIME_NAMESPACE 0
 #define PROMCB_BASELINE_BOOT 1
+#define PROMCB_BASELINE_BIRTH 2
 
 #define PROMCB_ASSERT_OFFSET(type, field, offset) \
 	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field " has moved")
@@ -243,6 +245,7 @@ PROMCB_ASSERT_OFFSET(promcb_lane, time_namespace, 32);
 PROMCB_ASSERT_OFFSET(promcb_lane, clock_offset_ns, 40);
 PROMCB_ASSERT_OFFSET(promcb_lane, comm, 48);
 PROMCB_ASSERT_OFFSET(promcb_lane, taken, 64);
+PROMCB_ASSERT_OFFSET(promcb_lane, birth, 72);
 _Static_assert(sizeof(struct promcb_lane) == 128, "lane size");
 
 PROMCB_ASSERT_OFFSET(promcb_descriptor, name, 0);

@@ -69,17 +69,6 @@ int promcb_reader_validate(struct promcb_reader *reader)
 
 /* -- The segment as a whole --------------------------------------------------------------------------------------- */
 
-/* Whether somebody records in the lane: -1 if locks cannot be asked about. */
-static int is_held(const struct promcb_source *source, uint32_t lane)
-{
-	/* A read lock conflicts with owners' write locks alone, not with those of strangers who lock for reading. */
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = PROMCB_LOCK_LANES + lane, .l_len = 1};
-
-	if (fcntl(source->fd, F_OFD_GETLK, &lock) < 0)
-		return -1;
-	return lock.l_type != F_UNLCK;
-}
-
 /* In time: each look takes as long as there are locks, which strangers may have taken. */
 static void count_lanes(struct promcb_segment_info *info, const struct promcb_image *image,
 			const struct promcb_source *source)
@@ -88,19 +77,20 @@ static void count_lanes(struct promcb_segment_info *info, const struct promcb_im
 	uint64_t *cookies = calloc(g->lanes, sizeof(*cookies));
 	uint32_t distinct = 0;
 
-	info->lanes_live = info->lanes_idle = 0;
+	info->lanes_live = info->lanes_idle = info->lanes_undated = 0;
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {
 		bool is_asked = image->lanes[lane].used && !promcb_source_is_late(source);
-		int held = is_asked ? is_held(source, lane) : 0;
+		int held = is_asked ? promcb_source_is_held(source, lane) : 0;
 		uint32_t i = 0;
 
 		if (held < 0) {
-			info->lanes_live = info->lanes_idle = info->producers = -1;
+			info->lanes_live = info->lanes_idle = info->lanes_undated = info->producers = -1;
 			free(cookies);
 			return;
 		}
 		info->lanes_live += held;
 		info->lanes_idle += image->lanes[lane].used && !held;
+		info->lanes_undated += held && !image->lanes[lane].samples_count;
 		if (!held || !cookies)
 			continue;
 		while (i < distinct && cookies[i] != image->lanes[lane].cookie)

@@ -29,6 +29,7 @@ VALUE(components_max, true, info->components_max)
 VALUE(components_rejected, true, info->components_rejected)
 VALUE(lanes_live, info->lanes_live >= 0, info->lanes_live)
 VALUE(lanes_idle, info->lanes_idle >= 0, info->lanes_idle)
+VALUE(lanes_undated, info->lanes_undated >= 0, info->lanes_undated)
 VALUE(lanes_max, true, info->lanes_max)
 VALUE(producers, info->producers >= 0, info->producers)
 VALUE(overflow_calls, true, info->overflow_calls)
@@ -61,6 +62,10 @@ static const struct row {
 	{{"promcb_lanes", "Lanes held by a thread, and lanes with counts that nobody holds.", NULL, PROMCB_FAMILY_GAUGE,
 	  NULL, 0},
 	 {{"state", "live", lanes_live}, {"state", "idle", lanes_idle}}},
+	{{"promcb_lanes_undated",
+	  "Lanes held by a thread whose clock is not known to the reader: their recent calls have no quantiles.", NULL,
+	  PROMCB_FAMILY_GAUGE, NULL, 0},
+	 {{NULL, NULL, lanes_undated}}},
 	{{"promcb_lanes_max", "Threads that can hold a lane at a time.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},
 	 {{NULL, NULL, lanes_max}}},
 	{{"promcb_producers", "Processes that hold a lane.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},

@@ -46,6 +46,8 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	sum->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] =
 		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->time_namespace);
 	sum->first_ring[PROMCB_BASELINE_BOOT] = promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->boot);
+	sum->first_ring[PROMCB_BASELINE_BIRTH] =
+		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->birth);
 	if (block)
 		add_block(sum, block, g->cells);
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {

@@ -213,10 +213,14 @@ static int compare_places(const void *left, const void *right)
 static uint64_t reset_ns(const struct promcb_rings *rings, const struct promcb_block *baseline)
 {
 	const struct promcb_domain *here = &rings->image->here;
-	uint64_t boot = baseline->first_ring[PROMCB_BASELINE_BOOT];
+	const struct promcb_domain there = {
+		.boot = baseline->first_ring[PROMCB_BASELINE_BOOT],
+		.time_namespace = baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE],
+		.birth = baseline->first_ring[PROMCB_BASELINE_BIRTH],
+		.clock_offset_ns = baseline->last_failure_ns - baseline->head,
+	};
 
-	if (!boot ||
-	    (boot == here->boot && baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] == here->time_namespace))
+	if ((!there.boot && !there.birth) || promcb_domain_compare(here, &there) == PROMCB_CLOCKS_SAME)
 		return baseline->head;
 	/* Before our boot it wraps, and so do the differences to it. */
 	return baseline->last_failure_ns - here->clock_offset_ns;

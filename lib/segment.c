@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "create.h"
 #include "descriptor.h"
+#include "domain.h"
 #include "headroom.h"
 #include "validate.h"
 
@@ -154,9 +155,14 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 		result = promcb_message_error(
 			message, -ENOSPC, "%s has holes, and its file system has no room to fill them", segment->path);
 	}
-	if (result < 0)
+	if (result < 0) {
 		close(segment->data_fd);
-	return result;
+		return result;
+	}
+	segment->birth = promcb_domain_birth(segment->data_fd);
+	/* Learned while it can be: before chroot(2), among the mounts of the host. */
+	promcb_domain_now(segment->birth);
+	return 0;
 }
 
 int promcb_segment_attach(struct promcb_segment *segment, const char *path, const struct promcb_options *options,

@@ -3,7 +3,7 @@
  * segment.h: the shared file: created whole, validated, mapped, grown, unmapped. The only mmap of a segment for
  * writing.
  *
- * May include: layout.h, validate.h, name.h, headroom.h, create.h, clock.h, descriptor.h, message.h.
+ * May include: layout.h, validate.h, name.h, headroom.h, create.h, clock.h, descriptor.h, domain.h, message.h.
  *
  * Invariants
  *   - A file that has the segment's name has a complete header and memory behind [0, fixed_bytes).
@@ -28,6 +28,7 @@ struct promcb_segment {
 	uint64_t file_bytes;            /* how long the file was at the last look; it only grows */
 	dev_t home_device;              /* the directory of the path, at attach */
 	ino_t home_inode;
+	uint64_t birth;                 /* promcb_domain_birth() */
 	uint64_t lane_retry_ns;         /* CLOCK_MONOTONIC: all lanes were held; none is asked for before. Relaxed */
 	dev_t device;
 	ino_t inode;

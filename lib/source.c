@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "descriptor.h"
+#include "domain.h"
 #include "validate.h"
 
 #include <errno.h>
@@ -96,6 +97,11 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 		result = promcb_header_validate(&source->header, source->path, message);
 	if (result == 0)
 		result = look(source, message);
+	if (result == 0) {
+		source->birth = promcb_domain_birth(source->fd);
+		/* Learned while it can be: before a change of root. */
+		promcb_domain_now(source->birth);
+	}
 	if (result == 0 && mapped)
 		map(source);
 	if (result < 0)
@@ -265,4 +271,14 @@ const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint6
 		done += (uint64_t)length;
 	}
 	return buffer;
+}
+
+int promcb_source_is_held(const struct promcb_source *source, uint32_t lane)
+{
+	/* A read lock conflicts with owners' write locks alone, not with those of strangers who lock for reading. */
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = PROMCB_LOCK_LANES + lane, .l_len = 1};
+
+	if (fcntl(source->fd, F_OFD_GETLK, &lock) < 0)
+		return -1;
+	return lock.l_type != F_UNLCK;
 }

@@ -2,8 +2,8 @@
 /*
  * source.h: where a reader gets its bytes: a segment's file, by pread or by a read-only map. Untrusted.
  *
- * May include: layout.h, validate.h, message.h, name.h, guard.h, descriptor.h, clock.h. No assert, and no trust that a
- * word read twice is the same.
+ * May include: layout.h, validate.h, message.h, name.h, guard.h, descriptor.h, domain.h, clock.h. No assert, and no
+ * trust that a word read twice is the same.
  *
  * Invariants
  *   - A view lies inside the file as it was when promcb_source_begin() looked at it or later, or there is none.
@@ -31,6 +31,7 @@ struct promcb_source {
 	struct stat status;             /* at open, refreshed by begin */
 	struct promcb_header header;    /* private; counters refreshed by begin */
 	const uint8_t *base;            /* mapped: max_bytes of addresses; NULL: by copies */
+	uint64_t birth;                 /* promcb_domain_birth() */
 	uint64_t file_bytes;            /* how much of it may be read */
 	struct promcb_extent *extents;  /* where the file had data when the pass began, in order */
 	size_t extent_count;
@@ -69,5 +70,8 @@ uint64_t promcb_source_data(const struct promcb_source *source, uint64_t off, ui
  * of it are to be loaded by the functions of atomic.h, once.
  */
 const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint64_t bytes, void *buffer);
+
+/* Whether somebody records in the lane. Returns 1, 0, or -1 if locks cannot be asked about. */
+int promcb_source_is_held(const struct promcb_source *source, uint32_t lane);
 
 #endif

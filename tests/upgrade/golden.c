@@ -272,18 +272,22 @@ static void date_resets(uint64_t now_ns)
 /* What is kept is of another boot, wherever it is read: else it would be of its own, for as long as that lasts. */
 static void leave_boot(void)
 {
-	const uint64_t elsewhere = 1;
+	const uint64_t elsewhere = 1, unknown = 0;
 
 	date_resets(RESET_NS);
-	for (uint32_t lane = 0; lane < header.geometry.lanes; lane++)
-		poke(header.geometry.lanes_off + lane * header.geometry.lane_bytes + offsetof(struct promcb_lane, boot),
-		     &elsewhere, sizeof(elsewhere));
+	for (uint32_t lane = 0; lane < header.geometry.lanes; lane++) {
+		uint64_t off = header.geometry.lanes_off + lane * header.geometry.lane_bytes;
+
+		poke(off + offsetof(struct promcb_lane, boot), &elsewhere, sizeof(elsewhere));
+		poke(off + offsetof(struct promcb_lane, clock_offset_ns), &elsewhere, sizeof(elsewhere));
+		poke(off + offsetof(struct promcb_lane, birth), &unknown, sizeof(unknown));
+	}
 }
 
 static void make_samples(void)
 {
 	const struct promcb_geometry *g = &header.geometry;
-	struct promcb_domain here = promcb_domain_now();
+	struct promcb_domain here = promcb_domain_now(0);
 	uint64_t elsewhere = here.time_namespace + 1;
 	/* As if of another time namespace, whose clock began ten seconds ago. */
 	uint64_t began_ns = stress_now_ns() - 10000000000u, offset_ns = here.clock_offset_ns + began_ns;
