@@ -13,11 +13,11 @@ set -eu
 
 packages_of() {
   case $1 in
-  run) echo libc6 libck0 libjansson4 libmicrohttpd12 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
+  run) echo libc6 libck0 libjansson4 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
   build)
     echo gcc g++ libc6-dev meson ninja-build pkg-config python3 # the compilers and the build
     echo libck-dev libjansson-dev                               # the libraries
-    echo libmicrohttpd-dev liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
+    echo liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
     ;;
   test)
     echo clang clang-format              # the second compiler, the formatter

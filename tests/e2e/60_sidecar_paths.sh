@@ -121,6 +121,7 @@ for path in /metrics / /health/metrics /prometheus/query /-/healthy /-/ready; do
     answers 405 $path -X $method -d 'x=1'
     [ "$(header Allow)" = 'GET, HEAD' ] || fail "$method $path: Allow: $(header Allow)"
   done
+  answers 501 $path -X INVENTED
 done
 # A 404 tells what there is, and does not repeat what was asked.
 for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico //metrics /metrics/../metrics /%2e%2e/etc/passwd \

@@ -62,7 +62,9 @@ grep -q '^promcb_build_info{' "$scratch/body" || fail "no metrics: $(head -3 "$s
 ask 0 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0
 curl -s -o /dev/null --unix-socket "$socket" --cacert "$scratch/theirs.pem" https://localhost/metrics
 [ $? -eq 60 ] || fail "a client that trusts others gets an answer"
-curl -s -o /dev/null --unix-socket "$socket" http://localhost/metrics && fail "an answer without TLS"
+got=$(curl -s -o "$scratch/body" -w '%{http_code}' --unix-socket "$socket" http://localhost/metrics) || fail "curl: $?"
+[ "$got" = 400 ] && grep -q -x 'Client sent an HTTP request to an HTTPS server.' "$scratch/body" ||
+  fail "$got without TLS: $(cat "$scratch/body")"
 configure 'min_version: TLS13'
 ask 0 --tls-max 1.2
 ask 200

@@ -55,7 +55,10 @@ slow.sendall(REQUEST)
 threads = [threading.Thread(target=scrape) for _ in range(8)]
 for thread in threads:
     thread.start()
-time.sleep(0.5)
+# In the middle of it, however long that takes.
+deadline = time.monotonic() + 30
+while len(answers) <= 12 and time.monotonic() < deadline:
+    time.sleep(0.01)
 os.kill(pid, signal.SIGTERM)
 read(slow)
 for thread in threads:

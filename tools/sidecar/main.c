@@ -8,6 +8,7 @@
 #include "options.h"
 #include "privileges.h"
 #include "routes.h"
+#include "server.h"
 
 #include <errno.h>
 #include <malloc.h>

@@ -14,10 +14,10 @@
 
 #include <promcb/atomic.h>
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* How long an answer may take to be made, if the scraper does not say. */
 #define BUDGET_NS ((uint64_t)10000000000)
@@ -29,12 +29,16 @@ static const unsigned statuses[] = {200, 400, 401, 403, 404, 405, 429, 500, 501,
 
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
+/* Answers that are made at the same time: more would each take longer, and all of them more memory. */
+enum { MAKERS = 4 };
+
 struct sidecar_routes {
 	const struct sidecar_options *options;
 	struct sidecar_web_config *web_config;
 	struct sidecar_bodies *bodies;
 	uint64_t requests[STATUSES];
 	uint64_t scrapes;       /* being answered */
+	sem_t makers;           /* that may begin */
 };
 
 struct sidecar_routes *sidecar_routes_new(const struct sidecar_options *options, struct sidecar_web_config *web_config)
@@ -44,12 +48,15 @@ struct sidecar_routes *sidecar_routes_new(const struct sidecar_options *options,
 	if (routes) {
 		routes->options = options;
 		routes->web_config = web_config;
+		sem_init(&routes->makers, 0, MAKERS);
 	}
 	return routes;
 }
 
 void sidecar_routes_free(struct sidecar_routes *routes)
 {
+	if (routes)
+		sem_destroy(&routes->makers);
 	free(routes);
 }
 
@@ -100,38 +107,29 @@ static void count_status(struct sidecar_routes *routes, unsigned status)
 	promcb_add_relaxed(&routes->requests[i], 1);
 }
 
-/* Sends a response, and drops it. */
-static enum MHD_Result send_response(struct sidecar_routes *routes, struct MHD_Connection *connection, unsigned status,
-				     const char *content_type, struct MHD_Response *response,
-				     const struct sidecar_request *request)
+/* The end of an answer that was begun with its status. */
+static void finish(struct sidecar_routes *routes, const struct sidecar_request *request, struct sidecar_answer *answer,
+		   const char *content_type)
 {
-	enum MHD_Result result;
 	char code[16];
 
-	if (!response)
-		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-	sidecar_web_config_decorate(routes->web_config, response);
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	count_status(routes, status);
-	snprintf(code, sizeof(code), "%u", status);
-	sidecar_log(SIDECAR_LOG_DEBUG, "request", "method", request->method, "path", request->url, "code", code, NULL);
-	return result;
+	sidecar_answer_header(answer, "Content-Type", content_type);
+	sidecar_web_config_decorate(routes->web_config, answer);
+	count_status(routes, answer->status);
+	snprintf(code, sizeof(code), "%u", answer->status);
+	sidecar_log(SIDECAR_LOG_DEBUG, "request", "method", sidecar_head_method(request->head), "path",
+		    sidecar_head_path(request->head), "code", code, NULL);
 }
 
 /* A sentence for a person. extra: a header and its value; NULL: none. */
-static enum MHD_Result send_text(struct sidecar_routes *routes, struct MHD_Connection *connection, unsigned status,
-				 const char *text, const char *extra, const char *extra_value,
-				 const struct sidecar_request *request)
+static void say(struct sidecar_routes *routes, const struct sidecar_request *request, struct sidecar_answer *answer,
+		unsigned status, const char *text, const char *extra, const char *extra_value)
 {
-	/* The buffer is not changed, whatever the type says. */
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
-
-	if (response && extra)
-		MHD_add_response_header(response, extra, extra_value);
-	return send_response(routes, connection, status, plain_text, response, request);
+	sidecar_answer_begin(answer, status);
+	if (extra)
+		sidecar_answer_header(answer, extra, extra_value);
+	sidecar_answer_text(answer, text);
+	finish(routes, request, answer, plain_text);
 }
 
 static void put_body(void *context)
@@ -139,84 +137,52 @@ static void put_body(void *context)
 	sidecar_body_put(context);
 }
 
-static enum MHD_Result send_body(struct sidecar_routes *routes, struct MHD_Connection *connection, unsigned status,
-				 struct sidecar_body *body, const struct sidecar_request *request)
+static void send_body(struct sidecar_routes *routes, const struct sidecar_request *request,
+		      struct sidecar_answer *answer, unsigned status, struct sidecar_body *body)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-		body->length, (void *)(uintptr_t)body->bytes, put_body, body);
-
-	if (!response) {
-		sidecar_body_put(body);
-		return MHD_NO;
-	}
+	sidecar_answer_begin(answer, status);
 	if (body->gzipped)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+		sidecar_answer_header(answer, "Content-Encoding", "gzip");
 	if (request->is_scrape)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept, Accept-Encoding");
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	return send_response(routes, connection, status, body->content_type, response, request);
+		sidecar_answer_header(answer, "Vary", "Accept, Accept-Encoding");
+	sidecar_answer_header(answer, "Cache-Control", "no-store");
+	finish(routes, request, answer, body->content_type);
+	sidecar_answer_body(answer, body->bytes, body->length, put_body, body);
 }
 
-static enum MHD_Result send_failure(struct sidecar_routes *routes, struct MHD_Connection *connection, int error,
-				    const struct sidecar_request *request)
+static void fail(struct sidecar_routes *routes, const struct sidecar_request *request, struct sidecar_answer *answer,
+		 int error)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), "No answer could be made in time: %s.\n", promcb_strerror(error));
-	sidecar_log(SIDECAR_LOG_WARN, "no answer could be made", "path", request->url, "error", promcb_strerror(error),
-		    NULL);
-	return send_text(routes, connection, MHD_HTTP_SERVICE_UNAVAILABLE, text, NULL, NULL, request);
+	sidecar_log(SIDECAR_LOG_WARN, "no answer could be made", "path", sidecar_head_path(request->head), "error",
+		    promcb_strerror(error), NULL);
+	say(routes, request, answer, 503, text, NULL, NULL);
 }
 
-/* A header that may come more than once, joined by commas. */
-struct joined {
-	const char *name;
-	char text[2048];
-	size_t used;
-};
+/* Room for the longest header's value that is looked at. */
+enum { VALUE_BYTES = 2048 };
 
-static enum MHD_Result join(void *context, enum MHD_ValueKind kind, const char *key, const char *value)
+static uint64_t budget_ns(const struct sidecar_request *request)
 {
-	struct joined *joined = context;
-	size_t length = value ? strlen(value) : 0;
+	char room[64];
 
-	(void)kind;
-	if (strcasecmp(key, joined->name) != 0 || joined->used + length + 2 > sizeof(joined->text))
-		return MHD_YES;
-	if (joined->used)
-		joined->text[joined->used++] = ',';
-	if (length)
-		memcpy(joined->text + joined->used, value, length);
-	joined->used += length;
-	joined->text[joined->used] = '\0';
-	return MHD_YES;
-}
-
-static const char *header(struct MHD_Connection *connection, const char *name, struct joined *joined)
-{
-	joined->name = name;
-	joined->used = 0;
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, join, joined);
-	return joined->used ? joined->text : NULL;
-}
-
-static uint64_t budget_ns(struct MHD_Connection *connection)
-{
 	return sidecar_negotiate_budget_ns(
-		MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Prometheus-Scrape-Timeout-Seconds"),
+		sidecar_head_value(request->head, "X-Prometheus-Scrape-Timeout-Seconds", room, sizeof(room)),
 		BUDGET_NS);
 }
 
 /* -- Routes -------------------------------------------------------------------------------------------------------- */
 
-static enum MHD_Result answer_metrics(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				      struct sidecar_request *request)
+static void answer_metrics(struct sidecar_routes *routes, struct sidecar_request *request,
+			   struct sidecar_answer *answer)
 {
 	unsigned limit = routes->options->max_requests;
-	struct sidecar_body *body;
-	struct joined joined;
-	enum promcb_format format;
 	enum sidecar_gzip gzip = SIDECAR_GZIP_NEVER;
+	char room[VALUE_BYTES];
+	struct sidecar_body *body;
+	enum promcb_format format;
 	int result;
 
 	/* Counted before the limit is looked at, so that no two scrapes are the last that fits. */
@@ -225,32 +191,34 @@ static enum MHD_Result answer_metrics(struct sidecar_routes *routes, struct MHD_
 		char text[128];
 
 		snprintf(text, sizeof(text), "Limit of concurrent requests reached (%u), try again later.\n", limit);
-		return send_text(routes, connection, MHD_HTTP_SERVICE_UNAVAILABLE, text, NULL, NULL, request);
+		say(routes, request, answer, 503, text, NULL, NULL);
+		return;
 	}
-	format = sidecar_negotiate_format(header(connection, MHD_HTTP_HEADER_ACCEPT, &joined));
-	if (sidecar_negotiate_gzip(header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING, &joined)))
+	format = sidecar_negotiate_format(sidecar_head_value(request->head, "Accept", room, sizeof(room)));
+	if (sidecar_negotiate_gzip(sidecar_head_value(request->head, "Accept-Encoding", room, sizeof(room))))
 		gzip = request->is_near ? SIDECAR_GZIP_SMALL : SIDECAR_GZIP_ALWAYS;
-	result = sidecar_body_metrics(routes->bodies, format, gzip, budget_ns(connection), &body);
-	return result < 0 ? send_failure(routes, connection, result, request)
-			  : send_body(routes, connection, MHD_HTTP_OK, body, request);
+	result = sidecar_body_metrics(routes->bodies, format, gzip, budget_ns(request), &body);
+	if (result < 0)
+		fail(routes, request, answer, result);
+	else
+		send_body(routes, request, answer, 200, body);
 }
 
 /* The status says whether all segments could be read, where health is asked for; the document has the verdict. */
-static enum MHD_Result answer_json(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				   enum promcb_format format, const struct sidecar_request *request)
+static void answer_json(struct sidecar_routes *routes, const struct sidecar_request *request,
+			struct sidecar_answer *answer, enum promcb_format format)
 {
-	const char *matching = format == PROMCB_FORMAT_JSON
-				       ? MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "q")
-				       : NULL;
+	char room[VALUE_BYTES];
+	const char *matching =
+		format == PROMCB_FORMAT_JSON ? sidecar_head_argument(request->head, "q", room, sizeof(room)) : NULL;
 	struct sidecar_body *body;
-	int result = sidecar_body_json(routes->bodies, format, matching, budget_ns(connection), &body);
+	int result = sidecar_body_json(routes->bodies, format, matching, budget_ns(request), &body);
 
 	if (result < 0)
-		return send_failure(routes, connection, result, request);
-	return send_body(routes, connection,
-			 format == PROMCB_FORMAT_HEALTH && body->is_partial ? MHD_HTTP_SERVICE_UNAVAILABLE
-									    : MHD_HTTP_OK,
-			 body, request);
+		fail(routes, request, answer, result);
+	else
+		send_body(routes, request, answer, format == PROMCB_FORMAT_HEALTH && body->is_partial ? 503 : 200,
+			  body);
 }
 
 /* A number of seconds up to an hour; anything else is no wish to refresh. */
@@ -262,60 +230,72 @@ static unsigned refresh_of(const char *text)
 	return *text >= '0' && *text <= '9' && !*end && seconds <= 3600 ? (unsigned)seconds : 0;
 }
 
-static enum MHD_Result answer_landing(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				      const struct sidecar_request *request)
+static void answer_landing(struct sidecar_routes *routes, const struct sidecar_request *request,
+			   struct sidecar_answer *answer)
 {
-	const char *refresh = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "refresh");
+	char room[16];
+	const char *refresh = sidecar_head_argument(request->head, "refresh", room, sizeof(room));
 	const struct sidecar_landing landing = {
 		.telemetry_path = routes->options->telemetry_path,
-		.budget_ns = budget_ns(connection),
+		.budget_ns = budget_ns(request),
 		.refresh_seconds = refresh ? refresh_of(refresh) : 0,
 	};
-	struct MHD_Response *response;
 	char *page;
 	size_t length;
 	int result = sidecar_landing_page(routes->bodies, &landing, &page, &length);
 
-	if (result < 0)
-		return send_failure(routes, connection, result, request);
-	response = MHD_create_response_from_buffer(length, page, MHD_RESPMEM_MUST_FREE);
-	if (!response) {
-		free(page);
-		return MHD_NO;
+	if (result < 0) {
+		fail(routes, request, answer, result);
+		return;
 	}
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-	MHD_add_response_header(response, "Content-Security-Policy",
-				"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
-	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	return send_response(routes, connection, MHD_HTTP_OK, "text/html; charset=utf-8", response, request);
+	sidecar_answer_begin(answer, 200);
+	sidecar_answer_header(answer, "Cache-Control", "no-store");
+	sidecar_answer_header(answer, "Content-Security-Policy",
+			      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
+	sidecar_answer_header(answer, "X-Content-Type-Options", "nosniff");
+	sidecar_answer_body(answer, page, length, free, page);
+	finish(routes, request, answer, "text/html; charset=utf-8");
 }
 
-static enum MHD_Result answer_ready(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				    const struct sidecar_request *request)
+static void answer_ready(struct sidecar_routes *routes, const struct sidecar_request *request,
+			 struct sidecar_answer *answer)
 {
 	if (sidecar_bodies_ready(routes->bodies))
-		return send_text(routes, connection, MHD_HTTP_OK, "promcb-sidecar is ready.\n", NULL, NULL, request);
-	return send_text(routes, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-			 "promcb-sidecar is not ready: a segment is missing or cannot be read; / says which.\n", NULL,
-			 NULL, request);
+		say(routes, request, answer, 200, "promcb-sidecar is ready.\n", NULL, NULL);
+	else
+		say(routes, request, answer, 503,
+		    "promcb-sidecar is not ready: a segment is missing or cannot be read; / says which.\n", NULL, NULL);
 }
 
-static enum MHD_Result answer_path(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				   struct sidecar_request *request)
+/* What is made of a snapshot. */
+static void answer_snapshot(struct sidecar_routes *routes, struct sidecar_request *request,
+			    struct sidecar_answer *answer, const char *path)
 {
-	const char *path = request->url;
+	while (sem_wait(&routes->makers) < 0)
+		continue;
+	if (strcmp(path, routes->options->telemetry_path) == 0)
+		answer_metrics(routes, request, answer);
+	else if (strcmp(path, "/health/metrics") == 0)
+		answer_json(routes, request, answer, PROMCB_FORMAT_HEALTH);
+	else if (strcmp(path, "/prometheus/query") == 0)
+		answer_json(routes, request, answer, PROMCB_FORMAT_JSON);
+	else
+		answer_landing(routes, request, answer);
+	sem_post(&routes->makers);
+}
+
+static void answer_path(struct sidecar_routes *routes, struct sidecar_request *request, struct sidecar_answer *answer)
+{
+	const char *path = sidecar_head_path(request->head);
 
 	if (strcmp(path, routes->options->telemetry_path) == 0)
-		return answer_metrics(routes, connection, request);
-	if (strcmp(path, "/health/metrics") == 0)
-		return answer_json(routes, connection, PROMCB_FORMAT_HEALTH, request);
-	if (strcmp(path, "/prometheus/query") == 0)
-		return answer_json(routes, connection, PROMCB_FORMAT_JSON, request);
-	if (strcmp(path, "/-/ready") == 0)
-		return answer_ready(routes, connection, request);
-	if (strcmp(path, "/-/healthy") == 0)
-		return send_text(routes, connection, MHD_HTTP_OK, "promcb-sidecar is healthy.\n", NULL, NULL, request);
-	return answer_landing(routes, connection, request);
+		answer_snapshot(routes, request, answer, path);
+	else if (strcmp(path, "/-/ready") == 0)
+		answer_ready(routes, request, answer);
+	else if (strcmp(path, "/-/healthy") == 0)
+		say(routes, request, answer, 200, "promcb-sidecar is healthy.\n", NULL, NULL);
+	else
+		answer_snapshot(routes, request, answer, path);
 }
 
 static bool is_known(const struct sidecar_routes *routes, const char *path)
@@ -329,8 +309,8 @@ static bool is_known(const struct sidecar_routes *routes, const char *path)
 	return strcmp(path, routes->options->telemetry_path) == 0;
 }
 
-static enum MHD_Result answer_unknown(struct sidecar_routes *routes, struct MHD_Connection *connection,
-				      const struct sidecar_request *request)
+static void answer_unknown(struct sidecar_routes *routes, const struct sidecar_request *request,
+			   struct sidecar_answer *answer)
 {
 	char text[1024];
 
@@ -339,51 +319,62 @@ static enum MHD_Result answer_unknown(struct sidecar_routes *routes, struct MHD_
 		 "There is nothing at this path. There is: %s, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
 		 "/-/ready, and / for a person.\n",
 		 routes->options->telemetry_path);
-	return send_text(routes, connection, MHD_HTTP_NOT_FOUND, text, NULL, NULL, request);
+	say(routes, request, answer, 404, text, NULL, NULL);
 }
 
-/* The path of a target that names its server as well ("http://host/path"), as a proxy would be asked. */
-static const char *path_of(const char *url)
+/* Nobody learns without a password what there is. Returns false: the answer is no. */
+static bool is_welcome(struct sidecar_routes *routes, const struct sidecar_request *request,
+		       struct sidecar_answer *answer)
 {
-	const char *host = strncasecmp(url, "http://", 7) == 0    ? url + 7
-			   : strncasecmp(url, "https://", 8) == 0 ? url + 8
-								  : NULL;
+	char room[VALUE_BYTES];
+	const char *authorization = sidecar_head_value(request->head, "Authorization", room, sizeof(room));
+	enum sidecar_access access = sidecar_web_config_authorize(routes->web_config, request->session, authorization);
 
-	if (!host)
-		return url;
-	return strchr(host, '/') ? strchr(host, '/') : "/";
+	explicit_bzero(room, sizeof(room));
+	switch (access) {
+	case SIDECAR_ACCESS_GRANTED:
+		return true;
+	case SIDECAR_ACCESS_UNAUTHORIZED:
+		say(routes, request, answer, 401, "Unauthorized\n", "WWW-Authenticate",
+		    "Basic realm=\"promcb\", charset=\"UTF-8\"");
+		break;
+	case SIDECAR_ACCESS_FORBIDDEN:
+		say(routes, request, answer, 403,
+		    "The client certificate is missing, or not one that is trusted here.\n", NULL, NULL);
+		break;
+	case SIDECAR_ACCESS_LIMITED:
+		say(routes, request, answer, 429, "Too Many Requests\n", NULL, NULL);
+		break;
+	case SIDECAR_ACCESS_BUSY:
+		say(routes, request, answer, 503, "Too many passwords are being checked.\n", "Retry-After", "1");
+		break;
+	}
+	return false;
 }
 
-enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *connection, struct sidecar_request *request)
+void sidecar_routes_answer(void *context, struct sidecar_request *request, struct sidecar_answer *answer)
 {
 	struct sidecar_routes *routes = context;
+	const struct sidecar_head *head = request->head;
+	bool is_tunnel = *sidecar_head_path(head) == '\0';
 
-	request->url = path_of(request->url);
-	/* Nobody learns without a password what there is. */
-	switch (sidecar_web_config_authorize(routes->web_config, connection)) {
-	case SIDECAR_ACCESS_GRANTED:
-		break;
-	case SIDECAR_ACCESS_UNAUTHORIZED:
-		return send_text(routes, connection, MHD_HTTP_UNAUTHORIZED, "Unauthorized\n",
-				 MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"promcb\", charset=\"UTF-8\"",
-				 request);
-	case SIDECAR_ACCESS_FORBIDDEN:
-		return send_text(routes, connection, MHD_HTTP_FORBIDDEN,
-				 "The client certificate is missing, or not one that is trusted here.\n", NULL, NULL,
-				 request);
-	case SIDECAR_ACCESS_LIMITED:
-		return send_text(routes, connection, MHD_HTTP_TOO_MANY_REQUESTS, "Too Many Requests\n", NULL, NULL,
-				 request);
-	case SIDECAR_ACCESS_BUSY:
-		return send_text(routes, connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-				 "Too many passwords are being checked.\n", MHD_HTTP_HEADER_RETRY_AFTER, "1", request);
+	if (request->refusal) {
+		char text[256];
+
+		snprintf(text, sizeof(text), "%s\n", request->reason);
+		say(routes, request, answer, request->refusal, text, NULL, NULL);
+		return;
 	}
-	if (!is_known(routes, request->url))
-		return answer_unknown(routes, connection, request);
-	if (strcmp(request->method, MHD_HTTP_METHOD_GET) != 0 && strcmp(request->method, MHD_HTTP_METHOD_HEAD) != 0)
-		return send_text(routes, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD are answered here.\n",
-				 MHD_HTTP_HEADER_ALLOW, "GET, HEAD", request);
-	return answer_path(routes, connection, request);
+	if (!is_welcome(routes, request, answer))
+		return;
+	if (head->is_for_server)
+		say(routes, request, answer, 200, "", "Allow", "GET, HEAD");
+	else if (!is_tunnel && !is_known(routes, sidecar_head_path(head)))
+		answer_unknown(routes, request, answer);
+	else if (head->method > SIDECAR_METHOD_HEAD)
+		say(routes, request, answer, 405, "GET and HEAD are answered here.\n", "Allow", "GET, HEAD");
+	else
+		answer_path(routes, request, answer);
 }
 
 void sidecar_routes_answered(void *context, const struct sidecar_request *request)

@@ -2,13 +2,13 @@
 /*
  * routes.h: requests to answers.
  *
- * May include: bodies.h, options.h, server.h.
+ * May include: bodies.h, connection.h, options.h.
  */
 #ifndef PROMCB_SIDECAR_ROUTES_H
 #define PROMCB_SIDECAR_ROUTES_H
 
+#include "connection.h"
 #include "options.h"
-#include "server.h"
 
 struct sidecar_routes;
 
@@ -20,9 +20,8 @@ void sidecar_routes_free(struct sidecar_routes *routes);
 /* What is served, once that is known; before the first request. */
 void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bodies *bodies);
 
-/* As sidecar_server_options and sidecar_bodies_options have them; the context is the routes. */
-enum MHD_Result sidecar_routes_answer(void *context, struct MHD_Connection *connection,
-				      struct sidecar_request *request);
+/* As sidecar_connection_options and sidecar_bodies_options have them; the context is the routes. */
+void sidecar_routes_answer(void *context, struct sidecar_request *request, struct sidecar_answer *answer);
 void sidecar_routes_answered(void *context, const struct sidecar_request *request);
 size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t room);
 

@@ -2,24 +2,30 @@
 /*
  * server.c: see server.h.
  *
- * May include: server.h, descriptors.h, log.h.
+ * May include: server.h, auth.h, descriptors.h, log.h.
  *
- * Connections are known by their descriptor: libmicrohttpd tells of their beginning and of their end before it closes
- * the descriptor, and both and every shutdown happen under one mutex, so that no other file is ever shut down.
+ * One thread accepts, and looks after deadlines; the others work, each on whatever connection can go on: epoll(7) tells
+ * one of them, and no other until it has said what to wait for next. So a connection is one thread's at a time, without
+ * a lock, and a thread that takes long is in no other connection's way. Connections are known by their descriptor: it
+ * is closed, and shut down, under one mutex, so that no other file is ever shut down.
  */
 #include "server.h"
 
+#include "auth.h"
 #include "descriptors.h"
 #include "log.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -32,6 +38,8 @@
 #define FIRST_REQUEST_NS (10 * SECOND_NS)
 #define ANSWER_NS (60 * SECOND_NS)
 #define NEXT_REQUEST_NS (300 * SECOND_NS)
+/* And once there is nothing more to say, to take its leave. */
+#define FAREWELL_CLIENT_NS (2 * SECOND_NS)
 
 /* How long answers in flight are waited for at the end. */
 #define FAREWELL_NS (5 * SECOND_NS)
@@ -43,9 +51,7 @@
 #define COMPLAINT_NS (60 * SECOND_NS)
 
 enum {
-	THREADS = 4,
-	HEAD_MAX_BYTES = 16384, /* of a request, and of what libmicrohttpd keeps for it */
-	IDLE_SECONDS = 120,
+	THREADS = SIDECAR_AUTH_THREADS + 3, /* some are left, however many passwords are checked */
 	STACK_BYTES = 262144,
 };
 
@@ -56,18 +62,20 @@ struct client {
 	bool is_leaving;        /* shut down, and not yet closed */
 	uint64_t deadline_ns;
 	uint64_t useful_ns;     /* when its last request was complete, or when it came */
-	struct sidecar_request request;
+	struct sidecar_connection *connection; /* of the thread that works on it, and of the one that accepts it */
 };
 
 struct sidecar_server {
 	struct sidecar_server_options options;
-	struct MHD_Daemon *daemon;
+	struct sidecar_connection_options connections;
+	int ready, over;        /* epoll's, and an event that ends the threads */
+	unsigned thread_count;
+	pthread_t threads[THREADS];
 	unsigned max_connections;
 	uint64_t complained_ns;
 	pthread_mutex_t mutex;  /* of all below */
 	pthread_cond_t quiet;   /* nothing is being answered any more */
 	pthread_cond_t closed;  /* a connection is gone */
-	unsigned arriving;      /* handed to libmicrohttpd, which has not told of their beginning yet */
 	unsigned open;
 	unsigned leaving;       /* of these */
 	unsigned answering;
@@ -91,157 +99,79 @@ static bool wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, uint64
 	return pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
 }
 
-/* -- What libmicrohttpd tells ------------------------------------------------------------------------------------- */
+/* -- Working ------------------------------------------------------------------------------------------------------ */
 
-static struct client *client_of(struct sidecar_server *server, struct MHD_Connection *connection)
+/* A connection has got on, and has as long for the next step. */
+static void enter(void *context, int fd, enum sidecar_phase phase)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-
-	return info && info->connect_fd >= 0 && (size_t)info->connect_fd < server->client_count
-		       ? &server->clients[info->connect_fd]
-		       : NULL;
-}
-
-static bool is_near(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = info ? info->client_addr : NULL;
-
-	if (!address || address->sa_family == AF_UNIX)
-		return true;
-	if (address->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
-	if (address->sa_family == AF_INET6) {
-		const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-
-		return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
-	}
-	return false;
-}
-
-static void connection_changed(void *context, struct MHD_Connection *connection, void **socket_context,
-			       enum MHD_ConnectionNotificationCode code)
-{
+	static const uint64_t times[] = {
+		[SIDECAR_PHASE_BODY] = FIRST_REQUEST_NS,
+		[SIDECAR_PHASE_ANSWER] = ANSWER_NS,
+		[SIDECAR_PHASE_IDLE] = NEXT_REQUEST_NS,
+		[SIDECAR_PHASE_FAREWELL] = FAREWELL_CLIENT_NS,
+	};
 	struct sidecar_server *server = context;
-	struct client *client = client_of(server, connection);
+	struct client *client = &server->clients[fd];
 	uint64_t now = now_ns();
 
-	(void)socket_context;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED)
-		sidecar_web_config_connected(server->options.web_config, connection);
-	if (!client)
-		return;
 	pthread_mutex_lock(&server->mutex);
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		server->arriving -= server->arriving > 0;
-		*client = (struct client){
-			.is_open = true,
-			.deadline_ns = now + FIRST_REQUEST_NS,
-			.useful_ns = now,
-			.request = {.is_near = is_near(connection)},
-		};
-		server->open++;
-	} else if (client->is_open) {
-		client->is_open = false;
-		server->open--;
-		server->leaving -= client->is_leaving;
-		pthread_cond_signal(&server->closed);
+	client->deadline_ns = now + times[phase];
+	if (phase == SIDECAR_PHASE_ANSWER) {
+		server->answering++;
+		client->is_answering = true;
+		client->useful_ns = now;
+	} else if (client->is_answering) {
+		client->is_answering = false;
+		client->was_answered = true;
+		if (--server->answering == 0)
+			pthread_cond_signal(&server->quiet);
 	}
 	pthread_mutex_unlock(&server->mutex);
 }
 
-/* The head of a request is complete; whatever body it has may take as long as a head. */
-static void begin(struct sidecar_server *server, struct client *client)
+static void close_client(struct sidecar_server *server, struct client *client)
 {
+	sidecar_connection_free(client->connection);
 	pthread_mutex_lock(&server->mutex);
-	client->deadline_ns = now_ns() + FIRST_REQUEST_NS;
-	client->request.is_scrape = false;
-	pthread_mutex_unlock(&server->mutex);
-}
-
-/* All of a request is there. */
-static void begin_answer(struct sidecar_server *server, struct client *client)
-{
-	pthread_mutex_lock(&server->mutex);
-	server->answering++;
-	client->useful_ns = now_ns();
-	client->deadline_ns = client->useful_ns + ANSWER_NS;
-	client->is_answering = true;
-	pthread_mutex_unlock(&server->mutex);
-}
-
-static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url, const char *method,
-			      const char *version, const char *upload, size_t *upload_bytes, void **request_context)
-{
-	struct sidecar_server *server = context;
-	struct client *client = client_of(server, connection);
-
-	(void)version, (void)upload, (void)upload_bytes;
-	if (!client)
-		return MHD_NO;
-	/*
-	 * An answer to the head closes the connection, since a body may follow. That is right for methods that have
-	 * one, for nothing that is served here wants it; the others are asked for twice.
-	 */
-	if (!*request_context) {
-		*request_context = client;
-		begin(server, client);
-		if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
-			return MHD_YES;
-	}
-	if (*upload_bytes) {
-		*upload_bytes = 0;
-		return MHD_YES;
-	}
-	begin_answer(server, client);
-	client->request.url = url;
-	client->request.method = method;
-	return server->options.answer(server->options.context, connection, &client->request);
-}
-
-static void completed(void *context, struct MHD_Connection *connection, void **request_context,
-		      enum MHD_RequestTerminationCode code)
-{
-	struct sidecar_server *server = context;
-	struct client *client = *request_context;
-
-	(void)connection, (void)code;
-	/* A request that was never handed on has no context. */
-	if (!client)
-		return;
-	*request_context = NULL;
-	server->options.answered(server->options.context, &client->request);
-	pthread_mutex_lock(&server->mutex);
-	client->deadline_ns = now_ns() + NEXT_REQUEST_NS;
+	client->connection = NULL;
+	client->is_open = false;
+	server->open--;
+	server->leaving -= client->is_leaving;
 	if (client->is_answering && --server->answering == 0)
 		pthread_cond_signal(&server->quiet);
-	client->was_answered |= client->is_answering;
-	client->is_answering = false;
+	/* The number is another's from here on. */
+	close((int)(client - server->clients));
+	pthread_cond_signal(&server->closed);
 	pthread_mutex_unlock(&server->mutex);
 }
 
-/* A NUL would end what is asked for: it becomes a byte that stands in no text. */
-static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+static void *work(void *context)
 {
-	(void)context, (void)connection;
-	for (char *nul = strstr(text, "%00"); nul; nul = strstr(nul, "%00"))
-		nul[1] = nul[2] = 'f';
-	return MHD_http_unescape(text);
-}
+	struct sidecar_server *server = context;
+	struct epoll_event event;
 
-static void log_mhd(void *context, const char *format, va_list arguments)
-{
-	char text[512];
+	for (;;) {
+		int count = epoll_wait(server->ready, &event, 1, -1);
 
-	(void)context;
-	vsnprintf(text, sizeof(text), format, arguments);
-	text[strcspn(text, "\n")] = '\0';
-	sidecar_log(SIDECAR_LOG_DEBUG, "libmicrohttpd", "text", text, NULL);
+		if (count < 0 && errno != EINTR)
+			break;
+		if (count <= 0)
+			continue;
+		if (event.data.fd == server->over)
+			break;
+		struct client *client = &server->clients[event.data.fd];
+
+		event.events = sidecar_connection_work(client->connection) | EPOLLONESHOT;
+		/* From here on it is another thread's, unless it is over. */
+		if (event.events == EPOLLONESHOT || epoll_ctl(server->ready, EPOLL_CTL_MOD, event.data.fd, &event) < 0)
+			close_client(server, client);
+	}
+	return NULL;
 }
 
 /* -- Accepting ---------------------------------------------------------------------------------------------------- */
 
-/* libmicrohttpd sees the end of it, and cleans up. With the mutex. */
+/* Whoever works on it sees the end of it, and cleans up. With the mutex. */
 static void send_away(struct sidecar_server *server, struct client *client)
 {
 	shutdown((int)(client - server->clients), SHUT_RDWR);
@@ -325,6 +255,40 @@ static void make_room(struct sidecar_server *server, bool is_needed)
 	}
 }
 
+static bool is_near(const struct sockaddr *address, socklen_t length)
+{
+	if (length < sizeof(address->sa_family) || address->sa_family == AF_UNIX)
+		return true;
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr) >> 24 == 127;
+	if (address->sa_family == AF_INET6) {
+		const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+
+		return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+	}
+	return false;
+}
+
+/* Hands a new connection to the threads. */
+static void begin(struct sidecar_server *server, int fd, bool near)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = fd};
+	struct client *client = &server->clients[fd];
+	uint64_t now = now_ns();
+
+	pthread_mutex_lock(&server->mutex);
+	*client = (struct client){
+		.is_open = true,
+		.deadline_ns = now + FIRST_REQUEST_NS,
+		.useful_ns = now,
+		.connection = sidecar_connection_new(fd, near, &server->connections),
+	};
+	server->open++;
+	pthread_mutex_unlock(&server->mutex);
+	if (!client->connection || epoll_ctl(server->ready, EPOLL_CTL_ADD, fd, &event) < 0)
+		close_client(server, client);
+}
+
 /* Returns whether there was one. */
 static bool accept_one(struct sidecar_server *server, int listener)
 {
@@ -333,7 +297,7 @@ static bool accept_one(struct sidecar_server *server, int listener)
 		struct sockaddr_storage storage;
 	} address = {.storage = {0}};
 	socklen_t length = sizeof(address);
-	int fd = accept4(listener, &address.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(listener, &address.any, &length, SOCK_CLOEXEC | SOCK_NONBLOCK), yes = 1;
 
 	if (fd < 0) {
 		/* Without a descriptor left, the one that waits stays in the queue; one of ours goes. */
@@ -342,19 +306,13 @@ static bool accept_one(struct sidecar_server *server, int listener)
 		return false;
 	}
 	make_room(server, false);
-	/* Closed by libmicrohttpd, whatever happens. */
 	if ((size_t)fd >= server->client_count) {
 		close(fd);
 		return true;
 	}
-	pthread_mutex_lock(&server->mutex);
-	server->arriving++;
-	pthread_mutex_unlock(&server->mutex);
-	if (MHD_add_connection(server->daemon, fd, &address.any, length) != MHD_YES) {
-		pthread_mutex_lock(&server->mutex);
-		server->arriving -= server->arriving > 0;
-		pthread_mutex_unlock(&server->mutex);
-	}
+	/* An answer over TLS is several records; of a unix socket this is refused, which is no matter. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+	begin(server, fd, is_near(&address.any, length));
 	return true;
 }
 
@@ -412,17 +370,71 @@ int sidecar_server_run(struct sidecar_server *server)
 
 /* -- Beginning and end -------------------------------------------------------------------------------------------- */
 
+/* Ends all threads, and closes what they leave. */
+static void end_threads(struct sidecar_server *server)
+{
+	const uint64_t one = 1;
+
+	/* It is never read: each of them sees it. */
+	while (write(server->over, &one, sizeof(one)) < 0 && errno == EINTR)
+		continue;
+	for (unsigned i = 0; i < server->thread_count; i++)
+		pthread_join(server->threads[i], NULL);
+	for (size_t fd = 0; server->open && fd < server->client_count; fd++) {
+		if (server->clients[fd].is_open)
+			close_client(server, &server->clients[fd]);
+	}
+}
+
+static void free_server(struct sidecar_server *server)
+{
+	if (server->over >= 0)
+		close(server->over);
+	if (server->ready >= 0)
+		close(server->ready);
+	pthread_cond_destroy(&server->closed);
+	pthread_cond_destroy(&server->quiet);
+	pthread_mutex_destroy(&server->mutex);
+	free(server->clients);
+	free(server);
+}
+
+/* Returns 0, or -errno. */
+static int begin_threads(struct sidecar_server *server)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = server->over};
+	pthread_attr_t attributes;
+	int result = 0;
+
+	if (epoll_ctl(server->ready, EPOLL_CTL_ADD, server->over, &event) < 0)
+		return -errno;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	for (; result == 0 && server->thread_count < THREADS; server->thread_count += result == 0)
+		result = pthread_create(&server->threads[server->thread_count], &attributes, work, server);
+	pthread_attr_destroy(&attributes);
+	if (result)
+		end_threads(server);
+	return -result;
+}
+
 int sidecar_server_start(const struct sidecar_server_options *options, struct sidecar_server **out)
 {
 	struct sidecar_server *server = calloc(1, sizeof(*server));
-	struct MHD_OptionItem items[16];
-	size_t count;
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG;
 	struct rlimit limit;
+	int result = -ENOMEM;
 
 	if (!server)
 		return -ENOMEM;
 	server->options = *options;
+	server->connections = (struct sidecar_connection_options){
+		.web_config = options->web_config,
+		.answer = options->answer,
+		.answered = options->answered,
+		.context = options->context,
+		.enter = enter,
+		.phase_context = server,
+	};
 	server->max_connections = sidecar_descriptors_raise(options->max_connections);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	server->client_count = limit.rlim_cur < 131072 ? (size_t)limit.rlim_cur : 131072;
@@ -430,43 +442,30 @@ int sidecar_server_start(const struct sidecar_server_options *options, struct si
 	pthread_mutex_init(&server->mutex, NULL);
 	pthread_cond_init(&server->quiet, NULL);
 	pthread_cond_init(&server->closed, NULL);
-	if (!server->clients)
-		goto no_memory;
-	count = sidecar_web_config_options(options->web_config, items, 15);
-	items[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-	if (sidecar_web_config_has_tls(options->web_config))
-		flags |= MHD_USE_TLS;
-	/* Ours is the limit that is kept; libmicrohttpd's is per thread, and would refuse. */
-	server->daemon = MHD_start_daemon(
-		flags, 0, NULL, NULL, handle, server, MHD_OPTION_EXTERNAL_LOGGER, log_mhd, NULL, MHD_OPTION_ARRAY,
-		items, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS, MHD_OPTION_THREAD_STACK_SIZE,
-		(size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-		(server->max_connections + SIDECAR_SPARE_DESCRIPTORS) * THREADS, MHD_OPTION_CONNECTION_TIMEOUT,
-		(unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MAX_BYTES,
-		MHD_OPTION_NOTIFY_CONNECTION, connection_changed, server, MHD_OPTION_NOTIFY_COMPLETED, completed,
-		server, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-		MHD_OPTION_END);
-	if (!server->daemon)
-		goto no_memory;
-	*out = server;
-	return 0;
-no_memory:
-	free(server->clients);
-	free(server);
-	return -ENOMEM;
+	server->ready = epoll_create1(EPOLL_CLOEXEC);
+	server->over = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (server->ready < 0 || server->over < 0)
+		result = -errno;
+	else if (server->clients)
+		result = begin_threads(server);
+	if (result == 0)
+		*out = server;
+	else
+		free_server(server);
+	return result;
 }
 
 /* With the mutex. Whether somebody came a moment ago, and has not asked yet. */
 static bool has_new_client(const struct sidecar_server *server, uint64_t now)
 {
-	for (size_t fd = 0; !server->arriving && fd < server->client_count; fd++) {
+	for (size_t fd = 0; server->open && fd < server->client_count; fd++) {
 		const struct client *client = &server->clients[fd];
 
 		if (client->is_open && !client->is_answering && !client->was_answered &&
 		    client->useful_ns + NEW_CLIENT_NS > now)
 			return true;
 	}
-	return server->arriving > 0;
+	return false;
 }
 
 void sidecar_server_stop(struct sidecar_server *server)
@@ -482,10 +481,6 @@ void sidecar_server_stop(struct sidecar_server *server)
 	while (server->answering && wait_until(&server->quiet, &server->mutex, begun_ns + FAREWELL_NS))
 		continue;
 	pthread_mutex_unlock(&server->mutex);
-	MHD_stop_daemon(server->daemon);
-	pthread_cond_destroy(&server->closed);
-	pthread_cond_destroy(&server->quiet);
-	pthread_mutex_destroy(&server->mutex);
-	free(server->clients);
-	free(server);
+	end_threads(server);
+	free_server(server);
 }

@@ -30,7 +30,6 @@ struct sidecar_tls {
 	gnutls_x509_privkey_t key;
 	gnutls_x509_trust_list_t trust; /* NULL: nothing to verify */
 	gnutls_priority_t priority;
-	char priority_text[SIDECAR_TLS_PRIORITY_MAX];
 };
 
 /* -- Files -------------------------------------------------------------------------------------------------------- */
@@ -227,7 +226,7 @@ int sidecar_tls_load(const struct sidecar_web_settings *settings, struct sidecar
 	if (!tls)
 		return complain(message, message_size, -ENOMEM, "%s", strerror(ENOMEM));
 	tls->settings = settings;
-	result = sidecar_tls_priority(&settings->wishes, tls->priority_text, &tls->priority, message, message_size);
+	result = sidecar_tls_priority(&settings->wishes, NULL, &tls->priority, message, message_size);
 	if (result == 0)
 		result = load_chain(tls, message, message_size);
 	if (result == 0)
@@ -266,11 +265,6 @@ const char *sidecar_tls_warning(const struct sidecar_tls *tls)
 		       ? NULL
 		       : "the certificate's keyUsage lacks digitalSignature, which TLS 1.3 and ECDHE need: clients "
 			 "that look at that, such as GnuTLS, refuse it; have it issued anew";
-}
-
-char *sidecar_tls_priority_text(struct sidecar_tls *tls)
-{
-	return tls->priority_text;
 }
 
 gnutls_priority_t sidecar_tls_priority_object(const struct sidecar_tls *tls)

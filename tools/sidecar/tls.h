@@ -30,8 +30,7 @@ void sidecar_tls_free(struct sidecar_tls *tls);
 /* What its owner should know of the certificate, which is served all the same; or NULL. */
 const char *sidecar_tls_warning(const struct sidecar_tls *tls);
 
-/* The priorities as text, for as long as tls is there, and as GnuTLS' object. */
-char *sidecar_tls_priority_text(struct sidecar_tls *tls);
+/* The priorities, for as long as tls is there. */
 gnutls_priority_t sidecar_tls_priority_object(const struct sidecar_tls *tls);
 
 /*

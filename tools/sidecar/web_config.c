@@ -2,7 +2,7 @@
 /*
  * web_config.c: the rules in force, and the files that they come from.
  *
- * May include: web_config.h, web_config_file.h, tls.h, auth.h, files.h, log.h.
+ * May include: web_config.h, web_config_file.h, tls.h, auth.h, files.h, http_answer.h, log.h.
  *
  * Rules never change: new files give new rules, and whoever is using the old ones keeps them until done. Each request
  * looks at the files' stamps, which costs a stat(2) for each; one thread at a time reads them again, and the others go
@@ -15,12 +15,12 @@
 
 #include "auth.h"
 #include "files.h"
+#include "http_answer.h"
 #include "log.h"
 #include "tls.h"
 #include "web_config_file.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +47,7 @@ struct sidecar_web_config {
 	char *path, *directory;
 	bool has_tls;
 	struct sidecar_auth *auth;
+	gnutls_certificate_credentials_t credentials; /* that ask retrieve() for each handshake; NULL: no TLS */
 
 	pthread_mutex_t lock;    /* of counts, and of which rules are in force; held for a few instructions */
 	struct rules *in_force;
@@ -58,9 +59,6 @@ struct sidecar_web_config {
 	struct sidecar_stamp stamps[WATCH_COUNT];
 	bool troubled;           /* the last reading failed for want of something, which has been told */
 };
-
-/* The certificate callback is told of a session and of nothing else. Set before a daemon starts, and after it stops. */
-static struct sidecar_web_config *served;
 
 /* -- Rules -------------------------------------------------------------------------------------------------------- */
 
@@ -256,6 +254,45 @@ out:
 	pthread_mutex_unlock(&config->reading);
 }
 
+/* -- Handshakes -------------------------------------------------------------------------------------------------- */
+
+/* Within a handshake, as soon as the client has sent its certificate, or none. */
+static int verify(gnutls_session_t session)
+{
+	struct sidecar_web_config *config = gnutls_session_get_ptr(session);
+	struct rules *rules = hold_rules(config);
+	const char *fault = rules->tls ? sidecar_tls_peer_fault(rules->tls, session) : NULL;
+
+	put_rules(config, rules);
+	if (!fault)
+		return 0;
+	sidecar_log(SIDECAR_LOG_DEBUG, "handshake refused", "reason", fault, NULL);
+	return GNUTLS_E_CERTIFICATE_ERROR;
+}
+
+static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **chain,
+		    unsigned *chain_length, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_length, gnutls_privkey_t *key,
+		    unsigned *flags)
+{
+	struct sidecar_web_config *config = gnutls_session_get_ptr(session);
+	struct rules *rules = hold_rules(config);
+	int result = sidecar_tls_retrieve(rules->tls, session, verify, chain, chain_length, key, flags);
+
+	(void)info;
+	*ocsp = NULL;
+	*ocsp_length = 0;
+	put_rules(config, rules);
+	return result;
+}
+
+static int make_credentials(struct sidecar_web_config *config)
+{
+	if (gnutls_certificate_allocate_credentials(&config->credentials) < 0)
+		return -ENOMEM;
+	gnutls_certificate_set_retrieve_function3(config->credentials, retrieve);
+	return 0;
+}
+
 /* -- The contract ------------------------------------------------------------------------------------------------- */
 
 static char *directory_of(const char *path)
@@ -296,6 +333,10 @@ int sidecar_web_config_open(const char *path, struct sidecar_web_config **out, c
 		if (result)
 			goto out;
 		config->has_tls = config->wanted->said->has_tls;
+		if (config->has_tls)
+			result = make_credentials(config);
+		if (result)
+			goto out;
 	}
 	result = 0;
 out:
@@ -310,8 +351,8 @@ void sidecar_web_config_close(struct sidecar_web_config *config)
 {
 	if (!config)
 		return;
-	if (served == config)
-		served = NULL;
+	if (config->credentials)
+		gnutls_certificate_free_credentials(config->credentials);
 	put_rules(config, config->in_force);
 	put_settings(config, config->wanted);
 	sidecar_auth_free(config->auth);
@@ -340,76 +381,37 @@ bool sidecar_web_config_has_tls(const struct sidecar_web_config *config)
 	return config->has_tls;
 }
 
-/* Within a handshake, as soon as the client has sent its certificate, or none. */
-static int verify(gnutls_session_t session)
+gnutls_session_t sidecar_web_config_session(struct sidecar_web_config *config, int fd)
 {
-	struct rules *rules = hold_rules(served);
-	const char *fault = rules->tls ? sidecar_tls_peer_fault(rules->tls, session) : NULL;
-
-	put_rules(served, rules);
-	if (!fault)
-		return 0;
-	sidecar_log(SIDECAR_LOG_DEBUG, "handshake refused", "reason", fault, NULL);
-	/* The daemon would close the connection without a word. */
-	(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_BAD_CERTIFICATE);
-	return GNUTLS_E_CERTIFICATE_ERROR;
-}
-
-static int retrieve(gnutls_session_t session, const struct gnutls_cert_retr_st *info, gnutls_pcert_st **chain,
-		    unsigned *chain_length, gnutls_ocsp_data_st **ocsp, unsigned *ocsp_length, gnutls_privkey_t *key,
-		    unsigned *flags)
-{
-	struct rules *rules = hold_rules(served);
-	int result = sidecar_tls_retrieve(rules->tls, session, verify, chain, chain_length, key, flags);
-
-	(void)info;
-	*ocsp = NULL;
-	*ocsp_length = 0;
-	put_rules(served, rules);
-	return result;
-}
-
-size_t sidecar_web_config_options(struct sidecar_web_config *config, struct MHD_OptionItem *options, size_t room)
-{
-	gnutls_certificate_retrieve_function3 *callback = retrieve;
-
-	if (!config->has_tls || room < 2)
-		return 0;
-	served = config;
-	/* The daemon has its own copy of priorities before anything can change them. */
-	options[0] = (struct MHD_OptionItem){
-		.option = MHD_OPTION_HTTPS_PRIORITIES,
-		.ptr_value = sidecar_tls_priority_text(config->in_force->tls),
-	};
-	options[1] = (struct MHD_OptionItem){.option = MHD_OPTION_HTTPS_CERT_CALLBACK2};
-	/* POSIX, not C, has functions' addresses fit in there. */
-	memcpy(&options[1].ptr_value, &callback, sizeof(callback));
-	return 2;
-}
-
-static gnutls_session_t session_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-
-	return info ? info->tls_session : NULL;
-}
-
-void sidecar_web_config_connected(struct sidecar_web_config *config, struct MHD_Connection *connection)
-{
-	gnutls_session_t session = config->has_tls ? session_of(connection) : NULL;
+	static unsigned char http[] = "http/1.1";
+	const gnutls_datum_t protocol = {http, sizeof(http) - 1};
+	gnutls_session_t session;
 	struct rules *rules;
+	int result;
 
-	if (!session)
-		return;
 	refresh(config);
+	if (gnutls_init(&session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_TICKETS) < 0)
+		return NULL;
+	gnutls_session_set_ptr(session, config);
 	rules = hold_rules(config);
-	/* The session counts as a user of them; failing, it keeps those from the start. */
-	(void)gnutls_priority_set(session, sidecar_tls_priority_object(rules->tls));
+	/* The session counts as a user of them. */
+	result = gnutls_priority_set(session, sidecar_tls_priority_object(rules->tls));
 	put_rules(config, rules);
+	if (result == 0)
+		result = gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, config->credentials);
+	/* Who asks for other protocols, and not for this one, is told so. */
+	if (result == 0)
+		result = gnutls_alpn_set_protocols(session, &protocol, 1, GNUTLS_ALPN_MANDATORY);
+	if (result < 0) {
+		gnutls_deinit(session);
+		return NULL;
+	}
+	gnutls_transport_set_int(session, fd);
+	return session;
 }
 
 static enum sidecar_access check_password(struct sidecar_web_config *config, const struct sidecar_web_settings *said,
-					  struct MHD_Connection *connection)
+					  const char *authorization)
 {
 	static const enum sidecar_access access[] = {
 		[SIDECAR_AUTH_DENIED] = SIDECAR_ACCESS_UNAUTHORIZED,
@@ -419,8 +421,7 @@ static enum sidecar_access check_password(struct sidecar_web_config *config, con
 	struct sidecar_credentials credentials;
 	enum sidecar_auth_verdict verdict;
 
-	if (sidecar_auth_decode(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION),
-				&credentials))
+	if (sidecar_auth_decode(authorization, &credentials))
 		return SIDECAR_ACCESS_UNAUTHORIZED;
 	verdict = sidecar_auth_check(config->auth, said->users, said->user_count, &credentials);
 	explicit_bzero(&credentials, sizeof(credentials));
@@ -453,7 +454,8 @@ static bool is_over_limit(struct sidecar_web_config *config, const struct sideca
 	return over;
 }
 
-enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *config, struct MHD_Connection *connection)
+enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *config, gnutls_session_t session,
+						 const char *authorization)
 {
 	enum sidecar_access access = SIDECAR_ACCESS_GRANTED;
 	const struct sidecar_web_settings *said;
@@ -468,7 +470,6 @@ enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *conf
 		access = SIDECAR_ACCESS_LIMITED;
 	/* A connection from before the rules changed shall not go by the old ones for as long as it is kept alive. */
 	if (access == SIDECAR_ACCESS_GRANTED && rules->tls && said->client_auth != SIDECAR_CLIENT_NONE) {
-		gnutls_session_t session = session_of(connection);
 		const char *fault = session ? sidecar_tls_peer_fault(rules->tls, session) : "no TLS session";
 
 		if (fault) {
@@ -477,12 +478,12 @@ enum sidecar_access sidecar_web_config_authorize(struct sidecar_web_config *conf
 		}
 	}
 	if (access == SIDECAR_ACCESS_GRANTED && said->user_count > 0)
-		access = check_password(config, said, connection);
+		access = check_password(config, said, authorization);
 	put_rules(config, rules);
 	return access;
 }
 
-void sidecar_web_config_decorate(struct sidecar_web_config *config, struct MHD_Response *response)
+void sidecar_web_config_decorate(struct sidecar_web_config *config, struct sidecar_answer *answer)
 {
 	struct rules *rules;
 
@@ -493,7 +494,7 @@ void sidecar_web_config_decorate(struct sidecar_web_config *config, struct MHD_R
 		const struct sidecar_web_header *header = &rules->settings->said->headers[i];
 
 		if (*header->value)
-			MHD_add_response_header(response, header->name, header->value);
+			sidecar_answer_header(answer, header->name, header->value);
 	}
 	put_rules(config, rules);
 }
