@@ -232,6 +232,13 @@ int promcb_segment_create(const char *path, const struct promcb_options *options
 
 	if (lstat(path, &status) == 0)
 		return promcb_message_error(message, -EEXIST, "%s exists", path);
+	/* Readers would take it for a pattern, and find others. One that is there already is opened all the same. */
+	if (strpbrk(slash ? slash + 1 : path, "*?["))
+		return promcb_message_error(
+			message, -EINVAL,
+			"cannot create segment %s: its name has one of * ? [, which promcb-export and promcb-sidecar "
+			"take for a pattern",
+			path);
 	if (!slash)
 		snprintf(directory, sizeof(directory), ".");
 	else

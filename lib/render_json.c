@@ -150,23 +150,12 @@ static json_t *health_summary(const struct promcb_summary *summary)
 	return NULL;
 }
 
-static bool is_in(const struct promcb_snapshot *snapshot, const char *name)
-{
-	struct promcb_summary summary;
-
-	return snapshot && promcb_snapshot_find(snapshot, name, &summary) == 0;
-}
-
-/* A component's key: its name, with its segment before it where another segment has the same. */
+/* A component's key: its name, with its segment before it where parts are told apart by that. */
 static json_t *key_of(const struct promcb_rendering *rendering, size_t part, const char *name)
 {
 	const char *segment = rendering->parts[part].segment;
 
-	for (size_t i = 0; segment && i < rendering->count; i++) {
-		if (i != part && is_in(rendering->parts[i].snapshot, name))
-			return json_sprintf("%s %s", segment, name);
-	}
-	return json_string(name);
+	return segment ? json_sprintf("%s %s", segment, name) : json_string(name);
 }
 
 /* An object from names to what make() makes of their summaries, one component to a line. */

@@ -14,12 +14,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* What --format=health ends with where a component fails. */
 enum { EXPORT_UNHEALTHY = 3 };
@@ -290,12 +292,30 @@ static int export_round(struct exporter *exporter, const sigset_t *waiting, int 
 	return result < 0;
 }
 
+/* A directory that is not there at the start is a mistyped one, more often than one that is made later. */
+static int check_directory(const char *output)
+{
+	const char *slash = strrchr(output, '/');
+	char directory[PATH_MAX];
+
+	if (!slash || slash == output || (size_t)(slash - output) >= sizeof(directory))
+		return 0;
+	memcpy(directory, output, (size_t)(slash - output));
+	directory[slash - output] = '\0';
+	if (access(directory, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR))
+		return 0;
+	promcb_tool_complain("cannot write \"%s\": there is no directory \"%s\"", output, directory);
+	return -ENOENT;
+}
+
 static int export_forever(struct exporter *exporter)
 {
 	uint64_t interval_ns = exporter->arguments->interval_ns, next_ns = promcb_tool_now_ns();
 	sigset_t waiting;
 	int status = 0;
 
+	if (exporter->arguments->output && check_directory(exporter->arguments->output) < 0)
+		return PROMCB_TOOL_FAILED;
 	block_stop(&waiting);
 	while (export_round(exporter, &waiting, &status) == 0) {
 		uint64_t now_ns = promcb_tool_now_ns();
@@ -438,6 +458,9 @@ int main(int argc, char **argv)
 	exporter.segments.patterns = &arguments.segments;
 	promcb_tool_start("promcb-export");
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	/* A pattern is one wherever it stands, as it is to the sidecar. */
+	if (arguments.segments.count == 0 && promcb_segment_is_pattern(promcb_tool_segment_name(NULL)))
+		arguments.segments.items[arguments.segments.count++] = promcb_tool_segment_name(NULL);
 	/* A reader that goes away is an error to tell, not a signal to die of. */
 	signal(SIGPIPE, SIG_IGN);
 	promcb_reader_guard();

@@ -70,7 +70,6 @@ int promcb_export_segments_find(struct promcb_export_segments *segments)
 
 	if (patterns->count == 0 && segments->count == 1)
 		return 0;
-	/* The default is a name, whatever stands in it. */
 	if (patterns->count == 0) {
 		names.items[0] = strdup(fallback);
 		names.count = names.items[0] != NULL;

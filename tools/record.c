@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Above all characters: options without a short form. */
 enum option_key { KEY_LATENCY = 256, KEY_SUCCESS, KEY_FAILURE, KEY_STATE, KEY_LOG, KEY_STDIN };
@@ -166,6 +168,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+/* A segment's owner may truncate it, which ends whoever records into it. That is nothing to do to root by accident. */
+static void warn_of_owner(const char *segment)
+{
+	char path[PROMCB_PATH_MAX];
+	struct stat status;
+
+	if (promcb_segment_path(segment, path, NULL) == 0 && lstat(path, &status) == 0 && status.st_uid != 0)
+		promcb_tool_complain("warning: segment %s belongs to user %u, who can end what root records into it; "
+				     "name another one with --segment or PROMCB_SEGMENT",
+				     path, (unsigned)status.st_uid);
+}
+
 struct promcb *promcb_record_open(const char *segment)
 {
 	struct promcb_message message = {.text = ""};
@@ -179,6 +193,8 @@ struct promcb *promcb_record_open(const char *segment)
 	}
 	if (message.text[0])
 		promcb_tool_complain("warning: %s", message.text);
+	if (geteuid() == 0)
+		warn_of_owner(segment);
 	return metrics;
 }
 

@@ -195,9 +195,9 @@ int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format for
 
 /*
  * Renders several segments as one: every family once, with all segments' series in the order of the parts.
- * options->scrape_seconds is not looked at. JSON and health: the components of all parts in one object; a name that
- * several have is "SEGMENT NAME". Returns as promcb_render(); -EINVAL also where a label is not 1 to 255 bytes of
- * UTF-8, or where two parts have the same.
+ * options->scrape_seconds is not looked at. JSON and health: the components of all parts in one object; where a part
+ * has a label, each is called "SEGMENT NAME". Returns as promcb_render(); -EINVAL also where a label is not 1 to 255
+ * bytes of UTF-8, or where two parts have the same.
  */
 int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, promcb_write_fn *write, void *context);

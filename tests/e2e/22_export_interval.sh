@@ -33,6 +33,12 @@ wait "$background" || fail "SIGTERM: exit $?"
 background=
 [ $(($(wc -l <"$scratch/err") % 2)) = 0 ] || fail "errors and recoveries: $(cat "$scratch/err")"
 
+# A directory that is not there ends it at the start, before it waits for ever.
+timeout 20 "$tools/promcb-export" --interval=100 --output="$scratch/none/m.prom" 2>"$scratch/err"
+[ $? = 1 ] || fail "no directory: it goes on"
+one_line "no directory"
+grep -q "there is no directory \"$scratch/none\"" "$scratch/err" || fail "no directory: $(cat "$scratch/err")"
+
 # The same signals end it at once, however long the interval, on standard output as well. Background jobs of a script
 # ignore SIGINT, so env resets it.
 for signal in TERM INT; do

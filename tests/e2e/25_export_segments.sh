@@ -73,7 +73,7 @@ grep -q -a -F "$two" "$scratch/out" || fail "protobuf has no labels"
 export_to_out 0 --segment="$one" --segment="$two" --format=json
 line_of_json=$(tr -d ' \n' <"$scratch/out")
 case $line_of_json in
-*"\"$one"both\"*"\"$two"both\"*\"other\"*) ;;
+*"\"$one"both\"*"\"$two"both\"*"\"$two"other\"*) ;;
 *) fail "json: $line_of_json" ;;
 esac
 # One that a pattern found has its label as well.
@@ -103,6 +103,18 @@ export_to_out 1 --segment="${PROMCB_SEGMENT}_no_such_*"
 one_line "a pattern that finds nothing"
 grep -q 'no segment.s name matches' "$scratch/err" || fail "a pattern that finds nothing: $(cat "$scratch/err")"
 [ -s "$scratch/out" ] && fail "a pattern that finds nothing prints"
+
+# A pattern is one in the environment as well. No segment is made whose name would be one; one that is there is opened.
+cp "/dev/shm$one" "/dev/shm${PROMCB_SEGMENT}_o*e"
+PROMCB_SEGMENT="${PROMCB_SEGMENT}_*" export_to_out 0
+grep -q -F "promcb_up{segment=\"$one\"} 1" "$scratch/out" || fail "PROMCB_SEGMENT is no pattern: $(cat "$scratch/err")"
+"$tools/promcb-record" --segment="${PROMCB_SEGMENT}_o*e" both --latency=1 --success || fail "a segment that is there"
+rm "/dev/shm${PROMCB_SEGMENT}_o*e"
+for name in 'x*' 'x?' 'x[a]'; do
+  "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_$name" a --log=info 2>"$scratch/err" && fail "made $name"
+  grep -q 'take for a pattern' "$scratch/err" || fail "$name: $(cat "$scratch/err")"
+  "$tools/promcb-admin" create --segment="${PROMCB_SEGMENT}_$name" 2>"$scratch/err" && fail "created $name"
+done
 
 # A name that makes no label: refused where it is given, passed over where it is found.
 cp "/dev/shm$one" "/dev/shm$one"$'\xff'

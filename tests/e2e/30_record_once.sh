@@ -60,4 +60,14 @@ done
 wait
 has 'circuit_breaker_calls_total{component="crowd"} 200'
 has 'circuit_breaker_latency_seconds_sum{component="crowd"} 0.2'
+
+# Root records into another user's segment, and is warned.
+if [ "$(id -u)" = 0 ]; then
+  "$tools/promcb-record" owned --log=info 2>"$scratch/err" || fail "record"
+  [ -s "$scratch/err" ] && fail "a segment of its own: $(cat "$scratch/err")"
+  chown 65534 "/dev/shm$PROMCB_SEGMENT"
+  "$tools/promcb-record" owned --log=info 2>"$scratch/err" || fail "record into another user's segment"
+  one_line "another user's segment"
+  grep -q 'belongs to user 65534' "$scratch/err" || fail "another user's segment: $(cat "$scratch/err")"
+fi
 exit 0

@@ -199,7 +199,8 @@ grep -q -e '^process_' -e 'calls_failed' "$scratch/body" && fail "families that 
 answers 200 /m
 body_has "promcb_up{segment=\"${PROMCB_SEGMENT}_three\"} 1"
 answers 200 /prometheus/query
-jq -e "has(\"${PROMCB_SEGMENT}_one both\") and has(\"third\")" <"$scratch/body" >/dev/null || fail "two called both"
+jq -e "has(\"${PROMCB_SEGMENT}_one both\") and has(\"${PROMCB_SEGMENT}_three third\")" <"$scratch/body" >/dev/null ||
+  fail "two called both"
 for name in one two three; do
   "$tools/promcb-admin" remove --force --segment="${PROMCB_SEGMENT}_$name" >/dev/null || fail remove
 done
@@ -216,7 +217,8 @@ answers 200 /
   fail "what is missing comes late"
 body_has "promcb-admin create --segment=/dev/shm${PROMCB_SEGMENT}_one"
 answers 503 /health/metrics
-jq -e '.healthy == false and (.components | has("here")) and .unreadable_segments == 1' <"$scratch/body" >/dev/null ||
+jq -e --arg key "$PROMCB_SEGMENT here" \
+  '.healthy == false and (.components | has($key)) and .unreadable_segments == 1' <"$scratch/body" >/dev/null ||
   fail "health of one of two: $(cat "$scratch/body")"
 answers 200 /prometheus/query
 stop
