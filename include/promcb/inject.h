@@ -18,7 +18,7 @@ void promcb_inject(const char *point);
 
 #ifdef PROMCB_INJECTING
 #define PROMCB_INJECT(point) promcb_inject(point)
-#else
+#elif !defined(PROMCB_INJECT)
 #define PROMCB_INJECT(point) ((void)0)
 #endif
 

@@ -63,6 +63,10 @@ until_stopped() {
 }
 
 readme=$PROMCB_SOURCE/README.md
+# What is installed compiles by itself, the inline functions too, without what only promcb's tests have.
+[ ! -e /usr/local/include/promcb/inject.h ] || fail "the tests' inject.h is installed"
+printf '#include <promcb/%s>\n' inline.h reader.h admin.h >all.c
+printed "all headers" 'cc -Wall -Wextra -Werror -c all.c $(pkg-config --cflags promcb) && g++ -x c++ -c all.c'
 "$blocks" "$readme" Record c >program.c || fail "README.md, Record: no program"
 printed Record "$("$blocks" "$readme" Record sh)"
 for line in 'circuit_breaker_calls_total{component="payment_api"} 1000' \
