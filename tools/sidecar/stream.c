@@ -19,6 +19,15 @@ static int error_of(struct sidecar_stream *stream, ssize_t result)
 	return -EAGAIN;
 }
 
+/* What GnuTLS would call an error of its own, is one of the client's certificate. */
+static void send_alert(gnutls_session_t session, int error)
+{
+	if (error == GNUTLS_E_KEY_USAGE_VIOLATION)
+		(void)gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_UNSUPPORTED_CERTIFICATE);
+	else
+		(void)gnutls_alert_send_appropriate(session, error);
+}
+
 int sidecar_stream_greet(struct sidecar_stream *stream, const char **reason)
 {
 	int result;
@@ -27,7 +36,8 @@ int sidecar_stream_greet(struct sidecar_stream *stream, const char **reason)
 		result = gnutls_handshake(stream->session);
 	while (result == GNUTLS_E_INTERRUPTED ||
 	       (result < 0 && result != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(result)));
-	if (result == GNUTLS_E_SUCCESS)
+	stream->is_greeted = result == GNUTLS_E_SUCCESS;
+	if (stream->is_greeted)
 		return 0;
 	if (result == GNUTLS_E_AGAIN)
 		return error_of(stream, result);
@@ -35,7 +45,7 @@ int sidecar_stream_greet(struct sidecar_stream *stream, const char **reason)
 	/* An alert of the client's, or its end, is answered with nothing. */
 	if (result != GNUTLS_E_FATAL_ALERT_RECEIVED && result != GNUTLS_E_PREMATURE_TERMINATION &&
 	    result != GNUTLS_E_PULL_ERROR && result != GNUTLS_E_PUSH_ERROR)
-		(void)gnutls_alert_send_appropriate(stream->session, result);
+		send_alert(stream->session, result);
 	return -EPROTO;
 }
 
@@ -81,7 +91,8 @@ ssize_t sidecar_stream_write(struct sidecar_stream *stream, const struct iovec p
 
 void sidecar_stream_end(struct sidecar_stream *stream)
 {
-	if (stream->session)
+	/* A fatal alert has the last word. */
+	if (stream->is_greeted)
 		(void)gnutls_bye(stream->session, GNUTLS_SHUT_WR);
 	shutdown(stream->fd, SHUT_WR);
 }

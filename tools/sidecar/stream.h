@@ -8,6 +8,7 @@
 #define PROMCB_SIDECAR_STREAM_H
 
 #include <gnutls/gnutls.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -15,6 +16,7 @@
 struct sidecar_stream {
 	int fd;
 	gnutls_session_t session; /* NULL: no TLS */
+	bool is_greeted;          /* the handshake is over, and has not failed */
 	uint32_t wants;           /* EPOLLIN or EPOLLOUT */
 };
 

@@ -327,9 +327,6 @@ static const char *chain_fault(const struct sidecar_tls *tls, gnutls_x509_crt_t 
 			return "the client's certificate has expired";
 		if (status)
 			return "the client's certificate is not one to trust";
-		/* GnuTLS is told not to look at that, for the sake of servers' certificates. */
-		if (!is_for_signatures(chain[0]))
-			return "the client's certificate is not for signatures: its keyUsage lacks digitalSignature";
 	}
 	if (tls->settings->checks_sans && !has_allowed_san(tls->settings, chain[0]))
 		return "none of client_allowed_sans is in the client's certificate";
