@@ -346,9 +346,13 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 	int result;
 
 	*out = (struct promcb_component *)(void *)promcb_home.handles;
-	if (!p || !name || promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1)))
+	if (!p || !name)
 		return -EINVAL;
 	size_t length = strlen(name);
+
+	promcb_name_trim(&name, &length);
+	if (promcb_name_fault(name, length))
+		return -EINVAL;
 
 	found = promcb_names_find(&p->names, name, length);
 	if (found) {

@@ -98,3 +98,42 @@ const char *promcb_name_fault(const char *name, size_t length)
 	}
 	return NULL;
 }
+
+/* Length of what is trimmed at the text's beginning, or at its end; 0: nothing is. */
+static size_t trimmed_length(const char *text, size_t length, bool at_end)
+{
+	static const char *const trimmed[] = {" ",        "\t",           "\r",           "\n",
+					      "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x8b"};
+
+	unsigned char edge = length ? (unsigned char)text[at_end ? length - 1 : 0] : 'x';
+
+	if (edge > ' ' && edge < 0x80)
+		return 0;
+	for (size_t i = 0; i < sizeof(trimmed) / sizeof(trimmed[0]); i++) {
+		size_t bytes = strlen(trimmed[i]);
+
+		if (length >= bytes && memcmp(at_end ? text + length - bytes : text, trimmed[i], bytes) == 0)
+			return bytes;
+	}
+	return 0;
+}
+
+void promcb_name_trim(const char **name, size_t *length)
+{
+	size_t bytes;
+
+	while ((bytes = trimmed_length(*name, *length, true)))
+		*length -= bytes;
+	while ((bytes = trimmed_length(*name, *length, false))) {
+		*name += bytes;
+		*length -= bytes;
+	}
+}
+
+bool promcb_name_contains(const char *name, const char *text)
+{
+	size_t length = strlen(text);
+
+	promcb_name_trim(&text, &length);
+	return memmem(name, strlen(name), text, length) != NULL;
+}

@@ -26,6 +26,16 @@ int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct 
  */
 const char *promcb_name_fault(const char *name, size_t length);
 
+/*
+ * Takes off a name's ends what nobody sees there and no two programs treat alike: blanks (space, tab, carriage return,
+ * line feed, U+00A0, U+3000), the byte order mark and the zero-width space. The library does so with every name that it
+ * is given, the tools with every text that a name is compared with.
+ */
+void promcb_name_trim(const char **name, size_t *length);
+
+/* Whether a name contains a text, trimmed likewise: what --match and ?q= ask. */
+bool promcb_name_contains(const char *name, const char *text);
+
 /* Whether bytes are UTF-8 in that sense. */
 bool promcb_name_is_utf8(const char *text, size_t length);
 

@@ -2,13 +2,14 @@
 /*
  * render_json.c: a snapshot as JSON: the summaries by name, and the health document.
  *
- * May include: render.h; jansson is used here and nowhere else in the library.
+ * May include: render.h, name.h; jansson is used here and nowhere else in the library.
  *
  * Components are built, printed and dropped one by one, so that memory does not grow with their number; what stands
  * around them is plain text. Keys come in a fixed order, components in the snapshot's. Numbers have 15 digits, which
  * is as many as survive both ways, and not a number is null, since JSON has no NaN. Memory is all that can fail: then
  * the error sticks in the sink.
  */
+#include "name.h"
 #include "render.h"
 
 #include <jansson.h>
@@ -172,7 +173,7 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 		for (size_t i = 0; snapshot && i < snapshot->count && !sink->error; i++) {
 			struct promcb_summary summary;
 
-			if (matching && !strstr(snapshot->components[i].name, matching))
+			if (matching && !promcb_name_contains(snapshot->components[i].name, matching))
 				continue;
 			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
 				continue;

@@ -177,7 +177,7 @@ static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 }
 
 /* name: NULL: all. */
-static int reset(struct promcb *p, const char *name)
+static int reset(struct promcb *p, const char *name, size_t length)
 {
 	PROMCB_NOT_CANCELLED;
 	struct promcb_seat seat = {.segment = NULL};
@@ -186,7 +186,7 @@ static int reset(struct promcb *p, const char *name)
 
 	result = take_resetter(p, &seat, &way);
 	if (result == 0) {
-		result = name ? promcb_component_find(seat.segment, name, strlen(name)) : reset_all(&seat, &way);
+		result = name ? promcb_component_find(seat.segment, name, length) : reset_all(&seat, &way);
 		if (name && result >= 0)
 			result = reset_component(&seat, (uint32_t)result);
 		give_resetter(&seat);
@@ -197,12 +197,17 @@ static int reset(struct promcb *p, const char *name)
 
 int promcb_reset(struct promcb *p, const char *name)
 {
-	if (!p || !name || promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1)))
+	if (!p || !name)
 		return -EINVAL;
-	return reset(p, name);
+	size_t length = strlen(name);
+
+	promcb_name_trim(&name, &length);
+	if (promcb_name_fault(name, length))
+		return -EINVAL;
+	return reset(p, name, length);
 }
 
 int promcb_reset_all(struct promcb *p)
 {
-	return p ? reset(p, NULL) : -EINVAL;
+	return p ? reset(p, NULL, 0) : -EINVAL;
 }

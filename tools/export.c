@@ -2,12 +2,12 @@
 /*
  * export.c: promcb-export, which prints segments once or again and again, checks them, or lists which there are.
  *
- * May include: reader.h, admin.h, common.h, export_body.h, export_segments.h, record_line.h (decimal seconds).
+ * May include: reader.h, admin.h, common.h, export_body.h, export_segments.h, record_latency.h (decimal seconds).
  */
 #include "common.h"
 #include "export_body.h"
 #include "export_segments.h"
-#include "record_line.h"
+#include "record_latency.h"
 
 #include <promcb/admin.h>
 #include <promcb/reader.h>
@@ -117,7 +117,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		arguments->output = strcmp(text, "-") == 0 ? NULL : text;
 		return 0;
 	case KEY_INTERVAL:
-		if (promcb_seconds_parse(text, strlen(text), &arguments->interval_ns) != PROMCB_LINE_GOOD ||
+		if (promcb_latency_parse(text, strlen(text), PROMCB_UNIT_S, &arguments->interval_ns) !=
+			    PROMCB_LATENCY_KNOWN ||
 		    arguments->interval_ns < INTERVAL_MIN_NS || arguments->interval_ns > INTERVAL_MAX_NS)
 			argp_error(state, "invalid interval \"%s\": expected 0.001 to 31622400 seconds (a year)", text);
 		return 0;

@@ -17,7 +17,16 @@
 #include <unistd.h>
 
 /* Above all characters: options without a short form. */
-enum option_key { KEY_LATENCY = 256, KEY_SUCCESS, KEY_FAILURE, KEY_STATE, KEY_LOG, KEY_STDIN };
+enum option_key {
+	KEY_LATENCY = 256,
+	KEY_SUCCESS,
+	KEY_FAILURE,
+	KEY_STATE,
+	KEY_LOG,
+	KEY_STDIN,
+	KEY_UNIT,
+	KEY_NAMES_WITH_BLANKS
+};
 
 enum outcome { OUTCOME_NONE, OUTCOME_SUCCESS, OUTCOME_FAILURE };
 
@@ -27,23 +36,33 @@ struct arguments {
 	char *const *command; /* NULL: none */
 	bool component_quoted; /* it came after "--" */
 	bool from_stdin;
-	bool has_latency, has_state, has_log;
+	bool has_state, has_log;
+	bool has_rules; /* something is said of lines */
+	bool has_unit;
+	const char *latency; /* NULL: none is given */
 	uint64_t latency_ns;
+	struct promcb_line_rules rules;
 	enum outcome outcome;
 	enum promcb_state state;
 	enum promcb_log_level log;
 };
 
 static const struct argp_option options[] = {
-	{"latency", KEY_LATENCY, "SECONDS", 0, "Record one call that took this long; with --success or --failure", 0},
-	{"success", KEY_SUCCESS, NULL, 0, "It succeeded", 0},
-	{"failure", KEY_FAILURE, NULL, 0, "It failed", 0},
+	{"latency", KEY_LATENCY, "NUMBER", 0, "Record one call that took this long; with --success or --failure", 0},
+	{"success", KEY_SUCCESS, NULL, 0, "It succeeded; without --latency: a call whose latency nobody knows", 0},
+	{"failure", KEY_FAILURE, "LIST", OPTION_ARG_OPTIONAL,
+	 "It failed, likewise. With --stdin and a LIST such as 5xx,499,!501: which HTTP statuses are failures, as "
+	 "classes and statuses, after \"!\" those that are none. Default: 0xx,5xx,6xx,7xx,8xx,9xx",
+	 0},
 	{"state", KEY_STATE, "STATE", 0, "Set the circuit breaker's state: closed, open or half_open", 0},
 	{"log", KEY_LOG, "LEVEL", 0, "Count one log line: debug, info, warning or error", 0},
 	{"stdin", KEY_STDIN, NULL, 0,
-	 "Record lines of standard input as they come: COMPONENT LATENCY_SECONDS OUTCOME, where OUTCOME is "
-	 "success, failure or an HTTP status (200 to 399 is a success)",
+	 "Record lines of standard input as they come: COMPONENT LATENCY OUTCOME, where OUTCOME is success, failure "
+	 "or an HTTP status, and LATENCY a number, \"-\", or a list of such, which counts as its sum",
 	 0},
+	{"unit", KEY_UNIT, "UNIT", 0, "What latencies are given in: s, ms, us or ns. Default s", 0},
+	{"names-with-blanks", KEY_NAMES_WITH_BLANKS, NULL, 0,
+	 "With --stdin: all that stands before the last two fields is the component's name", 0},
 	{0},
 };
 
@@ -55,7 +74,7 @@ static const char documentation[] =
 	"were bad; the good ones are recorded.";
 
 static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
-			    "COMPONENT --latency=SECONDS --success|--failure\n"
+			    "COMPONENT [--latency=NUMBER] --success|--failure\n"
 			    "COMPONENT --state=STATE\n"
 			    "COMPONENT --log=LEVEL\n"
 			    "--stdin";
@@ -99,50 +118,89 @@ static void take_argument(struct arguments *arguments, char *text, struct argp_s
 	state->next = state->argc;
 }
 
+static void check_stdin(const struct arguments *arguments, bool single, struct argp_state *state)
+{
+	if (arguments->component || single)
+		argp_error(state, "--stdin takes components and calls from the lines it reads");
+}
+
 static void check(const struct arguments *arguments, struct argp_state *state)
 {
-	bool single = arguments->has_latency || arguments->has_state || arguments->has_log;
+	bool single =
+		arguments->latency || arguments->outcome != OUTCOME_NONE || arguments->has_state || arguments->has_log;
 
-	if (arguments->outcome != OUTCOME_NONE && !arguments->has_latency)
-		argp_error(state, "--success and --failure go with --latency");
-	if (arguments->has_latency && arguments->outcome == OUTCOME_NONE)
+	if (arguments->latency && arguments->outcome == OUTCOME_NONE)
 		argp_error(state, "--latency needs --success or --failure");
 	if (arguments->from_stdin) {
-		if (arguments->component || single)
-			argp_error(state,
-				   "--stdin takes components from the lines it reads, and goes with --segment alone");
+		check_stdin(arguments, single, state);
 		return;
 	}
+	if (arguments->has_rules)
+		argp_error(state, "--failure=LIST and --names-with-blanks go with --stdin");
+	if (arguments->has_unit && !arguments->latency)
+		argp_error(state, "--unit goes with --stdin or --latency");
 	if (!arguments->component)
 		argp_error(state, "no component given");
 	if (arguments->command && single)
-		argp_error(state, "a command goes without --latency, --state and --log");
+		argp_error(state, "a command goes without --latency, --success, --failure, --state and --log");
 	if (!arguments->command && !single)
 		argp_error(state,
-			   "nothing to record of \"%s\": give a command after \"--\", or --latency, --state or --log",
+			   "nothing to record of \"%s\": give a command after \"--\", or --latency, --success, "
+			   "--failure, --state or --log",
 			   arguments->component);
+}
+
+static void parse_outcome(struct arguments *arguments, enum outcome outcome, struct argp_state *state)
+{
+	if (arguments->outcome != OUTCOME_NONE && arguments->outcome != outcome)
+		argp_error(state, "--success and --failure exclude each other");
+	arguments->outcome = outcome;
+}
+
+static void parse_failures(struct arguments *arguments, const char *list, struct argp_state *state)
+{
+	const char *fault = promcb_failures_parse(list, &arguments->rules.failures);
+
+	if (fault)
+		argp_error(state,
+			   "invalid --failure=%s at \"%s\": expected classes such as 5xx and statuses such as 499, "
+			   "separated by commas",
+			   list, fault);
+	arguments->has_rules = true;
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
-	enum outcome outcome;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &arguments->segment;
+		arguments->rules.unit = PROMCB_UNIT_S;
+		promcb_failures_default(&arguments->rules.failures);
 		return 0;
 	case KEY_LATENCY:
-		if (promcb_seconds_parse(text, strlen(text), &arguments->latency_ns) != PROMCB_LINE_GOOD)
-			argp_error(state, "invalid latency \"%s\": expected seconds, 0 or more, such as 0.025", text);
-		arguments->has_latency = true;
+		arguments->latency = text;
+		if (promcb_latency_parse(text, strlen(text), PROMCB_UNIT_S, &arguments->latency_ns) !=
+		    PROMCB_LATENCY_KNOWN)
+			argp_error(state, "invalid latency \"%s\": expected a number, 0 or more, such as 0.025", text);
 		return 0;
 	case KEY_SUCCESS:
+		parse_outcome(arguments, OUTCOME_SUCCESS, state);
+		return 0;
 	case KEY_FAILURE:
-		outcome = key == KEY_SUCCESS ? OUTCOME_SUCCESS : OUTCOME_FAILURE;
-		if (arguments->outcome != OUTCOME_NONE && arguments->outcome != outcome)
-			argp_error(state, "--success and --failure exclude each other");
-		arguments->outcome = outcome;
+		if (text)
+			parse_failures(arguments, text, state);
+		else
+			parse_outcome(arguments, OUTCOME_FAILURE, state);
+		return 0;
+	case KEY_UNIT:
+		arguments->has_unit = true;
+		if (!promcb_unit_parse(text, &arguments->rules.unit))
+			argp_error(state, "invalid unit \"%s\": expected s, ms, us or ns", text);
+		return 0;
+	case KEY_NAMES_WITH_BLANKS:
+		arguments->rules.names_with_blanks = arguments->has_rules = true;
 		return 0;
 	case KEY_STATE:
 		if (parse_state(text, &arguments->state) < 0)
@@ -161,6 +219,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		take_argument(arguments, text, state);
 		return 0;
 	case ARGP_KEY_END:
+		if (arguments->latency)
+			promcb_latency_parse(arguments->latency, strlen(arguments->latency), arguments->rules.unit,
+					     &arguments->latency_ns);
 		check(arguments, state);
 		return 0;
 	default:
@@ -201,17 +262,31 @@ struct promcb *promcb_record_open(const char *segment)
 int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out)
 {
 	int result = promcb_component(metrics, name, out);
-	const char *fault;
+	size_t length = strlen(name);
+	const char *trimmed = name;
 
 	if (result == 0)
 		return 0;
-	fault = promcb_name_fault(name, strnlen(name, PROMCB_NAME_MAX + 1));
-	if (fault)
-		promcb_tool_complain("invalid component name \"%s\": %s", name, fault);
-	else
-		promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"",
-				     name, promcb_strerror(result));
+	promcb_name_trim(&trimmed, &length);
+	if (promcb_name_fault(trimmed, length))
+		promcb_component(metrics, PROMCB_RECORD_OVERFLOW, out);
+	promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"", name,
+			     promcb_name_fault(trimmed, length) ? promcb_name_fault(trimmed, length)
+								: promcb_strerror(result));
 	return result;
+}
+
+static void record_call(const struct arguments *arguments, struct promcb_component *component)
+{
+	bool success = arguments->outcome == OUTCOME_SUCCESS;
+
+	if (!arguments->latency) {
+		promcb_record_outcome(component, success);
+		return;
+	}
+	promcb_record(component, arguments->latency_ns, success);
+	if (arguments->latency_ns > PROMCB_LATENCY_MAX_NS)
+		promcb_tool_complain("--latency=%s: " PROMCB_RECORD_TOO_LONG, arguments->latency);
 }
 
 /* A call or a log line may count as "_overflow"; a state that would be set there is another component's business. */
@@ -224,17 +299,17 @@ static int record_once(const struct arguments *arguments)
 	if (!metrics)
 		return PROMCB_TOOL_FAILED;
 	result = promcb_record_find(metrics, arguments->component, &component);
-	if (result == -EINVAL || (result < 0 && arguments->has_state))
+	if (result < 0 && arguments->has_state)
 		return PROMCB_TOOL_FAILED;
-	if (arguments->has_latency)
-		promcb_record(component, arguments->latency_ns, arguments->outcome == OUTCOME_SUCCESS);
+	if (arguments->outcome != OUTCOME_NONE)
+		record_call(arguments, component);
 	if (arguments->has_log)
 		promcb_count_log(component, arguments->log);
 	if (arguments->has_state && promcb_set_state(component, arguments->state) < 0) {
 		promcb_tool_complain("the state of \"%s\" cannot be set", arguments->component);
 		return PROMCB_TOOL_FAILED;
 	}
-	return 0;
+	return result == -EINVAL ? PROMCB_TOOL_FAILED : 0;
 }
 
 /* As env, nice and timeout do: a status that a command does not have by chance. */
@@ -259,7 +334,7 @@ int main(int argc, char **argv)
 		argp_err_exit_status = STATUS_USAGE_OF_COMMAND;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
 	if (arguments.from_stdin)
-		return promcb_record_stdin(arguments.segment);
+		return promcb_record_stdin(arguments.segment, &arguments.rules);
 	if (arguments.command)
 		return promcb_record_command(arguments.segment, arguments.component, arguments.command);
 	return record_once(&arguments);

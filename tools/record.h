@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* record.h: the ways of promcb-record that fill a room of their own. May include: promcb.h. */
+/* record.h: the ways of promcb-record that fill a room of their own. May include: promcb.h, record_line.h. */
 #ifndef PROMCB_TOOL_RECORD_H
 #define PROMCB_TOOL_RECORD_H
 
+#include "record_line.h"
+
 #include <promcb/promcb.h>
+
+/* What is said of a latency above PROMCB_LATENCY_MAX_NS. */
+#define PROMCB_RECORD_TOO_LONG "a latency above 1099.5 s (18 minutes) counts as that"
+
+/* The component of calls whose own cannot be had. */
+#define PROMCB_RECORD_OVERFLOW "_overflow"
 
 /*
  * Runs a command and records its wall time and outcome. command: zero-terminated arguments, the first the program,
@@ -13,11 +21,11 @@
 int promcb_record_command(const char *segment, const char *component, char *const *command);
 
 /* Records the lines of standard input as they come. Returns the status to exit with. */
-int promcb_record_stdin(const char *segment);
+int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rules);
 
 /*
- * Finds or registers a component, and complains where it cannot be had: then it is "_overflow", or a handle that does
- * nothing. Returns 0, or the library's -errno.
+ * Finds or registers a component, and complains where it cannot be had: then it is "_overflow". Returns 0, or the
+ * library's -errno.
  */
 int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out);
 

@@ -156,7 +156,11 @@ int promcb_record_command(const char *segment, const char *component, char *cons
 	if (!error)
 		status = exit_status(wait_for(child, &watched));
 	now_ns = promcb_tool_now_ns();
-	if (handle)
-		promcb_record_at(handle, now_ns - start_ns, status == 0, now_ns);
+	if (!handle)
+		return status;
+	promcb_record_at(handle, now_ns - start_ns, status == 0, now_ns);
+	if (now_ns - start_ns > PROMCB_LATENCY_MAX_NS)
+		promcb_tool_complain("\"%s\" took %.1f s: " PROMCB_RECORD_TOO_LONG, component,
+				     (double)(now_ns - start_ns) / 1e9);
 	return status;
 }

@@ -1,215 +1,214 @@
 /* SPDX-License-Identifier: MIT */
 #include "record_line.h"
 
+#include "name.h"
+
 #include <string.h>
 
-static bool is_digit(char byte)
-{
-	return byte >= '0' && byte <= '9';
-}
+/* A piece of the line. */
+struct span {
+	const char *text;
+	size_t bytes;
+};
 
 static bool is_blank(char byte)
 {
 	return byte == ' ' || byte == '\t';
 }
 
-/* -- Seconds ------------------------------------------------------------------------------------------------------ */
-
-/* The common case: up to 9 digits, and up to 9 more after a point. No step can overflow. */
-static bool parse_plain(const char *text, size_t length, uint64_t *out_ns)
+static struct span trim(struct span span)
 {
-	static const uint64_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
-	const char *end = text + length, *start = text;
-	uint64_t value = 0;
-
-	while (text < end && is_digit(*text))
-		value = value * 10 + (uint64_t)(*text++ - '0');
-	if (text == start || text - start > 9)
-		return false;
-	if (text == end) {
-		*out_ns = value * 1000000000u;
-		return true;
+	while (span.bytes > 0 && is_blank(span.text[span.bytes - 1]))
+		span.bytes--;
+	while (span.bytes > 0 && is_blank(*span.text)) {
+		span.text++;
+		span.bytes--;
 	}
-	if (*text != '.' || end - text > 10)
-		return false;
-	for (start = ++text; text < end && is_digit(*text); text++)
-		value = value * 10 + (uint64_t)(*text - '0');
-	if (text != end)
-		return false;
-	*out_ns = value * powers[9 - (end - start)];
-	return true;
+	return span;
 }
 
-/* Case of ASCII letters only: the locale is none of our business. */
-static bool is_word(const char *text, size_t length, const char *word)
+/* Takes the last word off a text that is trimmed, and the blanks before it. */
+static struct span take_word(struct span *from)
 {
-	if (length != strlen(word))
-		return false;
-	for (size_t i = 0; i < length; i++)
-		if ((text[i] | 0x20) != word[i])
-			return false;
-	return true;
+	size_t start = from->bytes;
+	struct span word;
+
+	while (start > 0 && !is_blank(from->text[start - 1]))
+		start--;
+	word = (struct span){from->text + start, from->bytes - start};
+	from->bytes = start;
+	*from = trim(*from);
+	return word;
 }
 
-/* A number as it was written: digits, one point somewhere among them, and the power of ten. */
-struct decimal {
-	const char *digits; /* with at most one point in between */
-	size_t bytes;
-	int64_t integer_digits; /* how many digits stand before the decimal point, exponent applied; may be negative */
-	bool is_zero;
+/* Whether the word before goes on in the same list; takes its comma, or the colon between the two. */
+static bool take_joint(struct span *from, struct span *word)
+{
+	struct span rest = *from;
+
+	*word = take_word(&rest);
+	if (word->bytes == 1 && *word->text == ':')
+		*word = take_word(&rest);
+	else if (word->bytes > 1 && word->text[word->bytes - 1] == ',')
+		word->bytes--;
+	else
+		return false;
+	*from = rest;
+	return word->bytes > 0;
+}
+
+/* -- Latencies ---------------------------------------------------------------------------------------------------- */
+
+struct sum {
+	uint64_t ns;
+	bool known; /* of one member at least */
 };
 
-static bool split_decimal(const char *text, size_t length, struct decimal *out)
+static void add_member(struct sum *sum, enum promcb_latency latency, uint64_t ns)
 {
-	/* Far more than any line has digits, and far from overflow. */
-	const int64_t exponent_max = 1000000000;
-	const char *end = text + length;
-	int64_t exponent = 0;
-	size_t digits = 0;
-	bool point = false, minus = false;
+	if (latency != PROMCB_LATENCY_KNOWN)
+		return;
+	sum->known = true;
+	sum->ns = ns > UINT64_MAX - sum->ns ? UINT64_MAX : sum->ns + ns;
+}
 
-	*out = (struct decimal){.digits = text, .is_zero = true};
-	for (; text < end && (is_digit(*text) || (*text == '.' && !point)); text++) {
-		if (*text == '.') {
-			point = true;
-			continue;
-		}
-		digits++;
-		out->integer_digits += !point;
-		out->is_zero = out->is_zero && *text == '0';
-	}
-	out->bytes = (size_t)(text - out->digits);
-	if (digits == 0)
-		return false;
-	if (text == end)
-		return true;
-	if (*text != 'e' && *text != 'E')
-		return false;
-	text++;
-	if (text < end && (*text == '+' || *text == '-'))
-		minus = *text++ == '-';
-	if (text == end)
-		return false;
-	for (; text < end; text++) {
-		if (!is_digit(*text))
+/* One word: a latency, or several with commas between. Returns false where it is neither, and adds nothing then. */
+static bool add_word(struct span word, enum promcb_unit unit, struct sum *sum)
+{
+	bool joined = memchr(word.text, ',', word.bytes) != NULL;
+	struct sum added = *sum;
+
+	for (;;) {
+		const char *comma = memchr(word.text, ',', word.bytes);
+		size_t bytes = comma ? (size_t)(comma - word.text) : word.bytes;
+		uint64_t ns;
+		enum promcb_latency latency = promcb_latency_parse(word.text, bytes, unit, &ns);
+
+		if (latency == PROMCB_LATENCY_NONE ||
+		    (joined && latency == PROMCB_LATENCY_KNOWN && !memchr(word.text, '.', bytes)))
 			return false;
-		if (exponent < exponent_max)
-			exponent = exponent * 10 + (*text - '0');
+		add_member(&added, latency, ns);
+		if (!comma)
+			break;
+		word.bytes -= bytes + 1;
+		word.text = comma + 1;
 	}
-	out->integer_digits += minus ? -exponent : exponent;
+	*sum = added;
 	return true;
 }
 
-static uint64_t append_digit(uint64_t value, unsigned digit)
+/* Takes the latency off the text's end. Returns false where there is none. */
+static bool take_latency(struct span *from, enum promcb_unit unit, struct sum *sum)
 {
-	return value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : value * 10 + digit;
-}
+	struct span rest = *from, word = take_word(&rest);
 
-/* Nanoseconds are the number cut nine digits after its point. */
-static uint64_t decimal_to_ns(const struct decimal *decimal)
-{
-	int64_t wanted = decimal->integer_digits + 9, taken = 0;
-	uint64_t value = 0;
-
-	for (size_t i = 0; i < decimal->bytes && taken <= wanted; i++) {
-		unsigned digit = (unsigned)(decimal->digits[i] - '0');
-
-		if (decimal->digits[i] == '.')
-			continue;
-		if (taken++ < wanted)
-			value = append_digit(value, digit);
-		else if (digit >= 5 && value < UINT64_MAX)
-			value++;
-	}
-	for (; taken < wanted && value != 0 && value != UINT64_MAX; taken++)
-		value = append_digit(value, 0);
-	return value;
-}
-
-enum promcb_line_fault promcb_seconds_parse(const char *text, size_t length, uint64_t *out_ns)
-{
-	bool minus = length > 0 && *text == '-';
-	struct decimal decimal;
-
-	*out_ns = 0;
-	if (parse_plain(text, length, out_ns))
-		return PROMCB_LINE_GOOD;
-	if (length > 0 && (*text == '-' || *text == '+')) {
-		text++;
-		length--;
-	}
-	if (is_word(text, length, "nan") || is_word(text, length, "inf") || is_word(text, length, "infinity"))
-		return PROMCB_LINE_REJECTED;
-	if (!split_decimal(text, length, &decimal))
-		return PROMCB_LINE_LATENCY;
-	if (minus && !decimal.is_zero)
-		return PROMCB_LINE_REJECTED;
-	*out_ns = decimal_to_ns(&decimal);
-	return PROMCB_LINE_GOOD;
+	*sum = (struct sum){.ns = 0};
+	if (word.bytes == 0 || !add_word(word, unit, sum))
+		return false;
+	*from = rest;
+	while (take_joint(&rest, &word) && add_word(word, unit, sum))
+		*from = rest;
+	return true;
 }
 
 /* -- Lines -------------------------------------------------------------------------------------------------------- */
 
-static bool parse_outcome(const char *text, size_t length, bool *success)
+/* Takes the outcome off the text's end: of a list, the last. Returns false where there is none. */
+static bool take_outcome(struct span *from, const struct promcb_failures *failures, struct promcb_outcome *out)
 {
-	if (length == 3 && text[0] >= '1' && text[0] <= '5' && is_digit(text[1]) && is_digit(text[2])) {
-		*success = text[0] == '2' || text[0] == '3';
-		return true;
+	struct promcb_outcome earlier;
+	struct span rest, word = take_word(from);
+
+	if (!promcb_outcome_parse(word.text, word.bytes, failures, out))
+		return false;
+	for (rest = *from; take_joint(&rest, &word) && promcb_outcome_parse(word.text, word.bytes, failures, &earlier);)
+		*from = rest;
+	return true;
+}
+
+static void take_name(struct span name, bool with_blanks, struct promcb_line *out)
+{
+	promcb_name_trim(&name.text, &name.bytes);
+	out->component = name.text;
+	out->component_bytes = name.bytes;
+	out->name_fault = promcb_name_fault(name.text, name.bytes);
+	for (size_t i = 0; i < name.bytes && !with_blanks; i++)
+		if (is_blank(name.text[i]))
+			out->name_fault =
+				"its name is of several fields: part fields by tabs, or see --names-with-blanks";
+}
+
+/* What the line's end says, all but the name. */
+static void take_call(const struct promcb_outcome *how, const struct sum *sum, struct promcb_line *out)
+{
+	out->measured = sum->known && !how->without_latency;
+	out->latency_ns = out->measured ? sum->ns : 0;
+	out->success = how->success;
+}
+
+/* Fields separated by two tabs. */
+static enum promcb_line_fault parse_tabs(struct span name, struct span latency, struct span outcome,
+					 const struct promcb_line_rules *rules, struct promcb_line *out)
+{
+	struct promcb_outcome how;
+	struct sum sum = {.ns = 0};
+
+	if (!take_outcome(&outcome, &rules->failures, &how) || outcome.bytes > 0)
+		return PROMCB_LINE_OUTCOME;
+	if (latency.bytes > 0 && (!take_latency(&latency, rules->unit, &sum) || latency.bytes > 0))
+		return PROMCB_LINE_LATENCY;
+	take_call(&how, &sum, out);
+	take_name(name, true, out);
+	return PROMCB_LINE_GOOD;
+}
+
+/* Fields separated by blanks. */
+static enum promcb_line_fault parse_words(struct span line, const struct promcb_line_rules *rules,
+					  struct promcb_line *out)
+{
+	struct promcb_outcome how;
+	struct span rest = line;
+	struct sum sum;
+
+	if (!take_outcome(&rest, &rules->failures, &how))
+		return rest.bytes > 0 ? PROMCB_LINE_OUTCOME : PROMCB_LINE_FIELDS;
+	if (rest.bytes == 0)
+		return PROMCB_LINE_FIELDS;
+	if (!take_latency(&rest, rules->unit, &sum)) {
+		struct span name = rest;
+
+		/* No latency at all is one word and an outcome. Of more words one was meant to be the latency. */
+		take_word(&name);
+		if (name.bytes > 0)
+			return PROMCB_LINE_LATENCY;
 	}
-	*success = length == 7 && memcmp(text, "success", 7) == 0;
-	return *success || (length == 7 && memcmp(text, "failure", 7) == 0);
+	take_call(&how, &sum, out);
+	take_name(rest, rules->names_with_blanks, out);
+	return PROMCB_LINE_GOOD;
 }
 
-/*
- * Takes the last field off a text without blanks at its end, and the blanks before it. Returns where the field begins.
- */
-static const char *take_field(const char *text, size_t *length, size_t *field_bytes)
+enum promcb_line_fault promcb_line_parse(const char *line, size_t length, const struct promcb_line_rules *rules,
+					 struct promcb_line *out)
 {
-	size_t end = *length, start = end;
-
-	while (start > 0 && !is_blank(text[start - 1]))
-		start--;
-	*field_bytes = end - start;
-	end = start;
-	while (end > 0 && is_blank(text[end - 1]))
-		end--;
-	*length = end;
-	return text + start;
-}
-
-enum promcb_line_fault promcb_line_parse(const char *line, size_t length, struct promcb_line *out)
-{
-	size_t outcome_bytes, latency_bytes;
-	const char *outcome, *latency;
-	enum promcb_line_fault fault;
+	const char *first, *second;
+	struct span all;
 
 	*out = (struct promcb_line){.component = NULL};
 	if (length > PROMCB_LINE_MAX_BYTES)
 		return PROMCB_LINE_TOO_LONG;
 	if (length > 0 && line[length - 1] == '\r')
 		length--;
-	while (length > 0 && is_blank(line[length - 1]))
-		length--;
-	while (length > 0 && is_blank(*line)) {
-		line++;
-		length--;
-	}
-	if (length == 0)
+	all = trim((struct span){line, length});
+	if (all.bytes == 0)
 		return PROMCB_LINE_BLANK;
-	if (memchr(line, 0, length))
-		return PROMCB_LINE_NUL;
-	outcome = take_field(line, &length, &outcome_bytes);
-	latency = take_field(line, &length, &latency_bytes);
-	if (length == 0)
-		return PROMCB_LINE_FIELDS;
-	if (!parse_outcome(outcome, outcome_bytes, &out->success))
-		return PROMCB_LINE_OUTCOME;
-	fault = promcb_seconds_parse(latency, latency_bytes, &out->latency_ns);
-	if (fault == PROMCB_LINE_GOOD || fault == PROMCB_LINE_REJECTED) {
-		out->component = line;
-		out->component_bytes = length;
-	}
-	return fault;
+	line = all.text + all.bytes;
+	first = memchr(all.text, '\t', all.bytes);
+	second = first ? memchr(first + 1, '\t', (size_t)(line - first - 1)) : NULL;
+	if (!second || memchr(second + 1, '\t', (size_t)(line - second - 1)))
+		return parse_words(all, rules, out);
+	return parse_tabs((struct span){all.text, (size_t)(first - all.text)},
+			  trim((struct span){first + 1, (size_t)(second - first - 1)}),
+			  trim((struct span){second + 1, (size_t)(line - second - 1)}), rules, out);
 }
 
 const char *promcb_line_fault_phrase(enum promcb_line_fault fault)
@@ -221,16 +220,14 @@ const char *promcb_line_fault_phrase(enum promcb_line_fault fault)
 		return "the line is blank";
 	case PROMCB_LINE_TOO_LONG:
 		return "the line is longer than 65536 bytes";
-	case PROMCB_LINE_NUL:
-		return "the line holds a zero byte";
 	case PROMCB_LINE_FIELDS:
-		return "fewer than three fields: COMPONENT LATENCY_SECONDS OUTCOME are expected";
+		return "fewer than two fields: COMPONENT LATENCY OUTCOME are expected";
 	case PROMCB_LINE_OUTCOME:
-		return "the last field is no outcome: success, failure or an HTTP status (100 to 599) is expected";
+		return "the last field is no outcome: success, failure or an HTTP status of three digits is expected";
 	case PROMCB_LINE_LATENCY:
-		return "the field before the last is no latency: decimal seconds are expected";
-	case PROMCB_LINE_REJECTED:
-		return "the latency is negative, NaN or infinite";
+		return "the field before the last is no latency: a decimal number, or \"-\", is expected";
+	case PROMCB_LINE_FAULTS:
+		break;
 	}
 	return NULL;
 }

@@ -1,49 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_line.h: what a line of "promcb-record --stdin" says. Pure functions of bytes; a leaf.
+ * record_line.h: what a line of "promcb-record --stdin" says. Pure functions of bytes.
  *
- *     COMPONENT LATENCY_SECONDS OUTCOME
+ *     COMPONENT LATENCY OUTCOME
  *
- * Fields are parted by blanks (spaces, tabs). The last two are found from the right, so a component may hold blanks
- * inside. Blanks at either end and one carriage return at the end of the line do not count. A latency is a decimal
- * number, with or without an exponent, whatever the locale; it is turned into nanoseconds exactly, and what is below a
- * nanosecond is rounded half up.
+ * May include: record_latency.h, record_outcome.h, lib's name.h.
+ *
+ * Fields are separated by blanks (spaces, tabs), or by tabs alone where the line has just two of them. Blanks at either
+ * end and one carriage return at the end of the line do not count.
+ *
+ * The last two are found from the right. Each may be a list, as nginx writes it where a request was tried on several
+ * upstreams: members separated by "," and blanks, or by ":" between blanks. The latency of a list is the sum of those
+ * that are known, its outcome the last. Commas without a blank separate latencies only where each has a point or is
+ * "-": "0,012" is a decimal comma, and no latency. A line may lack its latency: COMPONENT OUTCOME.
+ *
+ * What is left is the name: one word, so that no line makes a name of several fields by accident. It may hold blanks in
+ * a line separated by tabs, or where the rules say so.
  */
 #ifndef PROMCB_TOOL_RECORD_LINE_H
 #define PROMCB_TOOL_RECORD_LINE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "record_latency.h"
+#include "record_outcome.h"
 
 /* The longest line, in bytes, without its newline. */
 #define PROMCB_LINE_MAX_BYTES ((size_t)65536)
+
+/* How lines are read. */
+struct promcb_line_rules {
+	enum promcb_unit unit;
+	bool names_with_blanks;
+	struct promcb_failures failures;
+};
 
 enum promcb_line_fault {
 	PROMCB_LINE_GOOD = 0,
 	PROMCB_LINE_BLANK, /* nothing but blanks: not counted as bad */
 	PROMCB_LINE_TOO_LONG, /* above PROMCB_LINE_MAX_BYTES */
-	PROMCB_LINE_NUL, /* a zero byte */
-	PROMCB_LINE_FIELDS, /* fewer than three fields */
-	PROMCB_LINE_OUTCOME, /* none of success, failure, 100 to 599 */
-	PROMCB_LINE_LATENCY, /* no number */
-	PROMCB_LINE_REJECTED, /* a line as it should be, but the latency is negative, NaN or infinite */
+	PROMCB_LINE_FIELDS, /* fewer than two fields */
+	PROMCB_LINE_OUTCOME, /* the last field is none */
+	PROMCB_LINE_LATENCY, /* the field before the last is none */
+	PROMCB_LINE_FAULTS
 };
 
+/* Set when the fault is GOOD. */
 struct promcb_line {
-	const char *component; /* in the line; set when the fault is GOOD or REJECTED */
-	size_t component_bytes; /* 1 or more */
+	const char *component; /* in the line, trimmed as names are */
+	size_t component_bytes; /* may be 0 */
+	const char *name_fault; /* why nothing can be called so: it is a call of "_overflow"; NULL: it can */
 	uint64_t latency_ns; /* UINT64_MAX where it would be more */
+	bool measured; /* there is a latency */
 	bool success;
 };
 
 /* line: length bytes without the newline; any bytes will do. */
-enum promcb_line_fault promcb_line_parse(const char *line, size_t length, struct promcb_line *out);
+enum promcb_line_fault promcb_line_parse(const char *line, size_t length, const struct promcb_line_rules *rules,
+					 struct promcb_line *out);
 
 /* What is wrong, as a phrase; NULL for GOOD. */
 const char *promcb_line_fault_phrase(enum promcb_line_fault fault);
-
-/* Decimal seconds to nanoseconds. Returns GOOD, LATENCY or REJECTED. */
-enum promcb_line_fault promcb_seconds_parse(const char *text, size_t length, uint64_t *out_ns);
 
 #endif

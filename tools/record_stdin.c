@@ -1,92 +1,76 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * record_stdin.c: records the lines of standard input. May include: promcb.h, lib's name.h, common.h, record.h,
- * record_line.h.
+ * record_line.h, record_tally.h.
  *
  * What a read gives is recorded before the next read, so readers see it at once; only the beginning of a line without
- * its end stays in the buffer. A bad line is counted and never stops the rest. Memory does not grow with what is read.
+ * its end stays in the buffer. No line stops the rest, and none is lost without a trace: it is a call, or it counts as
+ * bad in the segment. Memory does not grow with what is read.
+ *
+ * SIGTERM, SIGINT and SIGHUP end it as the end of its input does: what is in the pipe by then is recorded, and what was
+ * wrong is summed up; then the signal kills it. Signals are waited for beside the input, so no handler exists.
  */
 #include "common.h"
 #include "name.h"
 #include "record.h"
 #include "record_line.h"
+#include "record_tally.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { REPORTS_MAX = 10, BUFFER_BYTES = 256 * 1024 };
+enum { BUFFER_BYTES = 256 * 1024, DRAINED_BYTES_MAX = 1024 * 1024 };
 
 struct intake {
 	struct promcb *metrics;
+	const struct promcb_line_rules *rules;
+	struct promcb_component *overflow;
 	struct promcb_component *last; /* the component of the line before; NULL: none */
 	size_t last_bytes;
 	char last_name[PROMCB_NAME_MAX + 1];
 	uint64_t lines; /* begun so far */
-	uint64_t bad;
 	bool skipping; /* in a line that is too long, until its end */
-	bool warned; /* of a component that cannot be had */
+	int signals; /* a descriptor that tells of them; -1: none */
+	int ending; /* the signal that ends it; 0: none */
+	size_t drained_bytes; /* read since then */
+	struct promcb_tally bad[PROMCB_LINE_FAULTS], nameless, homeless, saturated;
 };
 
-static void count_bad(struct intake *intake, const char *reason)
+static void count_bad(struct intake *intake, enum promcb_line_fault fault, const char *bytes, size_t length)
 {
-	if (intake->bad++ < REPORTS_MAX)
-		promcb_tool_complain("line %" PRIu64 ": %s", intake->lines, reason);
+	promcb_count_bad_lines(intake->metrics, 1);
+	promcb_tally_line(&intake->bad[fault], intake->lines, promcb_line_fault_phrase(fault), bytes, length);
 }
 
-/*
- * The component of a line: most often that of the line before. Returns NULL for a name that none can have, which is
- * counted.
- */
+/* The component of a line: most often that of the line before. */
 static struct promcb_component *find(struct intake *intake, const struct promcb_line *line)
 {
-	struct promcb_component *component = NULL;
-	const char *fault;
-	int result = 0;
+	struct promcb_component *component;
+	int result;
 
 	if (intake->last && line->component_bytes == intake->last_bytes &&
 	    memcmp(line->component, intake->last_name, line->component_bytes) == 0)
 		return intake->last;
 	intake->last = NULL;
-	if (line->component_bytes <= PROMCB_NAME_MAX) {
-		intake->last_bytes = line->component_bytes;
-		memcpy(intake->last_name, line->component, line->component_bytes);
-		intake->last_name[line->component_bytes] = 0;
-		result = promcb_component(intake->metrics, intake->last_name, &component);
-		/* A full table stays full; other errors may pass, and are not kept. */
-		if (result == 0 || result == -ENOSPC)
-			intake->last = component;
-		if (result == 0)
-			return component;
+	if (line->name_fault) {
+		promcb_tally_line(&intake->nameless, intake->lines, line->name_fault, line->component,
+				  line->component_bytes);
+		return intake->overflow;
 	}
-	fault = promcb_name_fault(line->component, line->component_bytes);
-	if (fault) {
-		count_bad(intake, fault);
-		return NULL;
-	}
-	if (!intake->warned) {
-		intake->warned = true;
-		promcb_tool_complain("warning: line %" PRIu64
-				     ": component \"%s\" cannot be had (%s): calls of such components count "
-				     "as \"_overflow\"; this is said once",
-				     intake->lines, intake->last_name, promcb_strerror(result));
-	}
+	intake->last_bytes = line->component_bytes;
+	memcpy(intake->last_name, line->component, line->component_bytes);
+	intake->last_name[line->component_bytes] = 0;
+	result = promcb_component(intake->metrics, intake->last_name, &component);
+	if (result == 0)
+		intake->last = component;
+	else
+		promcb_tally_line(&intake->homeless, intake->lines, promcb_strerror(result), line->component,
+				  line->component_bytes);
 	return component;
-}
-
-/* The segment counts what was refused; this call is how. It registers no component. */
-static void reject(struct intake *intake, const struct promcb_line *line)
-{
-	char name[PROMCB_NAME_MAX + 1] = "";
-
-	if (line->component_bytes <= PROMCB_NAME_MAX)
-		memcpy(name, line->component, line->component_bytes);
-	promcb_call(intake->metrics, name, (double)NAN, line->success);
-	count_bad(intake, promcb_line_fault_phrase(PROMCB_LINE_REJECTED));
 }
 
 static void take_line(struct intake *intake, const char *bytes, size_t length)
@@ -100,44 +84,60 @@ static void take_line(struct intake *intake, const char *bytes, size_t length)
 		return;
 	}
 	intake->lines++;
-	fault = promcb_line_parse(bytes, length, &line);
+	fault = promcb_line_parse(bytes, length, intake->rules, &line);
 	if (fault == PROMCB_LINE_BLANK)
 		return;
-	if (fault == PROMCB_LINE_REJECTED) {
-		reject(intake, &line);
-		return;
-	}
 	if (fault != PROMCB_LINE_GOOD) {
-		count_bad(intake, promcb_line_fault_phrase(fault));
+		count_bad(intake, fault, bytes, length);
 		return;
 	}
 	component = find(intake, &line);
-	if (component)
-		promcb_record(component, line.latency_ns, line.success);
+	if (!line.measured) {
+		promcb_record_outcome(component, line.success);
+		return;
+	}
+	promcb_record(component, line.latency_ns, line.success);
+	if (line.latency_ns > PROMCB_LATENCY_MAX_NS)
+		promcb_tally_line(&intake->saturated, intake->lines, PROMCB_RECORD_TOO_LONG, bytes, length);
 }
 
-/* Waits where standard input does not block. Returns bytes read, 0 at its end, or -errno. */
-static ssize_t read_some(char *buffer, size_t size)
+/*
+ * Waits for input, and reads. Returns bytes read, 0 at its end or when a signal ends it and nothing is there any more,
+ * or -errno.
+ */
+static ssize_t read_some(struct intake *intake, char *buffer, size_t size)
 {
 	for (;;) {
-		ssize_t length = read(STDIN_FILENO, buffer, size);
-		struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+		struct pollfd ready[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
+					  {.fd = intake->signals, .events = POLLIN}};
+		int count = poll(ready, 2, intake->ending ? 0 : -1);
+		struct signalfd_siginfo signal_info;
+		ssize_t length;
 
-		if (length >= 0)
-			return length;
-		if (errno == EAGAIN)
-			poll(&ready, 1, -1);
-		else if (errno != EINTR)
-			return -errno;
+		if (count > 0 && ready[1].revents & POLLIN &&
+		    read(intake->signals, &signal_info, sizeof(signal_info)) == sizeof(signal_info)) {
+			intake->ending = (int)signal_info.ssi_signo;
+			continue;
+		}
+		if (intake->ending && (count <= 0 || !ready[0].revents || intake->drained_bytes >= DRAINED_BYTES_MAX))
+			return 0;
+		if (count <= 0 || !ready[0].revents)
+			continue;
+		length = read(STDIN_FILENO, buffer, size);
+		if (length < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (length > 0 && intake->ending)
+			intake->drained_bytes += (size_t)length;
+		return length < 0 ? -errno : length;
 	}
 }
 
 /* Takes the whole lines of a buffer. from: where the first newline may be. Returns how many bytes were taken. */
 static size_t take_lines(struct intake *intake, const char *buffer, size_t used, size_t from)
 {
-	const char *line = buffer, *end = buffer + used, *newline, *search = buffer + from;
+	const char *line = buffer, *buffer_end = buffer + used, *newline, *search = buffer + from;
 
-	while ((newline = memchr(search, '\n', (size_t)(end - search)))) {
+	while ((newline = memchr(search, '\n', (size_t)(buffer_end - search)))) {
 		take_line(intake, line, (size_t)(newline - line));
 		line = search = newline + 1;
 	}
@@ -150,7 +150,7 @@ static int read_all(struct intake *intake)
 	size_t used = 0;
 
 	for (;;) {
-		ssize_t length = read_some(buffer + used, sizeof(buffer) - used);
+		ssize_t length = read_some(intake, buffer + used, sizeof(buffer) - used);
 		size_t taken;
 
 		if (length < 0)
@@ -162,32 +162,84 @@ static int read_all(struct intake *intake)
 		if (used > PROMCB_LINE_MAX_BYTES || intake->skipping) {
 			if (!intake->skipping) {
 				intake->lines++;
-				count_bad(intake, promcb_line_fault_phrase(PROMCB_LINE_TOO_LONG));
+				count_bad(intake, PROMCB_LINE_TOO_LONG, buffer + taken, used);
 			}
 			intake->skipping = true;
 			used = 0;
 		}
 		memmove(buffer, buffer + taken, used);
 	}
-	if (used > 0)
+	/* A signal may have come in the middle of a line, which is no line yet. */
+	if (used > 0 && !intake->ending)
 		take_line(intake, buffer, used);
 	return 0;
 }
 
-int promcb_record_stdin(const char *segment)
+/* What this process was told to ignore (nohup) stays so. Returns a descriptor that tells of the others, or -1. */
+static int watch_signals(void)
 {
-	struct intake intake = {.metrics = promcb_record_open(segment)};
+	static const int ends[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action;
+	sigset_t watched;
+	int descriptor;
+
+	sigemptyset(&watched);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (sigaction(ends[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+			sigaddset(&watched, ends[i]);
+	descriptor = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (descriptor >= 0)
+		sigprocmask(SIG_BLOCK, &watched, NULL);
+	return descriptor;
+}
+
+/* Returns how many lines could not be read. */
+static uint64_t sum_up(const struct intake *intake)
+{
+	uint64_t bad = 0;
+
+	for (unsigned fault = 0; fault < PROMCB_LINE_FAULTS; fault++)
+		bad += intake->bad[fault].count;
+	promcb_tally_sum_up(bad, intake->lines, "could not be read");
+	promcb_tally_sum_up(intake->nameless.count, intake->lines, "count as \"_overflow\": nothing can be called so");
+	promcb_tally_sum_up(intake->homeless.count, intake->lines,
+			    "count as \"_overflow\": their component cannot be had");
+	promcb_tally_sum_up(intake->saturated.count, intake->lines, "have a latency that was cut");
+	return bad;
+}
+
+/* Ends as the signal would have ended it. */
+static void die_of(int number)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, number);
+	signal(number, SIG_DFL);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &mask, NULL);
+}
+
+int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rules)
+{
+	struct intake intake = {
+		.metrics = promcb_record_open(segment),
+		.rules = rules,
+	};
+	uint64_t bad;
 	int result;
 
 	if (!intake.metrics)
 		return PROMCB_TOOL_FAILED;
 	/* Nobody reads complaints any more: no reason to stop recording. */
 	signal(SIGPIPE, SIG_IGN);
+	intake.signals = watch_signals();
+	promcb_component(intake.metrics, PROMCB_RECORD_OVERFLOW, &intake.overflow);
 	result = read_all(&intake);
 	if (result < 0)
 		promcb_tool_complain("cannot read standard input: %s", strerror(-result));
-	if (intake.bad > REPORTS_MAX)
-		promcb_tool_complain("%" PRIu64 " of %" PRIu64 " lines were bad; the first %d are above", intake.bad,
-				     intake.lines, REPORTS_MAX);
-	return result < 0 || intake.bad > 0 ? PROMCB_TOOL_FAILED : 0;
+	bad = sum_up(&intake);
+	if (intake.ending)
+		die_of(intake.ending);
+	return result < 0 || bad > 0 ? PROMCB_TOOL_FAILED : 0;
 }

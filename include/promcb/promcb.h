@@ -150,8 +150,9 @@ struct promcb *promcb_default(void);
 
 /*
  * Finds or registers a component. name: 1 to PROMCB_NAME_MAX bytes of UTF-8 without control bytes; the caller keeps
- * it. Use fixed names: a route, not a URL. out: always set to a usable handle, even on error: that of "_overflow" if
- * the component cannot be registered, otherwise one that does nothing. Handles are never freed.
+ * it. Blanks, a byte order mark or a zero-width space at its ends are no part of it. Use fixed names: a route, not a
+ * URL. out: always set to a usable handle, even on error: that of "_overflow" if the component cannot be registered,
+ * otherwise one that does nothing. Handles are never freed.
  * Returns 0, or -errno: -EINVAL (the name), -ENOSPC (the table or the segment is full: "_overflow"), -EBUSY (no lane
  * was free and another process was registering), -EMFILE (65,535 handles in this process). Thread-safe.
  */

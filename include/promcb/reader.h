@@ -48,7 +48,7 @@ struct promcb_reader_options {
 
 struct promcb_snapshot_options {
 	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
-	const char *matching; /* only components whose name contains this text; NULL: all */
+	const char *matching; /* only components whose name contains this text, trimmed as names are; NULL: all */
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
 };

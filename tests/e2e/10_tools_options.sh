@@ -55,7 +55,11 @@ refused "unexpected argument" promcb-record -- component true
 wanted=2
 refused "unexpected argument" promcb-record component true
 refused "--success or --failure" promcb-record component --latency=1
-refused "--latency" promcb-record component --success
+refused "go with --stdin" promcb-record component --failure=5xx
+refused "go with --stdin" promcb-record component --names-with-blanks --success
+refused "invalid unit" promcb-record component --latency=1 --unit=min --success
+refused "goes with" promcb-record component --unit=ms --success
+refused "invalid --failure" promcb-record --stdin --failure=5xx,teapot
 refused "exclude" promcb-record component --latency=1 --success --failure
 for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
   refused "invalid latency" promcb-record component "--latency=$latency" --success

@@ -6,7 +6,7 @@
 
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
   echo "component number $i 0.$i success"
-done | "$tools/promcb-record" --stdin || fail "record"
+done | "$tools/promcb-record" --stdin --names-with-blanks || fail "record"
 
 mkdir "$scratch/textfile"
 file=$scratch/textfile/promcb.prom

@@ -56,7 +56,7 @@ current() {
   grep -q -F "calls_total{component=\"round $1\"}" "$scratch/m.prom" 2>/dev/null
 }
 for i in 1 2 3 4 5 6; do
-  seq 500 | sed "s/.*/round $i 0.001 success/" | "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_bad" --stdin ||
+  seq 500 | sed "s/.*/round $i\t0.001\tsuccess/" | "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_bad" --stdin ||
     fail "record"
   await current $i
   truncate -s $((i * 20000)) "$bad"
@@ -70,7 +70,7 @@ background=
 grep -q truncated "$scratch/err" || fail "it says nothing of a file cut short: $(cat "$scratch/err")"
 
 # What others are recording right now is no finding.
-while seq 500 | sed 's/.*/busy & 0.001 200/'; do :; done 2>/dev/null | "$tools/promcb-record" --stdin &
+while seq 500 | sed 's/.*/busy &\t0.001\t200/'; do :; done 2>/dev/null | "$tools/promcb-record" --stdin &
 background=$!
 await calls "busy 500" "[1-9][0-9]*"
 for _ in $(seq 50); do

@@ -54,7 +54,7 @@ fi
 stream() {
   awk 'BEGIN {
     for (i = 0; i < 300000; i++)
-      printf "GET /route %d %.6f %d\n", i % 7, (i % 1000) / 1000000, i % 10 ? 200 : 503
+      printf "GET_/route/%d %.6f %d\n", i % 7, (i % 1000) / 1000000, i % 10 ? 200 : 503
   }'
 }
 stream >"$scratch/stream"

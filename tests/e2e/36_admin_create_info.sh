@@ -43,8 +43,9 @@ is "histogram schema" 5
 starts components "1 of at most "
 starts "lanes idle" "1 "
 starts producers "0 "
-printf 'component nan 200\ncomponent 5000 200\n' | "$tools/promcb-record" --stdin 2>/dev/null
-starts "rejected calls" "1 "
+printf 'component x 200\ncomponent 5000 200\n' | "$tools/promcb-record" --stdin 2>/dev/null
+starts "rejected calls" "0 "
+starts "bad lines" "1 "
 starts "saturated calls" "1 "
 "$tools/promcb-export" --check >/dev/null || fail "check"
 "$tools/promcb-admin" remove || fail "remove"

@@ -76,7 +76,8 @@ CONF
 
 # The log goes both ways at once. tee ends, and with it the recorder, when nginx has closed the pipe.
 mkfifo "$scratch/access.pipe"
-(tee "$scratch/access.log" <"$scratch/access.pipe" | "$tools/promcb-record" --stdin 2>"$scratch/recorder.err") &
+(tee "$scratch/access.log" <"$scratch/access.pipe" |
+  "$tools/promcb-record" --stdin --names-with-blanks --failure=0xx,1xx,4xx,5xx 2>"$scratch/recorder.err") &
 recorder=$!
 nginx -e "$scratch/error.log" -c "$scratch/nginx.conf" -p "$scratch" &
 nginx=$!

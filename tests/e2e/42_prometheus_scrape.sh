@@ -34,7 +34,7 @@ for each in sockets:
 print(*(each.getsockname()[1] for each in sockets))')
 
 record() { # component, calls, seconds, outcome
-  yes "$1 $3 $4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"
+  yes "$1"$'\t'"$3"$'\t'"$4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"
 }
 # 3 of 4 succeed; all are slow; "shaky \"one\"" is half-open after it was open.
 record payment_api 75 0.05 success

@@ -68,7 +68,7 @@ truth = {}  # (host, component): [latencies, failures]
 
 def record(host, component, samples):
     """samples: (seconds, whether it succeeded)."""
-    lines = "".join(f"{component} {seconds:.9f} {'success' if good else 'failure'}\n" for seconds, good in samples)
+    lines = "".join(f"{component}\t{seconds:.9f}\t{'success' if good else 'failure'}\n" for seconds, good in samples)
     subprocess.run([tools + "/promcb-record", "--stdin", "--segment=" + segments[host]], input=lines.encode(), check=True)
     entry = truth.setdefault((host, component), [[], 0])
     entry[0] += [seconds for seconds, _ in samples]

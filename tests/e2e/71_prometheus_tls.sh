@@ -11,7 +11,7 @@ for program in prometheus promtool htpasswd; do
 done
 
 record() { # component, calls, seconds, outcome
-  yes "$1 $3 $4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"
+  yes "$1"$'\t'"$3"$'\t'"$4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"
 }
 record payment_api 75 0.05 success
 record payment_api 25 0.2 failure

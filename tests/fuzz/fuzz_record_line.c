@@ -1,64 +1,96 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_record_line.c: the parser of promcb-record --stdin. What it takes for a component lies in the line, and what it
- * takes for a latency is what strtold(3) reads there. May include: record_line.h, fuzz.h.
+ * fuzz_record_line.c: the parser of promcb-record --stdin. What it takes for a component lies in the line and is a
+ * name, or is said to be none; what it takes for a latency is what strtold(3) reads there. May include: record_line.h,
+ * name.h, fuzz.h.
  */
 #include "record_line.h"
 
 #include "fuzz.h"
+#include "name.h"
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
-/* The C library's opinion of a text that was taken for decimal seconds. */
-static void compare(const char *text, size_t length, enum promcb_line_fault fault, uint64_t ns)
+/* The C library's opinion of a text that was taken for a number. */
+static void compare(const char *text, size_t length, enum promcb_latency latency, long double scale, uint64_t ns)
 {
 	char *copy = fuzz_string(text, length), *end;
-	long double seconds = strtold(copy, &end);
+	long double number = strtold(copy, &end);
 
-	if (fault == PROMCB_LINE_LATENCY) {
+	if (latency == PROMCB_LATENCY_NONE) {
 		/* It knows hexadecimal, blanks before, and NaNs with something in parentheses; we do not. */
 		FUZZ_REQUIRE(*end != 0 || length == 0 || strpbrk(copy, "xX( \t\n\v\f\r"), "\"%s\" is %Lg", copy,
-			     seconds);
-	} else if (fault == PROMCB_LINE_REJECTED) {
-		FUZZ_REQUIRE(*end == 0 && (!isfinite(seconds) || signbit(seconds)), "\"%s\" is %Lg", copy, seconds);
+			     number);
+	} else if (latency == PROMCB_LATENCY_UNKNOWN) {
+		FUZZ_REQUIRE(ns == 0 && (strcmp(copy, "-") == 0 || strcasecmp(copy, "null") == 0 ||
+					 (*end == 0 && (!isfinite(number) || signbit(number)))),
+			     "\"%s\" is %Lg", copy, number);
 	} else {
-		long double exact = seconds * 1e9L;
+		long double exact = number * scale;
 
-		FUZZ_REQUIRE(*end == 0 && !signbit(seconds + 0), "\"%s\" is %Lg", copy, seconds);
+		FUZZ_REQUIRE(*end == 0 && !signbit(number + 0), "\"%s\" is %Lg", copy, number);
 		if (exact >= 0x1p64L)
-			FUZZ_REQUIRE(ns == UINT64_MAX, "\"%s\" is %Lg, not %llu", copy, seconds,
-				     (unsigned long long)ns);
+			FUZZ_REQUIRE(ns == UINT64_MAX, "\"%s\" is %Lg, not %llu", copy, number, (unsigned long long)ns);
 		else
 			FUZZ_REQUIRE(fabsl(exact - (long double)ns) <= 0.5L + exact * 1e-18L, "\"%s\" is %Lg, not %llu",
-				     copy, seconds, (unsigned long long)ns);
+				     copy, number, (unsigned long long)ns);
 	}
 	free(copy);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void parse_line(const char *line, size_t size, const struct promcb_line_rules *rules)
 {
-	const char *line = (const char *)data;
 	struct promcb_line parsed;
-	enum promcb_line_fault fault = promcb_line_parse(line, size, &parsed);
-	uint64_t ns;
+	enum promcb_line_fault fault = promcb_line_parse(line, size, rules, &parsed);
 
 	FUZZ_REQUIRE((fault == PROMCB_LINE_GOOD) == (promcb_line_fault_phrase(fault) == NULL), "fault %d", (int)fault);
-	if (fault == PROMCB_LINE_GOOD || fault == PROMCB_LINE_REJECTED) {
-		const char *end = parsed.component + parsed.component_bytes;
+	FUZZ_REQUIRE((fault == PROMCB_LINE_GOOD) == (parsed.component != NULL), "fault %d", (int)fault);
+	FUZZ_REQUIRE(parsed.measured || parsed.latency_ns == 0, "a latency that is none");
+	if (!parsed.component)
+		return;
+	FUZZ_REQUIRE(parsed.component >= line && parsed.component + parsed.component_bytes < line + size,
+		     "component of %zu bytes", parsed.component_bytes);
+	if (parsed.name_fault)
+		return;
+	FUZZ_REQUIRE(!promcb_name_fault(parsed.component, parsed.component_bytes) &&
+			     fuzz_is_utf8((const uint8_t *)parsed.component, parsed.component_bytes) &&
+			     parsed.component[0] != ' ' && parsed.component[parsed.component_bytes - 1] != ' ',
+		     "component \"%.*s\"", (int)parsed.component_bytes, parsed.component);
+	/* Of several fields only where that was asked for. */
+	FUZZ_REQUIRE(rules->names_with_blanks || memchr(line, '\t', size) ||
+			     !memchr(parsed.component, ' ', parsed.component_bytes),
+		     "component \"%.*s\"", (int)parsed.component_bytes, parsed.component);
+}
 
-		FUZZ_REQUIRE(parsed.component >= line && parsed.component_bytes >= 1 && end < line + size,
-			     "component of %zu bytes", parsed.component_bytes);
-		FUZZ_REQUIRE(!memchr(parsed.component, 0, parsed.component_bytes) &&
-				     !strchr(" \t", parsed.component[0]) && !strchr(" \t", end[-1]),
-			     "component \"%.*s\"", (int)parsed.component_bytes, parsed.component);
-	} else {
-		FUZZ_REQUIRE(parsed.component == NULL, "fault %d", (int)fault);
-	}
-	/* Its second field alone, and all of it, as seconds. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct {
+		enum promcb_unit unit;
+		long double scale;
+	} units[] = {{PROMCB_UNIT_S, 1e9L}, {PROMCB_UNIT_MS, 1e6L}, {PROMCB_UNIT_US, 1e3L}, {PROMCB_UNIT_NS, 1}};
+	const char *line = (const char *)data;
+	struct promcb_line_rules rules = {.unit = PROMCB_UNIT_S};
+	uint64_t ns;
+
+	promcb_failures_default(&rules.failures);
+	parse_line(line, size, &rules);
+	rules.names_with_blanks = true;
+	rules.unit = PROMCB_UNIT_MS;
+	parse_line(line, size, &rules);
+	/* All of it, as a latency in every unit, and as what fails. */
 	if (size > 0 && !memchr(line, 0, size)) {
-		fault = promcb_seconds_parse(line, size, &ns);
-		compare(line, size, fault, ns);
+		char *list = fuzz_string(line, size);
+		const char *fault = promcb_failures_parse(list, &rules.failures);
+
+		FUZZ_REQUIRE(!fault || (fault >= list && fault <= list + size), "a fault elsewhere");
+		free(list);
+		for (unsigned i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+			enum promcb_latency latency = promcb_latency_parse(line, size, units[i].unit, &ns);
+
+			compare(line, size, latency, units[i].scale, ns);
+		}
 	}
 	return 0;
 }

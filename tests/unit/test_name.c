@@ -337,3 +337,45 @@ Test(name, segments_length)
 			assert_refused(name);
 	}
 }
+
+static void expect_trimmed(const char *text, const char *trimmed)
+{
+	size_t length = strlen(text);
+
+	promcb_name_trim(&text, &length);
+	cr_expect(length == strlen(trimmed) && memcmp(text, trimmed, length) == 0, "\"%.*s\", not \"%s\"", (int)length,
+		  text, trimmed);
+}
+
+Test(name, ends_are_trimmed)
+{
+	expect_trimmed("", "");
+	expect_trimmed("a", "a");
+	expect_trimmed(" a ", "a");
+	expect_trimmed(" \t\r\n", "");
+	expect_trimmed("\xef\xbb\xbf"
+		       "a b\n",
+		       "a b");
+	expect_trimmed("\xc2\xa0 \xe3\x80\x80"
+		       "GET /\xe2\x80\x8b\xef\xbb\xbf",
+		       "GET /");
+	/* Pieces of what is trimmed, and what is inside, stay. */
+	expect_trimmed("\xbb\xbf"
+		       "a\xc2",
+		       "\xbb\xbf"
+		       "a\xc2");
+	expect_trimmed("a\xef\xbb\xbf"
+		       "b",
+		       "a\xef\xbb\xbf"
+		       "b");
+	expect_trimmed("\xc3\xa0", "\xc3\xa0");
+}
+
+Test(name, contains_what_is_left_of_a_text)
+{
+	cr_expect(promcb_name_contains("GET /a", " GET "));
+	cr_expect(promcb_name_contains("GET /a", ""));
+	cr_expect(promcb_name_contains("GET /a", "T /"));
+	cr_expect(promcb_name_contains("GET /a", "\xef\xbb\xbfGET /a\n"));
+	cr_expect(!promcb_name_contains("GET /a", "GET /ab"));
+}

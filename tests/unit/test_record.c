@@ -517,3 +517,23 @@ Test(record, a_removed_segment_is_followed)
 	promcb_record(component, 1000, false);
 	cr_assert_eq(fixture_summary("moved").total_calls, 2);
 }
+
+/* However a name is padded, it is one component, for whoever registers, calls by name or resets. */
+Test(record, names_are_trimmed)
+{
+	struct promcb *p = fixture_open(NULL);
+	static const char *const spelled[] = {"a b", " a b", "a b\n",
+					      "\xef\xbb\xbf"
+					      "a b",
+					      "\xc2\xa0"
+					      "a b\t"};
+
+	for (size_t i = 0; i < sizeof(spelled) / sizeof(spelled[0]); i++) {
+		promcb_record(fixture_component(p, spelled[i]), 1, true);
+		cr_assert_eq(promcb_call(p, spelled[i], 1e-9, true), 0);
+	}
+	cr_assert_eq(fixture_summary("a b").total_calls, 10);
+	cr_assert_eq(fixture_info().components, 1);
+	cr_assert_eq(promcb_reset(p, "  a b  "), 0);
+	cr_assert(!fixture_lists("a b"));
+}
