@@ -46,16 +46,29 @@ const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
 				    true},
 };
 
-void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, unsigned classic_schema)
+bool promcb_classic_is_range(const struct promcb_render_options *options)
 {
+	int first = options->classic_first, last = options->classic_last;
+
+	return (first == 0 && last == 0) ||
+	       (first >= PROMCB_CLASSIC_LEAST && first < last && last <= PROMCB_CLASSIC_MOST);
+}
+
+void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, const struct promcb_render_options *options)
+{
+	bool is_default = options->classic_first == 0 && options->classic_last == 0;
+	int first = is_default ? PROMCB_CLASSIC_FIRST : options->classic_first;
+	int last = is_default ? PROMCB_CLASSIC_LAST : options->classic_last;
+	unsigned classic_schema = options->classic_schema;
+
 	if (classic_schema > PROMCB_CLASSIC_SCHEMA_MAX)
 		classic_schema = PROMCB_CLASSIC_SCHEMA_MAX;
 	if (classic_schema > schema)
 		classic_schema = schema;
 	uint32_t step = 1u << (schema - classic_schema);
-	uint32_t end = promcb_bucket_end_of_power(schema, PROMCB_CLASSIC_FIRST);
+	uint32_t end = promcb_bucket_end_of_power(schema, first);
 
-	classic->count = (unsigned)((PROMCB_CLASSIC_LAST - PROMCB_CLASSIC_FIRST) << classic_schema) + 1;
+	classic->count = ((unsigned)(last - first) << classic_schema) + 1;
 	for (unsigned i = 0; i < classic->count; i++, end += step) {
 		classic->end[i] = end;
 		classic->bound_seconds[i] = promcb_bucket_upper_seconds(schema, end - 1);

@@ -54,14 +54,16 @@ struct promcb_component_family {
 extern const struct promcb_component_family promcb_families[PROMCB_KINDS];
 
 /*
- * Classic bounds are 2^-12 to 2^3 s, in 2^classic_schema steps an octave: bounds of the native buckets as well, so that
- * their sums are exact.
+ * Classic bounds are powers of two of a second, from 1 ns to 1,024 s at most, in 2^classic_schema steps an octave:
+ * bounds of the native buckets as well, so that their sums are exact.
  */
 enum {
+	PROMCB_CLASSIC_LEAST = -30,
 	PROMCB_CLASSIC_FIRST = -12,
 	PROMCB_CLASSIC_LAST = 3,
+	PROMCB_CLASSIC_MOST = 10,
 	PROMCB_CLASSIC_SCHEMA_MAX = 3,
-	PROMCB_CLASSIC_MAX = ((PROMCB_CLASSIC_LAST - PROMCB_CLASSIC_FIRST) << PROMCB_CLASSIC_SCHEMA_MAX) + 1,
+	PROMCB_CLASSIC_MAX = ((PROMCB_CLASSIC_MOST - PROMCB_CLASSIC_LEAST) << PROMCB_CLASSIC_SCHEMA_MAX) + 1,
 };
 
 struct promcb_classic {
@@ -70,8 +72,11 @@ struct promcb_classic {
 	uint32_t end[PROMCB_CLASSIC_MAX]; /* one past the last cell at or below the bound */
 };
 
-/* classic_schema above the segment's schema, or the most there is, counts as that. */
-void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, unsigned classic_schema);
+/* Whether the options' range is one. */
+bool promcb_classic_is_range(const struct promcb_render_options *options);
+
+/* As the options say, whose range is one. A classic_schema above the segment's, or the most there is, is that. */
+void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, const struct promcb_render_options *options);
 
 static inline uint64_t promcb_calls(const struct promcb_snapshot_component *component)
 {

@@ -2,12 +2,13 @@
 /*
  * render.c: the table of renderers, and the calls of reader.h that go through it.
  *
- * May include: render.h, cancel.h, name.h. A format is known here or nowhere: its name, its content type and its
- * function stand in one row.
+ * May include: families.h, cancel.h, name.h. A format is known here or nowhere: its name, its content type and
+ * its function stand in one row.
  */
 #include "render.h"
 
 #include "cancel.h"
+#include "families.h"
 #include "name.h"
 
 #include <errno.h>
@@ -62,7 +63,7 @@ int promcb_render_parts(const struct promcb_render_part *parts, size_t count, en
 	struct promcb_sink sink;
 	const struct promcb_rendering rendering = {parts, count, options ? options : &defaults, &sink};
 
-	if (!renderer)
+	if (!renderer || !promcb_classic_is_range(rendering.options))
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_label(parts[i].segment))

@@ -371,7 +371,7 @@ static void add_part(struct protobuf *p, enum promcb_family_kind kind, const str
 	if (part->segment)
 		own = put_pair(labels, "segment", part->segment);
 	if (kind == PROMCB_KIND_DURATION)
-		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options->classic_schema);
+		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options);
 	for (size_t i = 0; i < part->snapshot->count; i++) {
 		const struct promcb_snapshot_component *component = &part->snapshot->components[i];
 		uint8_t *end = put_pair(own, "component", component->name);

@@ -432,7 +432,7 @@ static int prepare(const struct promcb_rendering *rendering, struct text *texts,
 		text->labels = make_labels(part);
 		if (!text->labels)
 			return -ENOMEM;
-		promcb_classic_make(&text->classic, part->snapshot->schema, rendering->options->classic_schema);
+		promcb_classic_make(&text->classic, part->snapshot->schema, rendering->options);
 		make_bounds(&text->classic, bounds[i]);
 		text->bounds = bounds[i];
 	}

@@ -37,7 +37,7 @@ enum { PIECE = 32 };
 enum { LABEL_MAX = 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
 
 /* The most that one line can take, what copies write past its end included. */
-enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + PIECE + PROMCB_DIGITS_ROOM + PIECE };
+enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };
 
 /* The name of a series. */
 struct series {
@@ -47,7 +47,7 @@ struct series {
 
 /* What follows the component among the labels, with the closing brace and the blank. */
 struct suffix {
-	char text[PIECE];
+	char text[2 * PIECE];
 	size_t bytes;
 };
 

@@ -89,7 +89,7 @@ static error_t parse_segment(int key, char *argument, struct argp_state *state)
 
 const struct argp promcb_tool_segment_argp = {.options = segment_options, .parser = parse_segment};
 
-enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA };
+enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE };
 
 static const struct argp_option rendering_options[] = {
 	{"compat", KEY_COMPAT, "seed|none", 0,
@@ -97,9 +97,56 @@ static const struct argp_option rendering_options[] = {
 	 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
 	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
+	{"classic-range", KEY_CLASSIC_RANGE, "LOW:HIGH", 0,
+	 "Classic histograms have bounds from LOW to HIGH, such as 1us:100ms (ns, us, ms or s), each widened to a "
+	 "power of two of a second; default 2^-12 to 2^3, 244 us to 8 s",
+	 0},
 	HELP_OPTION,
 	{0},
 };
+
+/* A number with a unit, or of seconds. Returns the end of it, or NULL. */
+static const char *parse_duration(const char *text, double *seconds)
+{
+	static const struct {
+		const char *name;
+		double seconds;
+	} units[] = {{"ns", 1e-9}, {"us", 1e-6}, {"ms", 1e-3}, {"s", 1}};
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	*seconds = strtod(text, &end);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t length = strlen(units[i].name);
+
+		if (strncmp(end, units[i].name, length) == 0) {
+			*seconds *= units[i].seconds;
+			return end + length;
+		}
+	}
+	return end;
+}
+
+/* Widened to powers of two. Returns whether there is a range. */
+static bool parse_range(const char *text, int *first, int *last)
+{
+	double low, high;
+
+	text = parse_duration(text, &low);
+	if (!text || *text != ':')
+		return false;
+	text = parse_duration(text + 1, &high);
+	/* The least bound is 2^-30 s, which is a little less than a nanosecond; the most are 1,024 s. */
+	if (!text || *text || !(low >= 0.99e-9 && low < high && high <= 1024))
+		return false;
+	*first = *last = -30;
+	for (double bound = 0x1p-29; bound <= low; bound *= 2)
+		++*first;
+	for (double bound = 0x1p-30; bound < high; bound *= 2)
+		++*last;
+	return *first < *last;
+}
 
 static error_t parse_rendering(int key, char *text, struct argp_state *state)
 {
@@ -118,6 +165,12 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 		if (strlen(text) != 1 || *text < '0' || *text > '3')
 			argp_error(state, "invalid --classic-schema \"%s\": expected 0 to 3", text);
 		rendering->classic_schema = (unsigned)(*text - '0');
+		return 0;
+	case KEY_CLASSIC_RANGE:
+		if (!parse_range(text, &rendering->classic_first, &rendering->classic_last))
+			argp_error(state,
+				   "invalid --classic-range \"%s\": expected LOW:HIGH, as 1us:100ms, from 1ns to 1024s",
+				   text);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

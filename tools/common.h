@@ -33,9 +33,10 @@ extern const struct argp promcb_tool_segment_argp;
 struct promcb_tool_rendering {
 	bool without_compat;
 	unsigned classic_schema;
+	int classic_first, classic_last; /* powers of two of seconds; both 0: the default */
 };
 
-/* The parser of --compat and --classic-schema; its input is a struct promcb_tool_rendering, zeroed by the caller. */
+/* The parser of --compat, --classic-schema and --classic-range; its input is a struct promcb_tool_rendering, zeroed. */
 extern const struct argp promcb_tool_rendering_argp;
 
 /* What a segment option of NULL stands for. An empty PROMCB_SEGMENT is none. */

@@ -165,7 +165,9 @@ static int render(struct exporter *exporter, bool *is_whole)
 	bool is_health = arguments->format == PROMCB_FORMAT_HEALTH;
 	const struct promcb_render_options how = {.matching = arguments->matching,
 						  .without_compat = arguments->rendering.without_compat,
-						  .classic_schema = arguments->rendering.classic_schema};
+						  .classic_schema = arguments->rendering.classic_schema,
+						  .classic_first = arguments->rendering.classic_first,
+						  .classic_last = arguments->rendering.classic_last};
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;

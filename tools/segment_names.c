@@ -81,7 +81,7 @@ static struct identity identify(const char *name)
 	return (struct identity){status.st_dev, status.st_ino};
 }
 
-/* A name that stands there already is not added, nor is another one of a file that does: its series would count twice. */
+/* A name that stands there is not added again, nor is another one of its file: those series would count twice. */
 static int add(struct search *search, const char *name)
 {
 	struct promcb_segment_names *names = search->names;

@@ -27,10 +27,10 @@ bool promcb_segments_are_several(const char *const *patterns, size_t count);
 bool promcb_segment_is_label(const char *name);
 
 /*
- * Finds what is there, in the order of the patterns and then of the names, each once, a file of
- * several names by the first of them, and at most PROMCB_SEGMENT_NAMES_MAX. A name is there, existing or not; what a pattern finds is so if it is a segment and makes
- * a label. is_known: whether a name that a pattern finds is known to be a segment; NULL: none is. Returns 0, or
- * -ENOMEM. In any case the caller frees what out has.
+ * Finds what is there, in the order of the patterns and then of the names, each once, a file of several names by the
+ * first of them, and at most PROMCB_SEGMENT_NAMES_MAX. A name is there, existing or not; what a pattern finds is so if
+ * it is a segment and makes a label. is_known: whether a name that a pattern finds is known to be a segment; NULL: none
+ * is. Returns 0, or -ENOMEM. In any case the caller frees what out has.
  */
 int promcb_segment_names_find(const char *const *patterns, size_t count,
 			      bool (*is_known)(void *context, const char *name), void *context,

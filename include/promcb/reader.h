@@ -172,6 +172,8 @@ struct promcb_render_options {
 	const char *matching;    /* JSON: only components whose name contains this text; NULL: all */
 	bool without_compat;     /* leave out the alias families of the reference guide */
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
+	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */
+	int classic_first, classic_last;
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
 };
@@ -189,7 +191,10 @@ struct promcb_render_part {
 /* Takes length bytes of a rendering. Returns 0, or a negative errno that ends the rendering. */
 typedef int promcb_write_fn(void *context, const void *bytes, size_t length);
 
-/* Renders. options: may be NULL. Returns 0, -EINVAL (no such format), -ENOMEM, or what write returned. */
+/*
+ * Renders. options: may be NULL. Returns 0, -EINVAL (no such format, or no such range of classic buckets), -ENOMEM, or
+ * what write returned.
+ */
 int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
 		  const struct promcb_render_options *options, promcb_write_fn *write, void *context);
 

@@ -47,6 +47,25 @@ for compat in seed none; do
   [ -s "$scratch/lint" ] && fail "promtool is not silent: $(cat "$scratch/lint")"
 done
 
+# Classic buckets from where to where is asked for, widened to powers of two of a second.
+for range in '1us:100ms 9.5367431640625e-07 0.125 18' '1ns:1024s 9.313225746154785e-10 1024.0 41' \
+  '0.5:2s 0.5 2.0 3' '3ms:3.9ms 0.001953125 0.00390625 2'; do
+  read -r asked first last count <<<"$range"
+  for schema in 0 3; do
+    "$tools/promcb-export" --classic-range="$asked" --classic-schema=$schema >"$scratch/ranged" || fail "$asked"
+    promtool check metrics <"$scratch/ranged" >"$scratch/lint" 2>&1 || fail "promtool, $asked: $(cat "$scratch/lint")"
+    [ -s "$scratch/lint" ] && fail "promtool is not silent, $asked: $(cat "$scratch/lint")"
+    sed -n 's/.*_bucket{component="plain",le="\([^+]*\)"} .*/\1/p' "$scratch/ranged" >"$scratch/bounds"
+    [ "$(sed -n '1p;$p' "$scratch/bounds" | xargs)" = "$first $last" ] || fail "$asked: $(xargs <"$scratch/bounds")"
+    [ "$(wc -l <"$scratch/bounds")" = $((schema ? (count - 1) * 8 + 1 : count)) ] ||
+      fail "$asked: $(wc -l <"$scratch/bounds") bounds"
+  done
+done
+for range in 1us 1us:1us 1s:1ms 0:1 1:2000 a:b 1us:1msx -1:2 nan:1 1us:inf; do
+  "$tools/promcb-export" --classic-range="$range" >"$scratch/out" 2>"$scratch/err" && fail "$range was accepted"
+  grep -q -F -e 'LOW:HIGH' "$scratch/err" || fail "$range: $(cat "$scratch/err")"
+done
+
 # Read back by the rules of the text format, the names are the same, and each has its calls.
 printf '%s\0' "${names[@]}" >"$scratch/names"
 python3 - "$scratch/seed" "$scratch/names" <<'PYTHON' || fail "the export does not say what was recorded"

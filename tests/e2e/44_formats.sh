@@ -45,5 +45,8 @@ for schema in 3 4 5; do
   for classic in 0 1 2 3; do
     compare --classic-schema $classic
   done
+  for range in 1us:100ms 1ns:1024s 1s:1024s; do
+    compare --classic-schema 3 --classic-range $range
+  done
   compare --compat=none
 done

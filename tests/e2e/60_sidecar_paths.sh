@@ -177,6 +177,11 @@ answers 200 /metrics
 body_has 'circuit_breaker_calls_total{component="third"} 1'
 [ "$(grep -c 'msg="segment attached"' "$scratch/log")" = 3 ] || fail "the log does not tell of attaches"
 stop
+start --classic-range=1us:1ms
+answers 200 /metrics
+[ "$(grep -c '_bucket{' "$scratch/body")" = 13 ] || fail "$(grep -c '_bucket{' "$scratch/body") buckets in a range"
+body_has 'le="9.5367431640625e-07"'
+stop
 
 # -- Several segments, other paths -------------------------------------------------------------------------------------
 for name in one two; do

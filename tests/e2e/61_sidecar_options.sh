@@ -23,6 +23,7 @@ refused 'a number from 0' --web.share-ms=soon
 refused 'nobody could connect' --web.max-connections=0
 refused 'seed or none' --compat=some
 refused '0 to 3' --classic-schema=4
+refused 'LOW:HIGH' --classic-range=1s
 refused 'debug, info, warn or error' --log.level=loud
 refused 'is empty' --segment=
 refused 'exclude each other' --web.systemd-socket --web.listen-address=:0

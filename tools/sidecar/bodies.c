@@ -75,6 +75,8 @@ static int render(struct sidecar_bodies *bodies, const struct take *take, enum p
 		.matching = matching,
 		.without_compat = bodies->options.without_compat,
 		.classic_schema = bodies->options.classic_schema,
+		.classic_first = bodies->options.classic_first,
+		.classic_last = bodies->options.classic_last,
 		.families = families,
 	};
 

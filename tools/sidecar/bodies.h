@@ -22,6 +22,7 @@ struct sidecar_bodies_options {
 	size_t segment_count;
 	bool without_compat;
 	unsigned classic_schema;
+	int classic_first, classic_last;
 	uint64_t share_ns;              /* how old a body may be that is served again */
 	/* Fills in at most room families of the process's own, which stay until the next call by the same thread. */
 	size_t (*families)(void *context, struct promcb_family *families, size_t room);

@@ -104,6 +104,8 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 		.segment_count = options->segment_count,
 		.without_compat = options->rendering.without_compat,
 		.classic_schema = options->rendering.classic_schema,
+		.classic_first = options->rendering.classic_first,
+		.classic_last = options->rendering.classic_last,
 		.share_ns = options->share_ns,
 		.families = sidecar_routes_families,
 		.families_context = routes,
