@@ -50,9 +50,14 @@ unshare --mount --pid --fork mount --make-rprivate / 2>/dev/null || skip 'namesp
 kept=$PWD/build/chroot
 mkdir -p "$kept" || exit 1
 root=
+inside=
 finish() {
   status=$?
   trap - EXIT INT TERM
+  if [ -n "$inside" ]; then
+    kill -TERM "$inside"
+    wait "$inside"
+  fi
   [ -z "$root" ] || rm -rf --one-file-system "$root"
   exit $status
 }
@@ -77,36 +82,6 @@ copy_source() {
   project_files | tar -c --ignore-failed-read -T - 2>/dev/null | tar -x -C "$root/src"
 }
 
-enter() { # root, command...
-  # shellcheck disable=SC2016
-  unshare --mount --pid --fork bash -c '
-    set -e
-    mount --make-rprivate /
-    mount --bind "$1" "$1"
-    cd "$1"
-    mount -t proc proc proc
-    mount --rbind /sys sys
-    mount -t tmpfs -o mode=755 tmpfs dev
-    for node in null zero full random urandom tty; do
-      : >dev/$node
-      mount --bind /dev/$node dev/$node
-    done
-    ln -s /proc/self/fd dev/fd
-    ln -s fd/0 dev/stdin
-    ln -s fd/1 dev/stdout
-    ln -s fd/2 dev/stderr
-    mkdir dev/shm dev/pts old
-    mount -t tmpfs -o mode=1777 tmpfs dev/shm
-    mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
-    ln -s pts/ptmx dev/ptmx
-    mount --bind "$2" var/cache/apt/archives
-    pivot_root . old
-    umount -l /old
-    rmdir /old
-    shift 2
-    exec "$@"' enter "$root" "$@"
-}
-
 failed=0
 for release in ${releases:-bookworm trixie}; do
   bare "$release"
@@ -125,10 +100,13 @@ for release in ${releases:-bookworm trixie}; do
     chmod 755 "$root/usr/sbin/policy-rc.d"
     result=ok
     # shellcheck disable=SC2086
-    enter "$archives" env -i HOME=/root LC_ALL=C.UTF-8 \
+    tests/chroot/enter.sh "$root" "$archives" env -i HOME=/root LC_ALL=C.UTF-8 \
       PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin ${http_proxy:+http_proxy="$http_proxy"} \
       ${PROMCB_STRESS_SCALE:+PROMCB_STRESS_SCALE="$PROMCB_STRESS_SCALE"} \
-      bash /src/tests/chroot/inside.sh "$step" </dev/null || result=FAILED
+      bash /src/tests/chroot/inside.sh "$step" </dev/null &
+    inside=$!
+    wait $inside || result=FAILED
+    inside=
     [ $result = ok ] || failed=1
     summary="${summary-}$release: $step $result in $((SECONDS - begun)) s
 "
