@@ -68,9 +68,9 @@ if ! command -v dpkg-query >/dev/null; then
   echo "packages.sh: this is no Debian: see to the equivalents of these yourself:" $wanted >&2
   exit 0
 fi
-# The status of those that dpkg never heard of is missing from its answer.
-have=" $(dpkg-query -W -f='${Status} ${Package} ' $wanted 2>/dev/null |
-  sed 's/install ok installed \([^ ]*\)/+\1/g' | tr ' ' '\n' | sed -n 's/^+//p' | tr '\n' ' ') "
+# By what else it provides, too: a later Debian may have it under another name (libck0t64 for libck0).
+have=" $(dpkg-query -W -f='${db:Status-Abbrev}${Package} ${Provides}\n' |
+  sed -n 's/^.i *//p' | sed 's/([^)]*)//g; s/,/ /g' | tr '\n' ' ') "
 missing=
 for package in $wanted; do
   case $have in

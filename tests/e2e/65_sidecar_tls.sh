@@ -12,7 +12,7 @@ leaf first ours "$names"
 leaf second ours "$names"
 leaf client ours 'subjectAltName=DNS:scraper.example,IP:10.0.0.1,IP:2001:db8::1,email:a@example.org,URI:spiffe://x/y\n'
 leaf nameless ours 'extendedKeyUsage=clientAuth\n'
-leaf expired ours 'subjectAltName=DNS:scraper.example\n' -1
+leaf expired ours 'subjectAltName=DNS:scraper.example\n' expired
 leaf wrong_use ours 'subjectAltName=DNS:scraper.example\nextendedKeyUsage=serverAuth\n'
 leaf stranger theirs 'subjectAltName=DNS:scraper.example\n'
 
@@ -47,8 +47,8 @@ as() { # NAME ARGUMENTS...: for ask, a client's certificate.
 
 # Which certificate is served.
 serves() {
-  openssl s_client -unix "$socket" -servername localhost </dev/null 2>/dev/null | openssl x509 -noout -subject |
-    grep -q -x "subject=CN = $1" || fail "not $1's certificate"
+  openssl s_client -unix "$socket" -servername localhost </dev/null 2>/dev/null |
+    openssl x509 -noout -subject -nameopt RFC2253 | grep -q -x "subject=CN=$1" || fail "not $1's certificate"
 }
 
 # -- Versions, suites and authorities

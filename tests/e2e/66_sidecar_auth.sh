@@ -242,7 +242,7 @@ no|no|basic_auth_users: {alice: \$2y\$32\$${alice#????7?}}
 yes|no|$tls, min_version: TLS13, max_version: TLS12}
 yes|yes|tls_server_config: {min_version: TLS13}
 yes|no|$tls, client_auth_type: RequireAndVerifyClientCert, client_ca_file: web.yml}
-yes|no|$tls, cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]}
+yes|no|$tls, cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]}
 yes|no|basic_auth_users: {alice: \$2y\$10\$this-has-the-length-of-a-hash-but-is-none-of-them-at-all}
 yes|no|basic_auth_users: {'a:b': $alice}
 yes|yes|basic_auth_users: {alice: &hash $alice, bob: *hash}

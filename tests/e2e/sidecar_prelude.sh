@@ -39,15 +39,27 @@ logged() {
   [ "$count" = "$1" ] || fail "$count lines with '$2', not $1: $(tail -5 "$scratch/log")"
 }
 
-# authority NAME; leaf NAME AUTHORITY EXTENSIONS [DAYS]: $scratch/NAME.pem and .key.
+# authority NAME; leaf NAME AUTHORITY EXTENSIONS [expired]: $scratch/NAME.pem and .key.
 authority() {
+  # Strict clients want to read what its key is for.
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
-    -keyout "$scratch/$1.key" -out "$scratch/$1.pem" 2>"$scratch/openssl.log" || fail "$(cat "$scratch/openssl.log")"
+    -addext 'keyUsage=critical,keyCertSign,cRLSign' -keyout "$scratch/$1.key" -out "$scratch/$1.pem" 2>"$scratch/openssl.log" ||
+    fail "$(cat "$scratch/openssl.log")"
 }
 leaf() {
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$scratch/$1.key" \
     -out "$scratch/$1.csr" 2>"$scratch/openssl.log" &&
-    openssl x509 -req -in "$scratch/$1.csr" -CA "$scratch/$2.pem" -CAkey "$scratch/$2.key" -CAcreateserial \
-      -days "${4:-2}" -extfile <(printf '%b' "$3") -out "$scratch/$1.pem" 2>"$scratch/openssl.log" ||
-    fail "$(cat "$scratch/openssl.log")"
+    if [ "${4-}" = expired ]; then
+      # "openssl x509" makes none that ends before today, and has had no dates for long.
+      printf '%s\n' '[ca]' 'default_ca = ca' "database = $scratch/index" "serial = $scratch/serial" 'policy = any' \
+        'x509_extensions = extensions' '[any]' 'commonName = supplied' '[extensions]' \
+        "$(printf '%b' "$3")" >"$scratch/ca.conf" &&
+        : >"$scratch/index" &&
+        openssl ca -batch -config "$scratch/ca.conf" -in "$scratch/$1.csr" -cert "$scratch/$2.pem" \
+          -keyfile "$scratch/$2.key" -md sha256 -rand_serial -notext -outdir "$scratch" \
+          -startdate 20200101000000Z -enddate 20200102000000Z -out "$scratch/$1.pem" 2>"$scratch/openssl.log"
+    else
+      openssl x509 -req -in "$scratch/$1.csr" -CA "$scratch/$2.pem" -CAkey "$scratch/$2.key" -CAcreateserial \
+        -days 2 -extfile <(printf '%b' "$3") -out "$scratch/$1.pem" 2>"$scratch/openssl.log"
+    fi || fail "$(cat "$scratch/openssl.log")"
 }

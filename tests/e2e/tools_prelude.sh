@@ -2,6 +2,10 @@
 # What the tests of the tools share, sourced by each: a segment and a directory of their own that go with them, and
 # words to say what is expected. A process in $background is killed at the end.
 set -u
+# nohup and background jobs ignore signals, and so would whatever is started here.
+if [ -z "${PROMCB_SIGNALS_ARE_DEFAULT-}" ]; then
+  PROMCB_SIGNALS_ARE_DEFAULT=yes exec env --default-signal "$0" "$@"
+fi
 tools=${PROMCB_BUILD:?}/tools
 export PROMCB_SEGMENT=/promcb_e2e_$$
 scratch=$(mktemp -d)
