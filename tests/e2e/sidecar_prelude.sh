@@ -43,7 +43,8 @@ logged() {
 authority() {
   # Strict clients want to read what its key is for.
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
-    -addext 'keyUsage=critical,keyCertSign,cRLSign' -keyout "$scratch/$1.key" -out "$scratch/$1.pem" 2>"$scratch/openssl.log" ||
+    -addext 'keyUsage=critical,keyCertSign,cRLSign' -keyout "$scratch/$1.key" -out "$scratch/$1.pem" \
+    2>"$scratch/openssl.log" ||
     fail "$(cat "$scratch/openssl.log")"
 }
 leaf() {

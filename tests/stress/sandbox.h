@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sandbox.h: seccomp filters for stress programs: system calls that are refused, answered, or deadly. x86-64, aarch64. */
+/* sandbox.h: seccomp filters for stress programs: system calls that are refused, answered, or deadly. */
 #ifndef PROMCB_STRESS_SANDBOX_H
 #define PROMCB_STRESS_SANDBOX_H
 
