@@ -249,7 +249,8 @@ int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snap
 
 		while (next < rings->count && rings->places[next].index == index)
 			next++;
-		result = copy_rings(rings, rings->places + first, next - first, &pieces, &count);
+		if (next > first)
+			result = copy_rings(rings, rings->places + first, next - first, &pieces, &count);
 		if (result < 0)
 			break;
 		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */

@@ -21,6 +21,8 @@ struct outcome {
 	uint64_t recent_calls;
 };
 
+enum { TOLD_MAX = 20 };
+
 static void on_finding(void *context, const char *sentence)
 {
 	FUZZ_REQUIRE(sentence[0] != 0, "an empty finding");
@@ -73,7 +75,9 @@ static struct outcome read_segment(const char *path, enum promcb_access access, 
 		     "with recent samples %d, %zu, without %d, %zu", outcome.taken, outcome.count, brief.taken,
 		     brief.count);
 	found = promcb_reader_check(reader, on_finding, &findings);
-	FUZZ_REQUIRE(found == findings || found < 0, "%d of %d findings", found, findings);
+	/* The first are told, and one sentence counts the rest. */
+	FUZZ_REQUIRE(findings == (found > TOLD_MAX ? TOLD_MAX + 1 : found) || found < 0, "%d of %d findings", findings,
+		     found);
 	FUZZ_REQUIRE(found != 0 || matching || outcome.taken == 0, "nothing to find, and yet %d", outcome.taken);
 	FUZZ_REQUIRE(promcb_reader_validate(reader) <= 0, "a positive error");
 	promcb_reader_close(reader);

@@ -26,8 +26,11 @@ static void check(struct sidecar_web_settings *settings)
 {
 	char message[300];
 
-	expect(!settings->has_tls || (settings->cert_path && settings->key_path), "TLS without certificate or key");
-	expect(settings->has_tls || (!settings->cert_path && !settings->checks_sans), "words about no TLS");
+	expect(!settings->has_tls ||
+		       ((settings->cert_path || settings->cert_text) && (settings->key_path || settings->key_text)),
+	       "TLS without certificate or key");
+	expect(settings->has_tls || (!settings->cert_path && !settings->cert_text && !settings->checks_sans),
+	       "words about no TLS");
 	expect(settings->wishes.min_version <= settings->wishes.max_version && settings->wishes.max_version <= 3,
 	       "versions");
 	expect(settings->wishes.cipher_count <= SIDECAR_TLS_CIPHERS_MAX, "ciphers");

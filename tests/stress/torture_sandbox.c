@@ -139,8 +139,8 @@ static void answer(int signal, siginfo_t *info, void *context)
 	machine->uc_mcontext.regs[0] = (unsigned long long)-EPERM;
 #endif
 	/*
-	 * Handlers may record, here in the middle of promcb, too. But not by a call that would trap in the handler again:
-	 * these are how promcb finds out in which process it is.
+	 * Handlers may record, here in the middle of promcb, too. But not by a call that would trap in the handler
+	 * again: these are how promcb finds out in which process it is.
 	 */
 	if (info->si_syscall == SYS_getpid || info->si_syscall == SYS_get_robust_list)
 		return;
