@@ -11,7 +11,7 @@
 #           an hour and 3 GB of disk for each release.
 # --as      as one of the two alone
 #
-# Needs root, mmdebstrap, and Debian's mirror (PROMCB_MIRROR; http://deb.debian.org/debian). The bare root is kept in
+# Needs root, mmdebstrap, and a mirror of Debian (PROMCB_MIRROR, or that of mmdebstrap). The bare root is kept in
 # build/chroot, as are the packages; what is made of it is removed. Prints what runs, then a line each:
 #   RELEASE as USER: STEP ok|FAILED in N s
 # Exits with 1 if one failed, 77 and the reason if a chroot cannot be had.
@@ -39,7 +39,7 @@ for argument; do
   *) releases="$releases $argument" ;;
   esac
 done
-mirror=${PROMCB_MIRROR:-http://deb.debian.org/debian}
+mirror=${PROMCB_MIRROR:-}
 
 [ "$(id -u)" -eq 0 ] || skip 'a chroot is made by root'
 for program in mmdebstrap unshare pivot_root tar; do
@@ -68,10 +68,10 @@ trap 'exit 143' TERM
 # Bare, and as it was when it was first made; apt brings it up to date with what it installs.
 bare() { # release
   [ -e "$kept/$1.tar" ] && return
-  mmdebstrap --quiet --variant=minbase "$1" "$kept/$1.tar.new" "$mirror" >"$kept/log" 2>&1 &&
+  mmdebstrap --quiet --variant=minbase "$1" "$kept/$1.tar.new" ${mirror:+"$mirror"} >"$kept/log" 2>&1 &&
     mv "$kept/$1.tar.new" "$kept/$1.tar" && return
   rm -f "$kept/$1.tar.new"
-  skip "no chroot of $1 can be had from $mirror: $(grep -m 1 '^[EW]:' "$kept/log" || tail -n 1 "$kept/log")"
+  skip "no chroot of $1 can be had${mirror:+ from $mirror}: $(grep -m 1 '^[EW]:' "$kept/log" || tail -n 1 "$kept/log")"
 }
 
 # As a clone has them, and as they are now; without git the chroot must tell what belongs to the project by itself.
