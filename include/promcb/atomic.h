@@ -6,7 +6,7 @@
  * is in the function's name, so that one search lists every ordering in use. Words are 64 or 32 bits wide and
  * aligned; there is no 128-bit access, which would fault on a read-only mapping.
  *
- * Includes nothing of promcb. Compiles as C11 and as C++17, with gcc and clang.
+ * Includes nothing of promcb. Compiles as C11 and as C++11, and later, with gcc and clang.
  */
 #ifndef PROMCB_ATOMIC_H
 #define PROMCB_ATOMIC_H

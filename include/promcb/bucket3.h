@@ -20,7 +20,7 @@
  * The words come from whole-number roots (bucket_reference.py), not from libm. Needs doubles that are IEEE 754 binary64
  * in the byte order of uint64_t, as they are on every machine that promcb builds for.
  *
- * Includes nothing of promcb. Compiles as C11 and as C++17.
+ * Includes nothing of promcb. Compiles as C11 and as C++11, and later.
  */
 #ifndef PROMCB_BUCKET3_H
 #define PROMCB_BUCKET3_H

@@ -19,7 +19,8 @@
  * A thread looks once a second where its segments' names lead, by the stamps of its own calls, however few there are:
  * promcb_thread.fresh_ns.
  *
- * May include: atomic.h, bucket3.h, inject.h, promcb.h. Compiles as C11 and C++17.
+ * May include: atomic.h, bucket3.h, inject.h, promcb.h. Compiles as C11 and later, strict or GNU, and as C++11
+ * and later.
  */
 #ifndef PROMCB_INLINE_H
 #define PROMCB_INLINE_H
@@ -93,12 +94,12 @@ struct promcb_entry {
 	uintptr_t ring;
 };
 
-struct promcb_thread {
+struct promcb_thread_words {
 	uintptr_t distance;
 	uint64_t fresh_ns;              /* CLOCK_MONOTONIC: a later record looks first where the segments have gone */
 };
 
-extern __thread struct promcb_thread promcb_thread __attribute__((tls_model("initial-exec")));
+extern __thread struct promcb_thread_words promcb_thread __attribute__((tls_model("initial-exec")));
 
 /*
  * 1 while the thread is between the loads and the stores of a record. A handler that finds it set records into an
@@ -252,11 +253,16 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 
 static inline void promcb_record_inline(struct promcb_component *component, uint64_t latency_ns, bool success)
 {
+#ifdef CLOCK_MONOTONIC_COARSE
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	promcb_record_at_inline(component, latency_ns, success,
 				(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
+#else
+	/* With -std=c11 and the like <time.h> has no clock_gettime(): a call, then. Define _POSIX_C_SOURCE or _GNU_SOURCE. */
+	promcb_record(component, latency_ns, success);
+#endif
 }
 
 #ifdef __cplusplus

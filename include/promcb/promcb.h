@@ -156,7 +156,16 @@ struct promcb *promcb_default(void);
  * Returns 0, or -errno: -EINVAL (the name), -ENOSPC (the table or the segment is full: "_overflow"), -EBUSY (no lane
  * was free and another process was registering), -EMFILE (65,535 handles in this process). Thread-safe.
  */
+#ifndef __cplusplus
 int promcb_component(struct promcb *p, const char *name, struct promcb_component **out);
+#else
+/*
+ * In C++ a function hides the struct of its name, and "promcb_component *c" would be no declaration. So there it has
+ * another name, with the same symbol behind it, and is called by the macro, which is one before "(" alone.
+ */
+int promcb_component_get(struct promcb *p, const char *name, struct promcb_component **out) __asm__("promcb_component");
+#define promcb_component(...) promcb_component_get(__VA_ARGS__)
+#endif
 
 /*
  * Records one finished call.
