@@ -151,7 +151,8 @@ bad("a URL without a host", b"GET http:///-/healthy HTTP/1.1\r\n" + HOST + b"\r\
 bad("another scheme", b"GET ftp://localhost/-/healthy HTTP/1.1\r\n" + HOST + b"\r\n")
 bad("GET *", b"GET * HTTP/1.1\r\n" + HOST + b"\r\n")
 bad("a colon in the method", b"GE:T /-/healthy HTTP/1.1\r\n" + HOST + b"\r\n")
-bad("TLS where there is none", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n")
+probe("TLS where there is none", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03", [400], CLOSED)
+bad("TLS, and a request", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03\r\n\r\n")
 
 # -- Methods
 probe("HEAD", b"HEAD /-/healthy HTTP/1.1\r\n" + HOST + b"\r\n", [200], "", True)

@@ -199,15 +199,10 @@ static enum step refuse(struct sidecar_connection *connection, unsigned status, 
 	return answer(connection);
 }
 
-/* A head that is too long has none of its strings. */
-static enum step refuse_length(struct sidecar_connection *connection)
+/* Of a head that is not there as a whole, there are no strings. */
+static enum step refuse_unread(struct sidecar_connection *connection, unsigned status, const char *reason)
 {
-	const char *begin;
-	bool has_line;
-
 	connection->bytes[connection->used - 1] = '\0';
-	begin = connection->bytes + strspn(connection->bytes, "\r\n");
-	has_line = memchr(begin, '\n', connection->used - (size_t)(begin - connection->bytes)) != NULL;
 	connection->head = (struct sidecar_head){
 		.bytes = connection->bytes,
 		.length = connection->used,
@@ -216,7 +211,26 @@ static enum step refuse_length(struct sidecar_connection *connection)
 		.path_at = (uint16_t)(connection->used - 1),
 		.query_at = (uint16_t)(connection->used - 1),
 	};
-	return refuse(connection, has_line ? 431 : 414, has_line ? "The head is too long." : "The target is too long.");
+	return refuse(connection, status, reason);
+}
+
+static enum step refuse_length(struct sidecar_connection *connection)
+{
+	const char *begin;
+
+	connection->bytes[connection->used - 1] = '\0';
+	begin = connection->bytes + strspn(connection->bytes, "\r\n");
+	return memchr(begin, '\n', connection->used - (size_t)(begin - connection->bytes))
+		       ? refuse_unread(connection, 431, "The head is too long.")
+		       : refuse_unread(connection, 414, "The target is too long.");
+}
+
+/* Whether what came can become a request: TLS, and whatever else is no text, may never send a line's end. */
+static bool is_text(const struct sidecar_connection *connection)
+{
+	unsigned char first = connection->used ? (unsigned char)*connection->bytes : 'G';
+
+	return (first > ' ' && first < 0x7f) || first == '\r' || first == '\n';
 }
 
 static enum step read_head(struct sidecar_connection *connection)
@@ -229,6 +243,8 @@ static enum step read_head(struct sidecar_connection *connection)
 
 	if (!length && connection->used >= SIDECAR_HEAD_BYTES_MAX)
 		return refuse_length(connection);
+	if (!length && !is_text(connection))
+		return refuse_unread(connection, 400, "This is no HTTP.");
 	if (!length) {
 		connection->seen = connection->used;
 		step = fill(connection, SIDECAR_HEAD_BYTES_MAX);
