@@ -52,15 +52,16 @@ static struct promcb_component *find(struct intake *intake, const struct promcb_
 	struct promcb_component *component;
 	int result;
 
-	if (intake->last && line->component_bytes == intake->last_bytes &&
-	    memcmp(line->component, intake->last_name, line->component_bytes) == 0)
-		return intake->last;
-	intake->last = NULL;
+	/* First, since the same bytes may be a name in one line and several fields in the next. */
 	if (line->name_fault) {
 		promcb_tally_line(&intake->nameless, intake->lines, line->name_fault, line->component,
 				  line->component_bytes);
 		return intake->overflow;
 	}
+	if (intake->last && line->component_bytes == intake->last_bytes &&
+	    memcmp(line->component, intake->last_name, line->component_bytes) == 0)
+		return intake->last;
+	intake->last = NULL;
 	intake->last_bytes = line->component_bytes;
 	memcpy(intake->last_name, line->component, line->component_bytes);
 	intake->last_name[line->component_bytes] = 0;

@@ -132,9 +132,12 @@ nameless "a control byte" control < <(printf 'a\001b 1 200\n')
 nameless "a zero byte" control < <(printf 'a\0b 1 200\n')
 nameless "no UTF-8" 'UTF-8.*"\\xff"' < <(printf '\377 1 200\n')
 nameless "several fields" "several fields" <<<"GET /a b 1 200"
+printf 'GET /a\t1\t200\nGET /a 1 200\n' | feed || fail "a name by tabs, then by blanks: exit $?"
+has 'circuit_breaker_calls_total{component="GET /a"} 1'
+overflow=$((overflow + 1))
 nameless "no component" "empty" <<<" 0.5 200"
 nameless "no component" "empty" < <(printf '\t0.5\t200\n')
-has 'circuit_breaker_latency_seconds_count{component="_overflow"} 7'
+has 'circuit_breaker_latency_seconds_count{component="_overflow"} 8'
 
 # What fails, and units, are choices.
 status() { # options
