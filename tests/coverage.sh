@@ -17,7 +17,7 @@ if [ "${1-}" = --details ]; then
 fi
 [ $# -gt 0 ] || set -- unit stress e2e
 command -v gcovr >/dev/null || {
-  echo "coverage.sh: there is no gcovr (tools/packages.sh test)" >&2
+  echo "coverage.sh: there is no gcovr (tools/packages.sh matrix)" >&2
   exit 77
 }
 directory=build/coverage

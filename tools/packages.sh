@@ -7,8 +7,9 @@
 #   tools/packages.sh --missing GROUP...   prints what is missing
 #   tools/packages.sh --list GROUP...      prints all of it
 #
-# Groups: run (to run an installed promcb), build (to build it), test (to test it, on top of build), bench (the peers
-# that it is measured beside, on top of build).
+# Groups: run (to run an installed promcb), build (to build it), test (to test it with gcc, on top of build), matrix (the
+# other compilers and machines that tools/test.sh tests it with, on top of test), bench (the peers that it is measured
+# beside, on top of build).
 set -eu
 
 packages_of() {
@@ -20,27 +21,30 @@ packages_of() {
     echo liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
     ;;
   test)
-    echo clang clang-format              # the second compiler, the formatter
-    echo libclang-rt-dev llvm            # its sanitizers and libFuzzer; stacks with names, and coverage
+    echo clang-format                    # the formatter
     echo spin                            # the models' checker
     echo libcriterion-dev                # unit tests
     echo binutils groff-base             # exported names, man pages
     echo curl jq nginx-light prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo openssl apache2-utils # certificates and passwords
-    echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
-    echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
-    echo gcovr xz-utils                                        # coverage; segments kept as files
+    echo xz-utils                                              # segments kept as files
     echo systemd                                               # judges the units
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
     echo valgrind                                              # counts instructions and cache lines
     echo mmdebstrap debian-archive-keyring                     # a Debian without anything
     ;;
+  matrix)
+    echo clang libclang-rt-dev llvm      # the second compiler, its sanitizers and libFuzzer; stacks with names
+    echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
+    echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
+    echo gcovr                           # coverage
+    ;;
   bench)
     echo prometheus-cpp-dev libpcp-mmv1-dev libpcp3-dev python3-prometheus-client
     ;;
   *)
-    echo "packages.sh: no group \"$1\": run, build, test or bench is expected" >&2
+    echo "packages.sh: no group \"$1\": run, build, test, matrix or bench is expected" >&2
     return 1
     ;;
   esac
@@ -114,10 +118,18 @@ trap 'exit 130' INT TERM
 apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" >"$log" 2>&1 </dev/null
 }
+# Before minutes without a word: how much it is.
+tell_size() {
+  $as_root env LC_ALL=C apt-get --assume-no --no-install-recommends install $missing 2>/dev/null </dev/null |
+    sed -n 's/^Need to get \(.*\) of archives.*/packages.sh: to fetch: \1/p
+      s/^After this operation, \(.* B\) of additional.*/packages.sh: to fill on the disk: \1/p'
+  :
+}
 # Package lists that are not there, or too old to be of use, are fetched; good ones are left alone.
+tell_size
 apt install --no-install-recommends $missing && exit 0
 echo "packages.sh: fetching the package lists first"
-if ! apt update || ! apt install --no-install-recommends $missing; then
+if ! apt update || ! tell_size || ! apt install --no-install-recommends $missing; then
   cat "$log" >&2
   echo "packages.sh: apt-get failed, as shown above" >&2
   exit 1

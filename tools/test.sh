@@ -5,7 +5,8 @@
 #
 #   tools/test.sh [--quick] [--no-install]
 #
-# --quick        gcc alone, and a tenth of the stress        --no-install    install nothing
+# --quick        gcc alone, and a tenth of the stress: ten minutes on two idle processors; all of it: an hour
+# --no-install   install nothing: what needs a package that is not there is skipped or fails
 #
 # With gcc, processes live and die at random for two minutes; PROMCB_STRESS_SECONDS changes that, in every build.
 #
@@ -32,10 +33,12 @@ matrix=(
 )
 install=yes
 quick=
+groups='build test matrix'
 for argument; do
   case $argument in
   --quick)
     quick=yes
+    groups='build test'
     matrix=("${matrix[0]}")
     export PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.1}
     ;;
@@ -49,9 +52,10 @@ for argument; do
 done
 
 if [ -n "$install" ]; then
-  tools/packages.sh build test || exit 1
+  # shellcheck disable=SC2086
+  tools/packages.sh $groups || exit 1
 else
-  missing=$(tools/packages.sh --missing build test)
+  missing=$(tools/packages.sh --missing $groups)
   [ -z "$missing" ] || echo "not installed, so that tests will be skipped or fail:" $missing
 fi
 
