@@ -68,7 +68,7 @@ trap 'exit 143' TERM
 # Bare, and as it was when it was first made; apt brings it up to date with what it installs.
 bare() { # release
   [ -e "$kept/$1.tar" ] && return
-  mmdebstrap --quiet --variant=minbase "$1" "$kept/$1.tar.new" ${mirror:+"$mirror"} >"$kept/log" 2>&1 &&
+  mmdebstrap --quiet --format=tar --variant=minbase "$1" "$kept/$1.tar.new" ${mirror:+"$mirror"} >"$kept/log" 2>&1 &&
     mv "$kept/$1.tar.new" "$kept/$1.tar" && return
   rm -f "$kept/$1.tar.new"
   skip "no chroot of $1 can be had${mirror:+ from $mirror}: $(grep -m 1 '^[EW]:' "$kept/log" || tail -n 1 "$kept/log")"
