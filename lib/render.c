@@ -40,6 +40,32 @@ static bool is_label(const char *segment)
 	return !segment || (bytes >= 1 && bytes <= PROMCB_SEGMENT_LABEL_MAX && promcb_name_is_utf8(segment, bytes));
 }
 
+static bool is_label_name(const char *name)
+{
+	static const char *const taken[] = {"segment", "component", "state",   "level",    "quantile",
+					    "le",      "kind",      "version", "revision", "code"};
+
+	for (size_t i = 0; name[i]; i++) {
+		bool is_letter =
+			(name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_';
+
+		if (i == PROMCB_LABEL_NAME_MAX || !(is_letter || (i > 0 && name[i] >= '0' && name[i] <= '9')))
+			return false;
+	}
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strcmp(name, taken[i]) == 0)
+			return false;
+	return *name && strncmp(name, "__", 2) != 0;
+}
+
+static bool are_options(const struct promcb_render_options *options)
+{
+	if (!promcb_classic_is_range(options))
+		return false;
+	return !options->label_name ||
+	       (options->label_value && is_label(options->label_value) && is_label_name(options->label_name));
+}
+
 /* Two parts of one label would give every series twice, and a scrape of that fails, or worse, does not. */
 static bool are_distinct(const struct promcb_render_part *parts, size_t count)
 {
@@ -63,7 +89,7 @@ int promcb_render_parts(const struct promcb_render_part *parts, size_t count, en
 	struct promcb_sink sink;
 	const struct promcb_rendering rendering = {parts, count, options ? options : &defaults, &sink};
 
-	if (!renderer || !promcb_classic_is_range(rendering.options))
+	if (!renderer || !are_options(rendering.options))
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++) {
 		if (!is_label(parts[i].segment))

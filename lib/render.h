@@ -10,6 +10,9 @@
 #include "sink.h"
 #include "snapshot.h"
 
+/* The longest name of the label of every series, in bytes. */
+enum { PROMCB_LABEL_NAME_MAX = 63 };
+
 /* What is to be rendered. A part without a snapshot has no components, and a promcb_up of 0. */
 struct promcb_rendering {
 	const struct promcb_render_part *parts;

@@ -61,7 +61,7 @@ enum {
 
 /* The most that a label, a simple value, and a classic bucket take. */
 enum {
-	LABEL_ROOM = 2 + 2 + 16 + 3 + PROMCB_SEGMENT_LABEL_MAX,
+	LABEL_ROOM = 3 + 2 + PROMCB_LABEL_NAME_MAX + 3 + PROMCB_SEGMENT_LABEL_MAX,
 	SIMPLE_ROOM = 64,
 	BUCKET_ROOM = 2 + 11 + 9,
 };
@@ -366,10 +366,13 @@ static void add_component(struct protobuf *p, enum promcb_family_kind kind, cons
 
 static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_part *part)
 {
-	uint8_t labels[3 * LABEL_ROOM], *own = labels;
+	const struct promcb_render_options *options = p->rendering->options;
+	uint8_t labels[4 * LABEL_ROOM], *own = labels;
 
+	if (options->label_name)
+		own = put_pair(own, options->label_name, options->label_value);
 	if (part->segment)
-		own = put_pair(labels, "segment", part->segment);
+		own = put_pair(own, "segment", part->segment);
 	if (kind == PROMCB_KIND_DURATION)
 		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options);
 	for (size_t i = 0; i < part->snapshot->count; i++) {

@@ -89,10 +89,16 @@ static const struct row {
 	 {{NULL, NULL, backward_calls}}},
 };
 
-/* A series of a part: its segment label comes first. */
-static struct promcb_plain_series *begin(struct promcb_plain_series *series, const struct promcb_render_part *part)
+/* A series of a part: the label of all comes first, then its segment. */
+static struct promcb_plain_series *begin(struct promcb_plain_series *series, const struct promcb_rendering *rendering,
+					 const struct promcb_render_part *part)
 {
+	const struct promcb_render_options *options = rendering->options;
+
 	*series = (struct promcb_plain_series){.label_count = 0};
+	if (options->label_name)
+		series->labels[series->label_count++] =
+			(struct promcb_plain_label){options->label_name, options->label_value};
 	if (part && part->segment)
 		series->labels[series->label_count++] = (struct promcb_plain_label){"segment", part->segment};
 	return series;
@@ -113,7 +119,7 @@ static void print_row(const struct promcb_rendering *rendering, const struct row
 		const struct promcb_render_part *part = &rendering->parts[i];
 
 		for (unsigned j = 0; part->snapshot && j < 2 && row->values[j].value; j++) {
-			begin(&series[count], part);
+			begin(&series[count], rendering, part);
 			add(&series[count], row->values[j].label, row->values[j].text);
 			count += row->values[j].value(&part->snapshot->info, &series[count].number);
 		}
@@ -132,16 +138,16 @@ static void print_up(const struct promcb_rendering *rendering, struct promcb_pla
 						      .help = "How long reading the segment took.",
 						      .unit = "seconds"};
 
-	begin(&series[0], NULL)->number = 1;
+	begin(&series[0], rendering, NULL)->number = 1;
 	add(&series[0], "version", PROMCB_VERSION);
 	add(&series[0], "revision", PROMCB_REVISION);
 	print(context, &build, series, 1);
 	for (size_t i = 0; i < rendering->count; i++)
-		begin(&series[i], &rendering->parts[i])->number = rendering->parts[i].snapshot != NULL;
+		begin(&series[i], rendering, &rendering->parts[i])->number = rendering->parts[i].snapshot != NULL;
 	if (rendering->count)
 		print(context, &up, series, rendering->count);
 	for (size_t i = 0; i < rendering->count; i++)
-		begin(&series[i], &rendering->parts[i])->number = rendering->parts[i].scrape_seconds;
+		begin(&series[i], rendering, &rendering->parts[i])->number = rendering->parts[i].scrape_seconds;
 	if (rendering->count)
 		print(context, &duration, series, rendering->count);
 }
@@ -169,7 +175,7 @@ void promcb_plain_each(const struct promcb_rendering *rendering, promcb_plain_fn
 		const struct promcb_family *family = &options->families[i];
 
 		for (size_t j = 0; j < family->count; j++) {
-			begin(&series[j], NULL)->number = family->samples[j].number;
+			begin(&series[j], rendering, NULL)->number = family->samples[j].number;
 			add(&series[j], family->samples[j].label, family->samples[j].value);
 		}
 		if (family->count)

@@ -16,7 +16,7 @@ struct promcb_plain_label {
 };
 
 struct promcb_plain_series {
-	struct promcb_plain_label labels[3];
+	struct promcb_plain_label labels[4];
 	unsigned label_count;
 	double number;
 };

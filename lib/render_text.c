@@ -366,7 +366,7 @@ static char *put_label(char *at, const char *value, size_t bytes)
 }
 
 /* Escapes all labels of a part. Returns their memory, to be freed, or NULL. */
-static struct label *make_labels(const struct promcb_render_part *part)
+static struct label *make_labels(const struct promcb_render_part *part, const struct promcb_render_options *options)
 {
 	const struct promcb_snapshot *snapshot = part->snapshot;
 	size_t segment_bytes = part->segment ? strlen(part->segment) : 0;
@@ -385,13 +385,18 @@ static struct label *make_labels(const struct promcb_render_part *part)
 		const struct promcb_snapshot_component *component = &snapshot->components[i];
 
 		labels[i].text = at;
-		if (part->segment) {
-			at = stpcpy(at, "{segment=\"");
-			at = put_label(at, part->segment, segment_bytes);
-			at = stpcpy(at, "\",component=\"");
-		} else {
-			at = stpcpy(at, "{component=\"");
+		*at++ = '{';
+		if (options->label_name) {
+			at = stpcpy(stpcpy(at, options->label_name), "=\"");
+			at = put_label(at, options->label_value, strlen(options->label_value));
+			at = stpcpy(at, "\",");
 		}
+		if (part->segment) {
+			at = stpcpy(at, "segment=\"");
+			at = put_label(at, part->segment, segment_bytes);
+			at = stpcpy(at, "\",");
+		}
+		at = stpcpy(at, "component=\"");
 		at = put_label(at, component->name, component->name_bytes);
 		memcpy(at, "\"} ", 3);
 		at += 3;
@@ -401,18 +406,17 @@ static struct label *make_labels(const struct promcb_render_part *part)
 	return labels;
 }
 
-/* The labels of classic bounds, canonical: the shortest form with a point that reads back as the same number. */
+/* The labels of classic bounds. */
 static void make_bounds(const struct promcb_classic *classic, struct suffix *bounds)
 {
 	static const struct suffix infinite = SUFFIX(",le=\"+Inf\"} ");
 
 	for (unsigned i = 0; i < classic->count; i++) {
 		char number[PROMCB_DIGITS_ROOM] = "";
-		char *end = promcb_digits_double(number, classic->bound_seconds[i]);
+		char *end = promcb_digits_canonical(number, classic->bound_seconds[i]);
 
 		*end = '\0';
-		bounds[i].bytes = (size_t)snprintf(bounds[i].text, sizeof(bounds[i].text), ",le=\"%s%s\"} ", number,
-						   strchr(number, '.') ? "" : ".0");
+		bounds[i].bytes = (size_t)snprintf(bounds[i].text, sizeof(bounds[i].text), ",le=\"%s\"} ", number);
 	}
 	bounds[classic->count] = infinite;
 }
@@ -429,7 +433,7 @@ static int prepare(const struct promcb_rendering *rendering, struct text *texts,
 		text->sink = rendering->sink;
 		if (!part->snapshot || !part->snapshot->count)
 			continue;
-		text->labels = make_labels(part);
+		text->labels = make_labels(part, rendering->options);
 		if (!text->labels)
 			return -ENOMEM;
 		promcb_classic_make(&text->classic, part->snapshot->schema, rendering->options);

@@ -33,8 +33,11 @@ void promcb_text_plain(void *context, const struct promcb_family *family, const 
 /* Copies go in steps of this many bytes. */
 enum { PIECE = 32 };
 
-/* `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
-enum { LABEL_MAX = 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
+/* `{NAME="`, a label that is all quotes, `",`: what stands before the labels of one line. */
+enum { COMMON_MAX = 1 + PROMCB_LABEL_NAME_MAX + 2 + 2 * PROMCB_SEGMENT_LABEL_MAX + 2 };
+
+/* That, `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
+enum { LABEL_MAX = COMMON_MAX + 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
 
 /* The most that one line can take, what copies write past its end included. */
 enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };

@@ -206,6 +206,11 @@ static char *library_digits(char *at, double value)
 		snprintf(text, sizeof(text), "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
+		/* A power of two may lie between two of these; printf takes the even one, and the other reads back. */
+		char *last = text + strcspn(text, "e") - 1;
+
+		if (*last < '9' && (++*last, strtod(text, NULL) == value))
+			break;
 	}
 	for (const char *from = text; *from; from++) {
 		bool point = !strchr("0123456789+-e", *from);
@@ -246,4 +251,15 @@ char *promcb_digits_double(char *at, double value)
 		}
 	}
 	return library_digits(at, value);
+}
+
+char *promcb_digits_canonical(char *at, double value)
+{
+	char *end = value > 0 && value < 1e-4 ? library_digits(at, value) : promcb_digits_double(at, value);
+
+	if (!memchr(at, '.', (size_t)(end - at)) && !memchr(at, 'e', (size_t)(end - at))) {
+		memcpy(end, ".0", 2);
+		end += 2;
+	}
+	return end;
 }

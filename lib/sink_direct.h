@@ -130,4 +130,10 @@ static inline char *promcb_digits_picoseconds(char *at, uint64_t picoseconds)
 /* A double, as promcb_sink_double() has it. */
 char *promcb_digits_double(char *at, double value);
 
+/*
+ * A finite number as label values of OpenMetrics have it, where 1 and 1.0 are two: the shortest form, with an exponent
+ * below 0.0001, and with a point.
+ */
+char *promcb_digits_canonical(char *at, double value);
+
 #endif

@@ -34,6 +34,7 @@ enum option_key {
 	KEY_INTERVAL = 'i',
 	KEY_CHECK = 256,
 	KEY_LIST,
+	KEY_LABEL,
 };
 
 #define INTERVAL_MIN_NS ((uint64_t)1000000)
@@ -42,6 +43,8 @@ enum option_key {
 struct arguments {
 	struct promcb_export_patterns segments;
 	const char *matching;
+	const char *label_name; /* NULL: none */
+	const char *label_value;
 	const char *output; /* NULL: standard output */
 	uint64_t interval_ns; /* 0: once */
 	enum promcb_format format;
@@ -65,6 +68,8 @@ static const struct argp_option options[] = {
 	 "Replace FILE atomically (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,
 	 "Export again every so many seconds, fractions allowed, until SIGINT or SIGTERM", 0},
+	{"label", KEY_LABEL, "NAME=VALUE", 0,
+	 "A label of every series, so that several exports can lie in one textfile directory", 0},
 	{"check", KEY_CHECK, NULL, 0, "Check the segment's format and say what is wrong; print no metrics", 0},
 	{"list-segments", KEY_LIST, NULL, 0,
 	 "List the segments in shared memory, and whether this version can read them", 0},
@@ -94,6 +99,15 @@ static void check_segments(struct argp_state *state, const struct promcb_export_
 	}
 }
 
+static void parse_label(struct argp_state *state, char *text, struct arguments *arguments)
+{
+	arguments->label_name = strsep(&text, "=");
+	arguments->label_value = text ? text : "";
+	if (!promcb_label_is_free(arguments->label_name, arguments->label_value))
+		argp_error(state, "--label=%s=%s: expected NAME=VALUE, as job_group=web, and a NAME that no metric has",
+			   arguments->label_name, arguments->label_value);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -121,6 +135,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			    PROMCB_LATENCY_KNOWN ||
 		    arguments->interval_ns < INTERVAL_MIN_NS || arguments->interval_ns > INTERVAL_MAX_NS)
 			argp_error(state, "invalid interval \"%s\": expected 0.001 to 31622400 seconds (a year)", text);
+		return 0;
+	case KEY_LABEL:
+		parse_label(state, text, arguments);
 		return 0;
 	case KEY_CHECK:
 		arguments->check = true;
@@ -167,7 +184,9 @@ static int render(struct exporter *exporter, bool *is_whole)
 						  .without_compat = arguments->rendering.without_compat,
 						  .classic_schema = arguments->rendering.classic_schema,
 						  .classic_first = arguments->rendering.classic_first,
-						  .classic_last = arguments->rendering.classic_last};
+						  .classic_last = arguments->rendering.classic_last,
+						  .label_name = arguments->label_name,
+						  .label_value = arguments->label_value};
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;

@@ -53,6 +53,13 @@ bool promcb_segment_is_label(const char *name)
 	return promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, NULL, discard, NULL) == 0;
 }
 
+bool promcb_label_is_free(const char *name, const char *value)
+{
+	const struct promcb_render_options options = {.label_name = name, .label_value = value};
+
+	return name && promcb_render_parts(NULL, 0, PROMCB_FORMAT_TEXT, &options, discard, NULL) == 0;
+}
+
 void promcb_segment_names_free(struct promcb_segment_names *names)
 {
 	while (names->count)

@@ -26,6 +26,9 @@ bool promcb_segments_are_several(const char *const *patterns, size_t count);
 /* Whether a name can be told by its label: 1 to 255 bytes of UTF-8. */
 bool promcb_segment_is_label(const char *name);
 
+/* Whether every series can have the label. */
+bool promcb_label_is_free(const char *name, const char *value);
+
 /*
  * Finds what is there, in the order of the patterns and then of the names, each once, a file of several names by the
  * first of them, and at most PROMCB_SEGMENT_NAMES_MAX. A name is there, existing or not; what a pattern finds is so if

@@ -174,6 +174,8 @@ struct promcb_render_options {
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
 	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */
 	int classic_first, classic_last;
+	/* A label of every series, the first, to tell what renders: a name of at most 63 bytes that no series has. */
+	const char *label_name, *label_value; /* NULL: none; valid UTF-8, 1 to 255 bytes */
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
 };
@@ -192,7 +194,7 @@ struct promcb_render_part {
 typedef int promcb_write_fn(void *context, const void *bytes, size_t length);
 
 /*
- * Renders. options: may be NULL. Returns 0, -EINVAL (no such format, or no such range of classic buckets), -ENOMEM, or
+ * Renders. options: may be NULL. Returns 0, -EINVAL (no such format, label or range of classic buckets), -ENOMEM, or
  * what write returned.
  */
 int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,

@@ -69,4 +69,19 @@ grep -q "cannot write" "$scratch/err" || fail "a full disk: $(cat "$scratch/err"
 cmp -s "$file" "$scratch/before" || fail "a full disk cut the file short"
 alone
 "$tools/promcb-export" --output=- | grep -q circuit_breaker_calls_total || fail "--output=- is not standard output"
+# Two exports in one textfile directory: no series is in both, and promtool takes what the node exporter makes of them.
+"$tools/promcb-record" x --latency=1 --success || fail record
+mkdir "$scratch/labelled"
+for app in shop mail; do
+  "$tools/promcb-export" --label=app=$app --output="$scratch/labelled/$app.prom" || fail "--label"
+done
+for app in shop mail; do
+  grep -v '^#' "$scratch/labelled/$app.prom" | grep -v -F "{app=\"$app\"" && fail "without the label"
+done
+sed -e '/^#/d' -e 's/ [^ ]*$//' "$scratch"/labelled/*.prom | sort | uniq -d | grep . && fail "twice"
+for label in app =x le=1 segment=x component=x version=1 1a=b __a=1 a-b=c app= "app=$(printf '\377')" \
+  "$(head -c 64 /dev/zero | tr '\0' a)=x" "a=$(head -c 256 /dev/zero | tr '\0' b)"; do
+  "$tools/promcb-export" --label="$label" >"$scratch/out" 2>"$scratch/err" && fail "--label=$label was accepted"
+  grep -q -F NAME=VALUE "$scratch/err" || fail "--label=$label: $(cat "$scratch/err")"
+done
 exit 0

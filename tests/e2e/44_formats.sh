@@ -45,8 +45,14 @@ for schema in 3 4 5; do
   for classic in 0 1 2 3; do
     compare --classic-schema $classic
   done
-  for range in 1us:100ms 1ns:1024s 1s:1024s; do
-    compare --classic-schema 3 --classic-range $range
-  done
   compare --compat=none
 done
+# Few components, and every bound that there may be.
+"$tools/promcb-admin" remove --force >/dev/null || fail "remove"
+awk 'BEGIN { srand(2); for (i = 0; i < 6000; i++)
+  printf "c%d %.9f %s\n", i % 5, exp(rand() * 28 - 21), rand() < 0.1 ? "failure" : "success" }' |
+  "$tools/promcb-record" --stdin || fail "record"
+for range in 1us:100ms 1ns:1024s 1s:1024s; do
+  compare --classic-schema 3 --classic-range $range
+done
+compare --label='app=a "label" \ of 組'
