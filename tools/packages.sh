@@ -25,7 +25,7 @@ packages_of() {
     echo spin                            # the models' checker
     echo libcriterion-dev                # unit tests
     echo binutils groff-base             # exported names, man pages
-    echo curl jq nginx-light prometheus prometheus-alertmanager wrk # real input, a real scrape
+    echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo openssl apache2-utils # certificates and passwords
     echo xz-utils                                              # segments kept as files

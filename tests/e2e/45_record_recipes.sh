@@ -1,0 +1,266 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The recipes of promcb-record(1), as printed there, with the real servers; and an outage as nginx and HAProxy log it:
+# upstreams that are dead, too slow, or refuse, a client that goes away, a WebSocket. Calls, failures and the sum of
+# latencies are what an operator works out from the requests that were made and from the log.
+. "$(dirname "$0")/tools_prelude.sh"
+PATH=$PATH:/usr/sbin:$tools
+page=$(dirname "$0")/../../tools/promcb-record.1
+for program in nginx curl python3 jq; do
+  command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
+done
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill -- "$pid" 2>/dev/null; done
+  wait 2>/dev/null
+  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
+}
+trap cleanup EXIT
+
+# recipe NAME: as it is printed, with the logs of this test.
+recipe() {
+  awk -v name="$1" '$0 == ".\\\" recipe " name { on = 1; next } $0 == ".\\\" end" { on = 0 } on && !/^\./' "$page" |
+    sed "s/\\\\-/-/g; s/\\\\(aq/'/g; s/\\\\e/\\\\/g" |
+    sed "s|/var/log/[a-z]*/|$scratch/|g; s|/var/log/|$scratch/|g; s|/etc/haproxy/|$scratch/|g"
+}
+follow() { # recipe
+  recipe "$1" >"$scratch/$1.sh"
+  [ -s "$scratch/$1.sh" ] || fail "no recipe $1"
+  setsid bash "$scratch/$1.sh" 2>"$scratch/$1.err" &
+  pids+=(-$!)
+}
+value() { # metric component
+  promcb-export | sed -n "s|^circuit_breaker_$1{component=\"$2\"} ||p"
+}
+is() { # component calls failures calls-with-a-latency
+  local have
+  have="$(value calls_total "$1") $(value failures_total "$1") $(value latency_seconds_count "$1")"
+  [ "$have" = "$2 $3 $4" ] || fail "$1: calls, failures and latencies are $have, not $2 $3 $4"
+}
+get() { # count URL options
+  for _ in $(seq "$1"); do curl -s -o /dev/null "${@:3}" "$2"; done
+}
+# until COUNT COMPONENT URL: asks until a recorder counts there.
+until_counted() {
+  for _ in $(seq 200); do
+    curl -s -o /dev/null "$2"
+    [ -n "$(value calls_total "$1")" ] && return 0
+    sleep 0.05
+  done
+  fail "nothing is counted as $1: $(tail -n 5 "$scratch"/*.err "$scratch"/*.log)"
+}
+
+read -r port second dead upstream haport <<<"$(python3 -c '
+import socket
+sockets = [socket.socket() for _ in range(5)]
+for each in sockets:
+    each.bind(("127.0.0.1", 0))
+print(*(each.getsockname()[1] for each in sockets))')"
+
+# /ok answers, /slow does after 3 s, /ws changes the protocol and holds it for a second.
+cat >"$scratch/upstream.py" <<'PYTHON'
+import http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.startswith("/slow"):
+            time.sleep(3)
+        if self.path.startswith("/ws"):
+            self.send_response(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "websocket")
+            self.end_headers()
+            self.wfile.flush()
+            time.sleep(1)
+            self.close_connection = True
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *ignored):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+PYTHON
+python3 "$scratch/upstream.py" "$upstream" 2>/dev/null &
+pids+=($!)
+
+# -- nginx: the printed block, then an outage ------------------------------------------------------------------------
+{
+  echo "daemon off; pid $scratch/nginx.pid; error_log $scratch/error.log crit; events {}"
+  echo "http { proxy_temp_path $scratch/p; client_body_temp_path $scratch/b; fastcgi_temp_path $scratch/f;"
+  echo "uwsgi_temp_path $scratch/u; scgi_temp_path $scratch/s;"
+  recipe nginx
+  cat <<CONF
+  log_format outage '\$request_uri \$upstream_response_time \$status';
+  upstream broken { server 127.0.0.1:$dead max_fails=0; server 127.0.0.1:$second max_fails=0; }
+  upstream half { server 127.0.0.1:$dead max_fails=0 weight=100; server 127.0.0.1:$upstream backup; }
+  server {
+    listen 127.0.0.1:$port;
+    location / { return 204; }
+    location /nothing { return 404; }
+    location /out/ {
+      access_log $scratch/outage.log outage;
+      proxy_read_timeout 1s; proxy_http_version 1.1;
+      proxy_set_header Upgrade \$http_upgrade; proxy_set_header Connection \$http_connection;
+      location /out/broken { proxy_pass http://broken/ok; }
+      location /out/half { proxy_pass http://half/ok; }
+      location /out/slow { proxy_pass http://127.0.0.1:$upstream/slow; proxy_next_upstream off; }
+      location /out/ok { proxy_pass http://127.0.0.1:$upstream/ok; }
+      location /out/gone { proxy_pass http://127.0.0.1:$upstream/slow; proxy_read_timeout 9s; }
+      location /out/ws { proxy_pass http://127.0.0.1:$upstream/ws; proxy_read_timeout 9s; }
+      location /out/refused { return 503; }
+    }
+  }
+}
+CONF
+} >"$scratch/nginx.conf"
+touch "$scratch/promcb.log" "$scratch/outage.log"
+nginx -t -e "$scratch/error.log" -c "$scratch/nginx.conf" 2>"$scratch/nginx.err" || fail "$(cat "$scratch/nginx.err")"
+chmod a+rwx "$scratch"
+chmod a+rw "$scratch"/*.log
+follow tail
+nginx -e "$scratch/error.log" -c "$scratch/nginx.conf" &
+pids+=($!)
+url=http://127.0.0.1:$port
+until_counted GET_/static "$url/static/x"
+get 7 $url/
+get 5 $url/api/orders/17
+get 3 $url/nothing
+get 2 $url/nothing -X EVIL
+await calls other_other 2
+await calls GET_other 3
+is GET_home 7 0 7
+is GET_/api/orders/:id 5 0 5
+is GET_other 3 0 3
+is other_other 2 0 2
+# README's line, too.
+grep -q 'tail -n 0 -F /var/log/nginx/promcb.log | promcb-record --stdin' "$PROMCB_SOURCE/README.md" || fail "README"
+# shellcheck disable=SC2016
+{ echo 'events {} http {'; grep -oE '`(map|log_format|access_log) [^`]*`' "$PROMCB_SOURCE/README.md" | tr -d '`' |
+  sed "s|/var/log/nginx|$scratch|"; echo '}'; } >"$scratch/readme.conf"
+nginx -t -e "$scratch/error.log" -c "$scratch/readme.conf" 2>"$scratch/nginx.err" ||
+  fail "README: $(cat "$scratch/nginx.err")"
+
+# By hand: 4 refused by both upstreams, 6 saved by the second, 2 too slow, 3 gone away, 1 WebSocket, 5 refused, 9 good.
+tail -n +1 -F "$scratch/outage.log" 2>/dev/null | promcb-record --stdin 2>"$scratch/outage.err" &
+pids+=($!)
+get 4 $url/out/broken
+get 6 $url/out/half
+get 2 $url/out/slow
+get 3 $url/out/gone -m 0.3
+get 1 $url/out/ws -m 2 -H "Connection: Upgrade" -H "Upgrade: websocket"
+get 5 $url/out/refused
+get 9 $url/out/ok
+await calls /out/ok 9
+await calls /out/gone 3
+await calls /out/ws 1
+is /out/broken 4 4 4
+is /out/half 6 0 6
+is /out/slow 2 2 2
+is /out/gone 3 0 3
+is /out/ws 1 0 0
+is /out/refused 5 5 0
+is /out/ok 9 0 9
+grep -q '^/out/broken [0-9.]*, [0-9.]* 502$' "$scratch/outage.log" || fail "no list: $(cat "$scratch/outage.log")"
+# The sums, from the log: every number between the first field and the last.
+for name in broken half slow gone ok; do
+  want=$(awk -v name="/out/$name" '$1 == name { for (i = 2; i < NF; i++) { sub(",", "", $i); sum += $i } }
+    END { printf "%.3f", sum }' "$scratch/outage.log")
+  have=$(value latency_seconds_sum /out/$name)
+  [ "$(printf %.3f "$have")" = "$want" ] || fail "$name: the sum is $have, not $want: $(cat "$scratch/outage.log")"
+done
+[ -s "$scratch/outage.err" ] && fail "outage: $(cat "$scratch/outage.err")"
+has 'promcb_bad_lines_total 0'
+
+# -- HAProxy: as printed ----------------------------------------------------------------------------------------------
+if command -v haproxy >/dev/null; then
+  {
+    recipe haproxy
+    cat <<CONF
+    timeout connect 1s
+    timeout client 9s
+    timeout server 1s
+    retries 0
+frontend f
+    bind 127.0.0.1:$haport
+    use_backend dead if { path /dead }
+    default_backend alive
+backend alive
+    server one 127.0.0.1:$upstream
+backend dead
+    server one 127.0.0.1:$dead
+CONF
+  } >"$scratch/haproxy.cfg"
+  follow haproxy-run
+  until_counted alive/one "http://127.0.0.1:$haport/ok"
+  promcb-admin reset alive/one || fail "reset"
+  get 8 "http://127.0.0.1:$haport/ok"
+  get 2 "http://127.0.0.1:$haport/slow"
+  get 4 "http://127.0.0.1:$haport/dead"
+  await calls dead/one 4
+  # Tr is -1 where the server gave no answer: 504 and 503.
+  is alive/one 10 2 8
+  is dead/one 4 4 0
+else
+  echo "haproxy is not installed: left out"
+fi
+
+# A log of httplog, and one of Traefik, as printed; the kind of lines, not copies of any.
+touch "$scratch/haproxy.log" "$scratch/access.log"
+follow httplog
+follow json
+log="Nov 28 10:00:00 lb haproxy[7]:" from="192.0.2.1:5 [28/Nov/2026:10:00:00.1] web" rest='1/1/0/0/0 0/0 "GET / HTTP/1.1"'
+for i in $(seq 200); do
+  printf '%s\n' "$log $from shop/s1 0/0/1/25/30 200 12 - - ---- $rest" \
+    "$log $from shop/<NOSRV> 0/-1/-1/-1/+30 503 12 - - SC-- $rest" \
+    "$log Connect from 192.0.2.1:5 to 192.0.2.2:80 (web/HTTP)" >>"$scratch/haproxy.log"
+  printf '%s\n' '{"RouterName":"shop web","Duration":2500000,"DownstreamStatus":200}' '{"cut":' \
+    '{"RouterName":"shop web","Duration":null,"DownstreamStatus":502}' >>"$scratch/access.log"
+  [ -n "$(value calls_total shop/s1)" ] && [ -n "$(value calls_total 'shop web')" ] && break
+  sleep 0.1
+done
+[ -n "$(value calls_total shop/s1)" ] || fail "httplog: $(cat "$scratch/httplog.err")"
+[ -n "$(value calls_total 'shop web')" ] || fail "JSON: $(cat "$scratch/json.err")"
+ratio() { # component: sum and failures for each call
+  echo "$(value failures_total "$1") $(value latency_seconds_count "$1")"
+}
+[ "$(value failures_total 'shop/<NOSRV>')" = "$(value calls_total 'shop/<NOSRV>')" ] &&
+  [ "$(value latency_seconds_count 'shop/<NOSRV>')" = 0 ] || fail "httplog: $(ratio 'shop/<NOSRV>')"
+[ "$(value latency_seconds_count 'shop web')" = "$(value successes_total 'shop web')" ] ||
+  fail "JSON: $(ratio 'shop web')"
+promcb-export | grep -q '^promcb_bad_lines_total [1-9]' || fail "what is no JSON is not counted"
+
+# -- Apache: as printed -----------------------------------------------------------------------------------------------
+if command -v apache2 >/dev/null; then
+  modules=/usr/lib/apache2/modules
+  {
+    echo "ServerRoot $scratch"
+    echo "ServerName localhost"
+    echo "PidFile $scratch/apache.pid"
+    echo "DefaultRuntimeDir $scratch"
+    echo "Mutex file:$scratch"
+    echo "Listen 127.0.0.1:$second"
+    echo "ErrorLog $scratch/apache.log"
+    for module in mpm_event authz_core setenvif alias; do
+      echo "LoadModule ${module}_module $modules/mod_$module.so"
+    done
+    echo "Redirect 404 /nothing"
+    echo "Redirect 503 /out"
+    echo "DocumentRoot $scratch/www"
+    recipe apache | sed "s#|promcb-record#|$tools/promcb-record#"
+  } >"$scratch/apache.conf"
+  mkdir "$scratch/www"
+  echo hello >"$scratch/www/index.html"
+  apache2 -X -f "$scratch/apache.conf" >"$scratch/apache.err" 2>&1 &
+  pids+=($!)
+  promcb-admin reset --all
+  until_counted GET_/api/orders/:id "http://127.0.0.1:$second/api/orders/1"
+  get 4 "http://127.0.0.1:$second/nothing"
+  get 3 "http://127.0.0.1:$second/out"
+  get 2 "http://127.0.0.1:$second/" -X EVIL
+  await calls other_home 2
+  await calls GET_other 7
+  is GET_other 7 3 7
+fi
+echo "as printed, as counted by hand"
+exit 0
