@@ -209,7 +209,8 @@ fi
 touch "$scratch/haproxy.log" "$scratch/access.log"
 follow httplog
 follow json
-log="Nov 28 10:00:00 lb haproxy[7]:" from="192.0.2.1:5 [28/Nov/2026:10:00:00.1] web" rest='1/1/0/0/0 0/0 "GET / HTTP/1.1"'
+log="Nov 28 10:00:00 lb haproxy[7]:" from="192.0.2.1:5 [28/Nov/2026:10:00:00.1] web"
+rest='1/1/0/0/0 0/0 "GET / HTTP/1.1"'
 for i in $(seq 200); do
   printf '%s\n' "$log $from shop/s1 0/0/1/25/30 200 12 - - ---- $rest" \
     "$log $from shop/<NOSRV> 0/-1/-1/-1/+30 503 12 - - SC-- $rest" \
