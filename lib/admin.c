@@ -115,7 +115,9 @@ static int check_removable(int fd, const char *path, bool force, struct stat *st
 		return promcb_message_error(message, -EBADMSG,
 					    "%s is not a promcb segment, so it is left alone: it is not a regular file",
 					    path);
-	if (pread(fd, &magic, sizeof(magic), 0) == sizeof(magic) && magic == PROMCB_MAGIC)
+	if (pread(fd, &magic, sizeof(magic), 0) < 0)
+		return promcb_message_error(message, -errno, "cannot read %s: %s", path, promcb_strerror(-errno));
+	if (magic == PROMCB_MAGIC)
 		return 0;
 	if (!is_left_of_segment(fd, status))
 		return promcb_message_error(message, -EBADMSG,

@@ -39,7 +39,8 @@ static int check_filesystem(int fd, const char *path, uint32_t *page_bytes, stru
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return promcb_message_error(message, -errno, "cannot examine the file system of %s", path);
+		return promcb_message_error(message, -errno, "cannot examine the file system of %s: %s", path,
+					    promcb_strerror(-errno));
 	*page_bytes = PAGE_BYTES;
 	switch ((unsigned long)fs.f_type) {
 	case TMPFS_MAGIC:
@@ -164,18 +165,21 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	bytes = g.chunks_off + g.chunk_bytes;
 	base = promcb_map_sparse(bytes, MAP_SHARED | MAP_NORESERVE, fd);
 	if (!base)
-		return promcb_message_error(message, -errno, "cannot map %" PRIu64 " bytes of %s", bytes, path);
+		return promcb_message_error(message, -errno,
+					    "cannot map %" PRIu64 " bytes of %s: %s (see ulimit -v, ulimit -l)", bytes,
+					    path, promcb_strerror(-errno));
 	PROMCB_INJECT("create: reserved");
 	fill(base, &g);
 	PROMCB_INJECT("create: filled");
 	munmap(base, bytes);
 	if ((options->owner || options->group) &&
 	    fchown(fd, options->owner ? options->owner : (uid_t)-1, options->group ? options->group : (gid_t)-1) < 0)
-		return promcb_message_error(message, -errno, "cannot give %s to user %u, group %u", path,
-					    options->owner, options->group);
+		return promcb_message_error(message, -errno, "cannot give %s to user %u, group %u: %s", path,
+					    options->owner, options->group, promcb_strerror(-errno));
 	/* After chown, which may clear bits, and whatever the umask. */
 	if (fchmod(fd, options->mode ? options->mode & 0777 : DEFAULT_MODE) < 0)
-		return promcb_message_error(message, -errno, "cannot set the mode of %s", path);
+		return promcb_message_error(message, -errno, "cannot set the mode of %s: %s", path,
+					    promcb_strerror(-errno));
 	return 0;
 }
 
@@ -254,12 +258,18 @@ int promcb_segment_create(const char *path, const struct promcb_options *options
 					    promcb_strerror(-errno));
 	result = make(fd, path, options, message);
 	PROMCB_INJECT("create: nameless");
-	if (result == 0)
-		result = link_nameless(fd, path);
+	if (result < 0) {
+		close(fd);
+		return result;
+	}
+	result = link_nameless(fd, path);
 	close(fd);
-	if (result == -ENOENT || result == -EPERM || result == -EACCES)
+	if (result == -ENOENT || result == -EPERM || result == -EACCES || result == -ENOSYS)
 		return create_renamed(path, options, message);
 	if (result == -EEXIST)
 		return promcb_message_error(message, result, "%s exists", path);
-	return result;
+	if (result < 0)
+		return promcb_message_error(message, result, "cannot name segment %s: %s", path,
+					    promcb_strerror(result));
+	return 0;
 }

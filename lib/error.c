@@ -43,6 +43,8 @@ static const struct {
 	{EIO, "input or output failed"},
 	{EPIPE, "the reader of the output went away"},
 	{ENOSYS, "the kernel lacks a system call that promcb needs"},
+	{ENXIO, "the segment's path is a socket, or a device that is not there"},
+	{ETXTBSY, "the segment's path is a program that is running"},
 	{EOVERFLOW, "a number is too large"},
 };
 

@@ -220,15 +220,21 @@ void *promcb_map_sparse(uint64_t bytes, int flags, int fd)
 {
 	void *memory = mmap(NULL, bytes, PROT_NONE, flags, fd, 0);
 
-	if (memory == MAP_FAILED)
+	if (memory == MAP_FAILED) {
+		/* A limit on locked memory, under mlockall(MCL_FUTURE). */
+		errno = errno == EAGAIN ? ENOMEM : errno;
 		return NULL;
+	}
 	/*
 	 * Under mlockall(MCL_FUTURE) a writable map would be filled at once, holes and all: 1 MiB for each thread's
 	 * entries.
 	 */
 	munlock(memory, bytes);
 	if (mprotect(memory, bytes, PROT_READ | PROT_WRITE) < 0) {
+		int error = errno == EAGAIN ? ENOMEM : errno;
+
 		munmap(memory, bytes);
+		errno = error;
 		return NULL;
 	}
 	return memory;

@@ -196,11 +196,15 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	if (ours.message)
 		ours.message->text[0] = 0;
 	result = promcb_segment_path(segment, path, ours.message);
-	if (result == 0)
-		result = promcb_process_start();
-	if (result == 0)
-		result = open_path(path, &ours, out);
-	return result;
+	if (result < 0)
+		return result;
+	result = promcb_process_start();
+	if (result < 0)
+		return promcb_message_error(ours.message, result,
+					    "no memory to record with: %zu bytes could not be mapped (see ulimit -v, "
+					    "ulimit -d)",
+					    sizeof(struct promcb_process));
+	return open_path(path, &ours, out);
 }
 
 void promcb_close(struct promcb *p)

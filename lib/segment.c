@@ -80,6 +80,9 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 	ssize_t length = pread(segment->data_fd, &header, sizeof(header), 0);
 	int result;
 
+	if (S_ISREG(status->st_mode) && length < 0)
+		return promcb_message_error(message, -errno, "cannot read %s: %s", segment->path,
+					    promcb_strerror(-errno));
 	if (!S_ISREG(status->st_mode) || length < (ssize_t)sizeof(header))
 		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is %s", segment->path,
 					    S_ISREG(status->st_mode) ? "too short" : "not a regular file");
@@ -147,13 +150,24 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 		return promcb_message_error(message, result, "cannot open %s for writing: %s", segment->path,
 					    promcb_strerror(result));
 	}
-	result = fstat(segment->data_fd, &status) < 0 ? -errno : check_file(segment, &status, message);
+	if (fstat(segment->data_fd, &status) < 0)
+		result = promcb_message_error(message, -errno, "cannot examine %s: %s", segment->path,
+					      promcb_strerror(-errno));
+	else
+		result = check_file(segment, &status, message);
 	if (result == 0)
 		result = map(segment, (uint64_t)status.st_size, message);
-	if (result == 0 && fill_holes(segment) < 0) {
-		munmap(segment->base, segment->mapped_bytes);
-		result = promcb_message_error(
-			message, -ENOSPC, "%s has holes, and its file system has no room to fill them", segment->path);
+	if (result == 0) {
+		result = fill_holes(segment);
+		if (result < 0)
+			munmap(segment->base, segment->mapped_bytes);
+		if (result == -ENOSPC)
+			promcb_message_error(message, result,
+					     "%s has holes, and its file system has no room to fill them",
+					     segment->path);
+		else if (result < 0)
+			promcb_message_error(message, result, "cannot make sure of the memory of %s: %s", segment->path,
+					     promcb_strerror(result));
 	}
 	if (result < 0) {
 		close(segment->data_fd);
@@ -203,13 +217,28 @@ void promcb_segment_unmap(struct promcb_segment *segment)
 
 /* -- Descriptors of the file: async-signal-safe from here on ------------------------------------------------------ */
 
-bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd)
+/* Whether fd is of the segment's file. Returns 0, -ESTALE if it is of another, or why that is not known. */
+static int examine_fd(const struct promcb_segment *segment, int fd)
 {
 	struct stat status;
+	int flags;
 
+	if (fd < 0)
+		return -EBADF;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
 	/* For writing, too: a descriptor that can only read the file is the application's. */
-	return fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == segment->device &&
-	       status.st_ino == segment->inode && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+	return status.st_dev == segment->device && status.st_ino == segment->inode && (flags & O_ACCMODE) == O_RDWR
+		       ? 0
+		       : -ESTALE;
+}
+
+bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd)
+{
+	return examine_fd(segment, fd) == 0;
 }
 
 /* "/proc/self/fd/" and the number. */
@@ -230,7 +259,7 @@ static void fd_path(char path[32], int fd)
 int promcb_segment_reopen(const struct promcb_segment *segment)
 {
 	char own[32];
-	int fd = -1;
+	int fd = -1, result;
 
 	if (promcb_segment_owns_fd(segment, segment->data_fd)) {
 		fd_path(own, segment->data_fd);
@@ -240,9 +269,10 @@ int promcb_segment_reopen(const struct promcb_segment *segment)
 		fd = promcb_descriptor_open(segment->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	if (!promcb_segment_owns_fd(segment, fd)) {
+	result = examine_fd(segment, fd);
+	if (result < 0) {
 		close(fd);
-		return -ESTALE;
+		return result;
 	}
 	return fd;
 }

@@ -41,7 +41,8 @@ static int look(struct promcb_source *source, struct promcb_message *message)
 	const struct promcb_geometry *g = &source->header.geometry;
 
 	if (fstat(source->fd, &source->status) < 0)
-		return promcb_message_error(message, -errno, "cannot examine %s", source->path);
+		return promcb_message_error(message, -errno, "cannot examine %s: %s", source->path,
+					    promcb_strerror(-errno));
 	source->file_bytes = (uint64_t)source->status.st_size;
 	if (source->file_bytes < promcb_geometry_fixed_bytes(g) || source->file_bytes > g->max_bytes)
 		return promcb_message_error(
@@ -83,14 +84,23 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 	source->fd = promcb_descriptor_open(source->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
 	if (source->fd < 0)
 		return open_failed(source, -errno, message);
-	if (fstat(source->fd, &source->status) < 0 || !S_ISREG(source->status.st_mode)) {
+	if (fstat(source->fd, &source->status) < 0) {
+		result = promcb_message_error(message, -errno, "cannot examine %s: %s", source->path,
+					      promcb_strerror(-errno));
+		promcb_source_close(source);
+		return result;
+	}
+	if (!S_ISREG(source->status.st_mode)) {
 		promcb_source_close(source);
 		return promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is not a regular file",
 					    source->path);
 	}
 	/* [MAGIC] as in segment.c: without it the rest of the header is not looked at. */
 	length = pread(source->fd, &source->header, sizeof(source->header), 0);
-	if (length < (ssize_t)sizeof(source->header))
+	if (length < 0)
+		result = promcb_message_error(message, -errno, "cannot read %s: %s", source->path,
+					      promcb_strerror(-errno));
+	else if (length < (ssize_t)sizeof(source->header))
 		result = promcb_message_error(message, -EBADMSG, "%s is not a promcb segment: it is too short",
 					      source->path);
 	else

@@ -260,7 +260,7 @@ static inline void promcb_record_inline(struct promcb_component *component, uint
 	promcb_record_at_inline(component, latency_ns, success,
 				(uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 #else
-	/* With -std=c11 and the like <time.h> has no clock_gettime(): a call, then. Define _POSIX_C_SOURCE or _GNU_SOURCE. */
+	/* With -std=c11 and the like <time.h> has no clock_gettime() but with _POSIX_C_SOURCE or _GNU_SOURCE. */
 	promcb_record(component, latency_ns, success);
 #endif
 }

@@ -41,6 +41,8 @@
  *    and copy-on-write filesystems are refused, since room cannot be reserved there.
  *  - Containers share a segment by a path on a shared tmpfs volume. Memory is charged to the cgroup that first
  *    touches it.
+ *  - Locked memory: mlockall(MCL_CURRENT) fills what a segment has addresses for and no memory yet. Before
+ *    promcb_open(), or with MCL_ONFAULT, it does not.
  *  - Removal: a producer finds out that its segment was removed, by rm, by promcb_remove() or by systemd-logind, which
  *    by RemoveIPC= clears /dev/shm of a login user whose last session ends; and goes on in a new segment of the name
  *    with its first call that comes a second after the removal, however seldom it calls. That is told by now_ns where

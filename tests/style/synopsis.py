@@ -21,6 +21,8 @@ def words(prototype):
 declared = set()
 for header in ("promcb.h", "inline.h", "reader.h", "admin.h"):
     text = re.sub(r"/\*.*?\*/", "", read("include/promcb/" + header), flags=re.DOTALL)
+    # What C++ sees instead has the same prototype by another name.
+    text = re.sub(r"^#ifndef __cplusplus\n(.*?)^#else\n.*?^#endif\n", r"\1", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^#.*?(?<!\\)$", "", text, flags=re.MULTILINE)
     if header == "inline.h":
         found = re.findall(r"^static inline (\w[\w *]*\bpromcb_\w+_inline\([^{;]*\))\s*\{", text, re.MULTILINE)
