@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 /*
- * No dlopen here, not even a weak one: the linker warns of that in static programs. And before glibc 2.34 a program that
- * loads nothing lacks this, too.
+ * No dlopen here, not even a weak one: the linker warns of that in static programs. And before glibc 2.34 a program
+ * that loads nothing lacks this, too.
  */
 #pragma weak dlsym
 

@@ -7,8 +7,8 @@
 #   tools/packages.sh --missing GROUP...   prints what is missing
 #   tools/packages.sh --list GROUP...      prints all of it
 #
-# Groups: run (to run an installed promcb), build (to build it), test (to test it with gcc, on top of build), matrix (for
-# the other compilers and machines that tools/test.sh tests, on top of test), bench (the peers that it is measured
+# Groups: run (to run an installed promcb), build (to build it), test (to test it with gcc, on top of build), matrix
+# (for the other compilers and machines that tools/test.sh tests, on top of test), bench (the peers that it is measured
 # beside, on top of build).
 set -eu
 

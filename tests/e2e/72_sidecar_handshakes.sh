@@ -10,7 +10,8 @@ rsa() {
   openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$scratch/$1.key" -out "$scratch/$1.csr" \
     2>"$scratch/openssl.log" &&
     openssl x509 -req -in "$scratch/$1.csr" -CA "$scratch/ours.pem" -CAkey "$scratch/ours.key" -CAcreateserial -days 2 \
-      -extfile <(printf '%b' "$2") -out "$scratch/$1.pem" 2>"$scratch/openssl.log" || fail "$(cat "$scratch/openssl.log")"
+      -extfile <(printf '%b' "$2") -out "$scratch/$1.pem" 2>"$scratch/openssl.log" ||
+      fail "$(cat "$scratch/openssl.log")"
 }
 names='subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n'
 rsa server "${names}keyUsage=critical,digitalSignature,keyEncipherment\n"
@@ -26,7 +27,8 @@ configure() { # NAME LINES...
 ask() { # STATUS ARGUMENTS...
   local wanted=$1 got
   shift
-  got=$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" --cacert "$scratch/ours.pem" "$@" https://localhost/)
+  got=$(curl -s -o /dev/null -w '%{http_code}' --unix-socket "$socket" --cacert "$scratch/ours.pem" "$@" \
+    https://localhost/)
   [ "$((10#$got))" = "$wanted" ] || fail "$got instead of $wanted: curl $*: $(tail -3 "$scratch/log")"
 }
 

@@ -24,7 +24,8 @@ make() {
 }
 ca='basicConstraints=critical,CA:TRUE\n'
 make root '/O=Example/CN=Root' "${ca}keyUsage=critical,keyCertSign\n" -newkey rsa:2048
-by=root make tls '/O=Example/CN=TLS' "${ca}keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign\n" -newkey rsa:2048
+by=root make tls '/O=Example/CN=TLS' "${ca}keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign\n" \
+  -newkey rsa:2048
 by=tls make server '/O=Example/CN=localhost' "keyUsage=critical,keyEncipherment\nbasicConstraints=critical,CA:FALSE
 extendedKeyUsage=clientAuth,serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1,IP:127.0.0.0\n" -newkey rsa:2048
 cat "$scratch/tls.pem" "$scratch/root.pem" >"$scratch/chain.pem"
