@@ -114,6 +114,7 @@ static void describe(struct promcb_snapshot *snapshot, const struct promcb_image
 	info->format_minor = source->header.format_minor;
 	info->used_bytes = (uint64_t)source->status.st_blocks * 512;
 	info->max_bytes = g->max_bytes;
+	snapshot->created_ns = source->header.created_realtime_ns;
 	info->created = promcb_ns_double(source->header.created_realtime_ns);
 	/* "_overflow" is listed, and not counted. */
 	info->components = image->count - (image->index_of[PROMCB_OVERFLOW_COMPONENT] != 0);

@@ -401,7 +401,7 @@ static void print_plain(void *context, const struct promcb_family *family, const
 			break;
 		for (unsigned j = 0; j < series[i].label_count; j++)
 			at = put_pair(at, series[i].labels[j].name, series[i].labels[j].value);
-		add_simple(p, labels, (size_t)(at - labels), type, series[i].number, 0);
+		add_simple(p, labels, (size_t)(at - labels), type, series[i].number, series[i].since_ns);
 	}
 	put_family(p, family->name, family->help, type, family->unit);
 }

@@ -121,6 +121,7 @@ static void print_row(const struct promcb_rendering *rendering, const struct row
 		for (unsigned j = 0; part->snapshot && j < 2 && row->values[j].value; j++) {
 			begin(&series[count], rendering, part);
 			add(&series[count], row->values[j].label, row->values[j].text);
+			series[count].since_ns = part->snapshot->created_ns;
 			count += row->values[j].value(&part->snapshot->info, &series[count].number);
 		}
 	}
@@ -177,6 +178,7 @@ void promcb_plain_each(const struct promcb_rendering *rendering, promcb_plain_fn
 		for (size_t j = 0; j < family->count; j++) {
 			begin(&series[j], rendering, NULL)->number = family->samples[j].number;
 			add(&series[j], family->samples[j].label, family->samples[j].value);
+			series[j].since_ns = options->families_since_ns;
 		}
 		if (family->count)
 			print(context, family, series, family->count);

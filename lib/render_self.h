@@ -19,6 +19,7 @@ struct promcb_plain_series {
 	struct promcb_plain_label labels[4];
 	unsigned label_count;
 	double number;
+	uint64_t since_ns;      /* Unix nanoseconds of when a counter began; 0: unknown, or no counter */
 };
 
 /* A family with its series of all parts, to be printed by a renderer. family->samples are not to be looked at. */

@@ -92,6 +92,7 @@ static inline double promcb_ns_double(uint64_t nanoseconds)
 struct promcb_snapshot {
 	struct promcb_segment_info info;
 	uint64_t taken_ns;                      /* Unix nanoseconds */
+	uint64_t created_ns;                    /* Unix nanoseconds of the segment's creation; 0: unknown */
 	uint32_t schema;
 	uint32_t cells;                         /* per outcome */
 	size_t count;

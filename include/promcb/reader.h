@@ -66,7 +66,7 @@ struct promcb_summary {
 	double avg_latency;             /* over the recent samples, as all that follow */
 	double min_latency;
 	double max_latency;
-	double p50, p90, p95, p99, p999;
+	double p50, p90, p95, p99, p999; /* Hyndman and Fan's type 7 */
 	uint64_t recent_calls;          /* how many samples that is */
 	double recent_failure_rate;     /* percent of recent_calls; NaN without one */
 	enum promcb_state state;
@@ -178,6 +178,7 @@ struct promcb_render_options {
 	const char *label_name, *label_value; /* NULL: none; valid UTF-8, 1 to 255 bytes */
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
+	uint64_t families_since_ns; /* Unix nanoseconds of when their counters began; 0: unknown */
 };
 
 /* The longest label of a part, in bytes. */

@@ -105,6 +105,8 @@ def of_protobuf(path):
             kind = metrics_pb2.MetricType.Name(family.type)
             if kind in ("COUNTER", "GAUGE", "UNTYPED"):
                 add(family.name, labels, getattr(metric, kind.lower()).value)
+                # Every counter says since when it counts.
+                assert kind != "COUNTER" or metric.counter.start_timestamp.seconds > 1700000000, family.name
             elif kind == "SUMMARY":
                 add(family.name + "_sum", labels, metric.summary.sample_sum)
                 add(family.name + "_count", labels, metric.summary.sample_count)

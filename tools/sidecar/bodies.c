@@ -47,6 +47,7 @@ struct take {
 };
 
 struct sidecar_bodies {
+	uint64_t started_ns;            /* Unix nanoseconds */
 	struct sidecar_bodies_options options;
 	struct sidecar_segments *segments;
 	struct take *take;              /* RCU: the newest */
@@ -78,6 +79,7 @@ static int render(struct sidecar_bodies *bodies, const struct take *take, enum p
 		.classic_first = bodies->options.classic_first,
 		.classic_last = bodies->options.classic_last,
 		.families = families,
+		.families_since_ns = bodies->started_ns,
 	};
 
 	if (bodies->options.families)
@@ -410,6 +412,10 @@ int sidecar_bodies_start(const struct sidecar_bodies_options *options, struct si
 
 	if (!bodies)
 		return -ENOMEM;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	bodies->started_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 	bodies->options = *options;
 	bodies->segments = sidecar_segments_new(options->segments, options->segment_count);
 	if (!bodies->segments)
