@@ -2,18 +2,24 @@
 /*
  * server.c: see server.h.
  *
- * May include: server.h, auth.h, descriptors.h, log.h.
+ * May include: server.h, auth.h, descriptors.h, log.h, atomic.h.
  *
  * One thread accepts, and looks after deadlines; the others work, each on whatever connection can go on: epoll(7) tells
  * one of them, and no other until it has said what to wait for next. So a connection is one thread's at a time, without
  * a lock, and a thread that takes long is in no other connection's way. Connections are known by their descriptor: it
  * is closed, and shut down, under one mutex, so that no other file is ever shut down.
+ *
+ * [TURN] release: all that a thread did to a connection, before it hands it back to epoll; acquire: the thread that
+ * epoll tells next. The kernel's own locks order the two on every machine that is known, but nothing says that they must; a
+ * thread that saw less would go on from an older state of the connection.
  */
 #include "server.h"
 
 #include "auth.h"
 #include "descriptors.h"
 #include "log.h"
+
+#include <promcb/atomic.h>
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -63,6 +69,7 @@ struct client {
 	uint64_t deadline_ns;
 	uint64_t useful_ns;     /* when its last request was complete, or when it came */
 	struct sidecar_connection *connection; /* of the thread that works on it, and of the one that accepts it */
+	uint64_t turns;         /* that it had so far */
 };
 
 struct sidecar_server {
@@ -139,7 +146,7 @@ static void close_client(struct sidecar_server *server, struct client *client)
 	server->leaving -= client->is_leaving;
 	if (client->is_answering && --server->answering == 0)
 		pthread_cond_signal(&server->quiet);
-	/* The number is another's from here on. */
+	/* The number is another's from here on; epoll_ctl(), which others may be about to leave, needs it no more. */
 	close((int)(client - server->clients));
 	pthread_cond_signal(&server->closed);
 	pthread_mutex_unlock(&server->mutex);
@@ -160,9 +167,12 @@ static void *work(void *context)
 		if (event.data.fd == server->over)
 			break;
 		struct client *client = &server->clients[event.data.fd];
+		/* [TURN] acquire: the connection as the last thread left it. */
+		uint64_t turns = promcb_load_acquire(&client->turns);
 
 		event.events = sidecar_connection_work(client->connection) | EPOLLONESHOT;
-		/* From here on it is another thread's, unless it is over. */
+		/* [TURN] release: from here on it is another thread's, unless it is over. */
+		promcb_store_release(&client->turns, turns + 1);
 		if (event.events == EPOLLONESHOT || epoll_ctl(server->ready, EPOLL_CTL_MOD, event.data.fd, &event) < 0)
 			close_client(server, client);
 	}
@@ -285,6 +295,8 @@ static void begin(struct sidecar_server *server, int fd, bool near)
 	};
 	server->open++;
 	pthread_mutex_unlock(&server->mutex);
+	/* [TURN] release: there it is. */
+	promcb_store_release(&client->turns, 1);
 	if (!client->connection || epoll_ctl(server->ready, EPOLL_CTL_ADD, fd, &event) < 0)
 		close_client(server, client);
 }
