@@ -15,7 +15,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 
-enum { DEADLINE_S = 60, FRESH = 40 };
+enum { DEADLINE_S = 200, FRESH = 40 };
 
 /* In memory that children share. */
 static struct counts {
@@ -295,7 +295,7 @@ static void cancel_threads(void *(*work)(void *), uint64_t rounds)
 		pthread_t thread;
 
 		CHECK(pthread_create(&thread, NULL, work, NULL) == 0, "thread");
-		for (uint64_t spins = stress_random(&random) % (round % 2 ? 3000 : 100000); spins; spins--)
+		for (uint64_t spins = stress_random(&random) % (round % 2 ? 3000 : 50000); spins; spins--)
 			__asm__ volatile("");
 		pthread_cancel(thread);
 		pthread_join(thread, NULL);
@@ -310,7 +310,7 @@ static void cancel_threads(void *(*work)(void *), uint64_t rounds)
 static void cancel_states_asynchronously(void)
 {
 	cancelled_work = set_states;
-	cancel_threads(work_asynchronous, stress_scale(20000));
+	cancel_threads(work_asynchronous, stress_scale(8000));
 }
 
 static void cancel_states_deferred(void)
@@ -439,7 +439,7 @@ static int be_first(void *argument)
 	child = clone(record_and_end, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_NEWPID | SIGCHLD, NULL);
 	CHECK(child > 0, "clone");
 	stress_wait(child);
-	for (unsigned i = 0; i < 50000; i++)
+	for (uint64_t i = stress_scale(20000); i; i--)
 		record_thousand();
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
