@@ -91,7 +91,7 @@ for compiler in "gcc -std=c11" "clang -std=c11" "g++ -std=c++11 -x c++" "clang++
   rm -f "/dev/shm$segment"
   # In C++ a struct is known by its name alone.
   [[ $compiler != *++* ]] || sed -i 's/struct promcb/promcb/' "$temporary/program.c"
-  $compiler $warnings -Iinclude -o "$temporary/program" "$temporary/program.c" -x none -L"$build/lib" -lpromcb \
+  $compiler $warnings -Iinclude -o "$temporary/program" "$temporary/program.c" -L"$build/lib" -lpromcb \
     -Wl,-rpath,"$build/lib" || { echo "the program in promcb.h does not compile with $compiler"; exit 1; }
   PROMCB_SEGMENT=$segment "$temporary/program" || { echo "the program in promcb.h failed: status $?"; exit 1; }
   calls=$("$build/tools/promcb-export" --segment="$segment" |
