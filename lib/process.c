@@ -56,7 +56,8 @@ void *promcb_process_map_wiped(size_t bytes)
 
 /*
  * Whether the kernel knows no list of robust mutexes of the calling thread: 1, 0, or -1 if it does not say. The C
- * library registers one for each thread it starts and for the child of fork, and nobody does for the child of vfork.
+ * library registers one for each thread it starts and for the child of fork, and nobody does for the child of vfork,
+ * nor for the first thread of a raw clone's child, which is then a guest where another thread came first.
  */
 static int lacks_robust_list(void)
 {
