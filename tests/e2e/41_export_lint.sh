@@ -21,7 +21,7 @@ names=(
   'back\slash' 'ends with a backslash\' '\n is no newline' '\\' '\"'
   '{}' '{component="other"}' '} 1' '# HELP not a comment' '#' '=' ','
   'GET_/search?q=1&name="x"' 'a,b=c;d|e' "it's" '$HOME `id` %s %n' '--' '<b>&amp;</b>'
-  'naïve café' 'größe' '組件' '🚀' 'e'$'\u0301' $'\u200b' $'\u2028' $'\ufeff' $'\U10ffff'
+  'naïve café' 'größe' '組件' '🚀' 'e'$'\u0301' $'x\u200by' $'x\u2028y' $'x\ufeffy' $'\U10ffff'
   "$(repeat a 127)" "$(repeat '"' 127)" "$(repeat '\' 127)"
   "$(repeat é 63)x" "$(repeat 組 42)x" "$(repeat 🚀 31)abc"
 )
