@@ -337,6 +337,19 @@ uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *com
 	return handle->component;
 }
 
+/* A handle whose component is looked up once there is a segment again. */
+static int add_unresolved(struct promcb *p, const char *name, size_t length, struct promcb_component **out)
+{
+	int result = promcb_names_add(p, name, length, PROMCB_OVERFLOW_COMPONENT, out);
+
+	if (result == 0)
+		/* [FOLLOW] release: of no segment yet. */
+		promcb_store32_release(&promcb_component_handle(*out)->generation, p->generation - 1);
+	else
+		*out = p->overflow;
+	return result;
+}
+
 int promcb_component(struct promcb *p, const char *name, struct promcb_component **out)
 {
 	struct promcb_component *found;
@@ -367,8 +380,8 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 	} else if (!entered) {
 		*out = p->overflow;
 		result = -EBUSY;
-	} else if (!p->segment) {
-		result = -EINVAL;
+	} else if (promcb_owner_follow(p), !p->segment) {
+		result = p->opens ? add_unresolved(p, name, length, out) : -EINVAL;
 	} else {
 		*out = p->overflow;
 		seat = promcb_owner_seat(p, promcb_recorder_current(true));

@@ -15,19 +15,20 @@ struct promcb_entry promcb_entry_load(const struct promcb_component *component)
 
 	/* Whoever changes an entry changes its ring. */
 	do {
-		copy.ring = entry->ring;
+		copy.ring = promcb_load_relaxed(&entry->ring);
 		promcb_signal_fence();
-		copy.block = entry->block;
+		/* [RECALL] acquire: with a block that is gone comes the mark. */
+		copy.block = promcb_load_acquire(&entry->block);
 		promcb_signal_fence();
-	} while (copy.ring != entry->ring);
-	return copy;
+	} while (copy.ring != promcb_load_relaxed(&entry->ring));
+	return copy.ring == PROMCB_ENTRY_RECALLED ? (struct promcb_entry){.block = 0, .ring = 0} : copy;
 }
 
 static void store(struct promcb_entry *entry, struct promcb_entry value)
 {
-	entry->ring = value.ring;
+	promcb_store_relaxed(&entry->ring, value.ring);
 	promcb_signal_fence();
-	entry->block = value.block;
+	promcb_store_relaxed(&entry->block, value.block);
 	promcb_signal_fence();
 }
 
@@ -63,49 +64,6 @@ static struct promcb_entry best_place(struct promcb *p, struct promcb_component 
 	return (struct promcb_entry){.block = (uintptr_t)block | mark, .ring = promcb_lane_ring(segment, block)};
 }
 
-/* Whether the recorder still has entries that lead to a segment which the owner has left. */
-static bool has_stayed(const struct promcb *p, const struct promcb_recorder *recorder)
-{
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		const struct promcb_seat *seat = &recorder->seats[slot];
-
-		if (seat->segment && seat->segment->closing && seat->segment->owner == p && !seat->moved)
-			return true;
-	}
-	return false;
-}
-
-/*
- * Leads all the recorder's entries of the owner to its present segment. What finds no own block there stays where it
- * was.
- */
-static void move_entries(struct promcb *p, struct promcb_recorder *recorder, struct promcb_seat *seat)
-{
-	bool all = true;
-
-	if (!has_stayed(p, recorder))
-		return;
-	for (uint32_t index = 1; index < promcb_handles_used; index++) {
-		struct promcb_entry *entry = &recorder->entries[index], place;
-
-		if (promcb_home.handles[index].owner != p || entry->ring == 0)
-			continue;
-		place = best_place(p, (struct promcb_component *)(void *)&promcb_home.handles[index], seat);
-		if (place.block || (place.ring && !entry->block))
-			store(entry, place);
-		else
-			all = false;
-	}
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX && all; slot++) {
-		struct promcb_segment *left = recorder->seats[slot].segment;
-
-		if (left && left->owner == p && left->closing) {
-			recorder->seats[slot].moved = true;
-			promcb_owner_park(left);
-		}
-	}
-}
-
 /* Of all segments that the thread records in: its calls may be to one of them and look for another. */
 static void look(uint64_t now_ns)
 {
@@ -114,8 +72,6 @@ static void look(uint64_t now_ns)
 	for (struct promcb *p = recorder ? promcb_owners : NULL; p; p = p->next) {
 		if (p->segment && recorder->seats[p->segment->slot].segment)
 			promcb_owner_follow(p);
-		if (has_stayed(p, recorder))
-			move_entries(p, recorder, promcb_owner_seat(p, recorder));
 	}
 	promcb_thread.fresh_ns = now_ns + PROMCB_LOOK_INTERVAL_NS - 1;
 }
@@ -138,22 +94,19 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 	struct promcb_seat *seat;
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 
-	if (!p || !p->segment)
+	if (!p)
 		return (struct promcb_entry){.block = 0, .ring = 0};
 	if (promcb_entry_is_look_due(now_ns))
 		look(now_ns);
 	promcb_owner_follow(p);
+	if (!p->segment)
+		return (struct promcb_entry){.block = 0, .ring = 0};
 	recorder = promcb_recorder_current(true);
 	seat = promcb_owner_seat(p, recorder);
-	if (recorder)
-		move_entries(p, recorder, seat);
 	place = best_place(p, component, seat);
 	if (recorder && place.ring) {
 		entry = promcb_recorder_entry(recorder, component);
-		/*
-		 * An own block in a segment that was left is better kept than changed for an overflow block: see the
-		 * invariants.
-		 */
+		/* An own block is better kept than changed for an overflow block: see the invariants. */
 		if (place.block || !entry->block)
 			store(entry, place);
 	}
@@ -205,16 +158,14 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 
 	if (!recorder || !p || !p->segment)
 		return;
-	promcb_owner_follow(p);
 	seat = promcb_owner_seat(p, recorder);
-	move_entries(p, recorder, seat);
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
 	    entry->block != at->block || entry->ring != at->ring || !seat->lane ||
 	    (promcb_load_relaxed(&promcb_entry_block(at)->head) & PROMCB_HEAD_POSITION_MASK) < PROMCB_FIRST_RING_SLOTS)
 		return;
 	if (promcb_lane_grow_ring(seat, promcb_entry_block(at)))
-		entry->ring = promcb_lane_ring(seat->segment, promcb_entry_block(at));
+		promcb_store_relaxed(&entry->ring, promcb_lane_ring(seat->segment, promcb_entry_block(at)));
 	else
 		promcb_store_relaxed(&p->grow_retry_ns, promcb_clock_monotonic_coarse_ns() + GROW_RETRY_NS);
 }

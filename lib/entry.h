@@ -6,12 +6,12 @@
  * promcb_entry_load(), called with the process's mutex held.
  *
  * Invariants
- *   - An entry changes only in its own thread, or a handler of it, or while its recorder is idle. A handler may come
- *     between any two loads of the thread. So ring is stored before block and loaded before it, and an entry goes
- *     only from nothing to an overflow block to an own block, and from one own block to another: every mix that the
- *     record path can meet on these ways is an address of the thread's own with a ring that fits, or is sent aside.
- *   - A thread that is moved to another segment keeps its seat in the old one until it ends: the frame that a handler
- *     interrupted may still record there.
+ *   - An entry is filled only in its own thread, or a handler of it. A handler may come between any two loads of the
+ *     thread. So ring is stored before block and loaded before it, and an entry goes only from nothing to an overflow
+ *     block to an own block: every mix that the record path can meet on these ways is an address of the thread's own
+ *     with a ring that fits, or is sent aside.
+ *   - Any thread takes entries away when a segment is left: ring becomes PROMCB_ENTRY_RECALLED, then block 0. What was
+ *     loaded before stays good for as long as open.h says: the frame that a handler interrupted may still record there.
  */
 #ifndef PROMCB_ENTRY_H
 #define PROMCB_ENTRY_H
@@ -71,7 +71,7 @@ struct promcb_entry promcb_entry_load(const struct promcb_component *component);
 
 /*
  * Looks for the best place there is for the calling thread, and leads the entry there, if it has one. Returns the
- * place: both words 0 if nothing can be recorded. Moves all the thread's entries if the segment was recreated.
+ * place: both words 0 if nothing can be recorded.
  */
 struct promcb_entry promcb_entry_find(struct promcb_component *component);
 
@@ -84,7 +84,7 @@ struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at);
 /* The overflow block of the same component beside the thread's own block: for a handler that interrupted a record. */
 struct promcb_entry promcb_entry_beside(const struct promcb_entry *at);
 
-/* Looks where the segment has gone; gives the own block a full ring if its first is full and the entry leads to it. */
+/* Gives the own block a full ring if its first is full and the entry leads to it. */
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at);
 
 #endif

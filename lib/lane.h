@@ -24,7 +24,6 @@ struct promcb_seat {
 	uint32_t chunk[3];              /* by kind, + 1: where to carve next; 0: not known */
 	uint32_t full_below[3];         /* by kind: the lane's chunks below have no room */
 	uint32_t spare;                 /* a claimed, unpublished descriptor + 1; 0: none */
-	bool moved;                     /* the segment was left, and all entries lead to the next */
 	bool searched;                  /* whether spares of dead owners were looked for */
 };
 

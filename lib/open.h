@@ -8,7 +8,12 @@
  *   - A file is attached once per process, by one owner; opens counts how often.
  *   - An owner is never freed, since handles lead to it. Without a segment, its handles do nothing.
  *   - When the segment is removed or recreated the owner follows: generation goes up, and every handle looks its
- *     component up again. The old mapping goes when the last thread has left its seat there.
+ *     component up again. All threads' entries are taken away at that moment. The old mapping stays for two seconds,
+ *     for threads in the middle of a record; then it goes where no thread has a seat, else it is parked: its seats are
+ *     cleared, its lanes and its file given up, and what a frame that a handler interrupted may still store into is
+ *     memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs nothing.
+ *   - An owner whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
+ *     dropped, in the next segment, and the name is looked for each second.
  *
  * Pairs, in one process
  *   [DEFAULT] open.c publishes the segment of promcb_default(). A thread could see it half made.
@@ -26,8 +31,9 @@ struct promcb {
 	struct promcb *next;
 	uint32_t opens;
 	uint32_t generation;
-	struct promcb_segment *segment;         /* NULL: closed */
-	uint64_t place;                         /* slot of the segment + 1; 0: closed. Without the mutex. [FOLLOW] */
+	struct promcb_segment *segment;         /* NULL: closed, or away */
+	uint64_t place;                         /* slot of the segment + 1, or as below. Without the mutex. [FOLLOW] */
+	struct promcb_segment last;             /* the present or last one, as it was attached */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;
@@ -38,6 +44,9 @@ struct promcb {
 	bool stuck;                             /* the segment is retired, and there is no other yet */
 	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
 };
+
+/* Places of owners without a segment; 0: closed. */
+#define PROMCB_PLACE_AWAY UINT64_MAX
 
 /* How long a name is believed to lead where it did. */
 #define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
@@ -67,13 +76,16 @@ struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *
 struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
 					   uint32_t *component);
 
-/*
- * With the mutex held: gives up a segment that the owner has left, once all threads with a seat there have moved
- * their entries.
- */
-void promcb_owner_park(struct promcb_segment *segment);
+/* Whether the owner is away; without the mutex, as the next two. */
+bool promcb_owner_is_away(const struct promcb *p);
 
-/* With the mutex held: unmaps a closing segment that nobody uses or has a seat in. */
+/* Whether it is worth a try to record: open, and not away since the last look. */
+bool promcb_owner_is_found(const struct promcb *p);
+
+/* Counts a call that found its owner away. */
+void promcb_owner_count_lost(const struct promcb *p);
+
+/* With the mutex held: gives up a segment that was left, if it is time. */
 void promcb_owner_release(struct promcb_segment *segment);
 
 #endif

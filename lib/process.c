@@ -97,7 +97,8 @@ static void renew(void)
 		if (promcb_process_segments[slot].base) {
 			promcb_process_segments[slot].users = 0;
 			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
-			promcb_locks_open(&promcb_process_segments[slot]);
+			if (!promcb_process_segments[slot].closing)
+				promcb_locks_open(&promcb_process_segments[slot]);
 		}
 }
 

@@ -63,6 +63,7 @@ struct promcb_process {
 	uint32_t idle_recorders;
 	uint64_t reaped_ns;                 /* CLOCK_MONOTONIC: when all threads were asked for */
 	struct promcb_locks locks[PROMCB_SEGMENTS_MAX];
+	uint64_t lost_calls[PROMCB_SEGMENTS_MAX]; /* by the last slot of an owner that has nowhere to go. Relaxed */
 };
 
 /* The process's own, made at the first open. NULL before. */

@@ -52,14 +52,17 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
 		    position >= PROMCB_FIRST_RING_SLOTS && now_ns >= promcb_load_relaxed(&owner->grow_retry_ns);
 	struct promcb_way_out way;
+	struct promcb_entry now_at;
 
 	promcb_entry_look(now_ns);
 	/* It can wait for the next round, and a record waits for nobody. */
-	if (!grow || !promcb_process_try_enter(&way))
-		return promcb_entry_load(component);
-	promcb_entry_grow_ring(component, at);
-	promcb_process_leave(&way);
-	return promcb_entry_load(component);
+	if (grow && promcb_process_try_enter(&way)) {
+		promcb_entry_grow_ring(component, at);
+		promcb_process_leave(&way);
+	}
+	now_at = promcb_entry_load(component);
+	/* If the segment was left just now, this call is one of its last. */
+	return now_at.block ? now_at : *at;
 }
 
 static uint32_t next_slot(const struct promcb_entry *at, uint64_t *position)
@@ -163,12 +166,14 @@ static void use_place(const struct promcb_entry *at, void (*use)(const struct pr
 	promcb_thread_set_busy(0);
 }
 
+enum found { NOWHERE, USED, OWN_BLOCK };
+
 /*
- * The slow path to a place, for a thread that has none or may have a better one. Returns true if the entry is to be
- * loaded again: it leads to an own block now. Else the place was used, or there is none.
+ * The slow path to a place, for a thread that has none or may have a better one. OWN_BLOCK: the entry is to be loaded
+ * again. USED: the place was used.
  */
-static bool find_place(struct promcb_component *component, const struct promcb_entry *have,
-		       void (*use)(const struct promcb_entry *at, void *context), void *context)
+static enum found find_place(struct promcb_component *component, const struct promcb_entry *have,
+			     void (*use)(const struct promcb_entry *at, void *context), void *context)
 {
 	struct promcb_way_out way;
 	struct promcb_entry at;
@@ -177,7 +182,7 @@ static bool find_place(struct promcb_component *component, const struct promcb_e
 	/* Who has a place waits for nobody. */
 	if (have->ring && !promcb_process_try_enter(&way)) {
 		use_place(have, use, context);
-		return false;
+		return USED;
 	}
 	inside = have->ring || promcb_process_enter(&way);
 	at = inside && !promcb_thread_is_busy() ? promcb_entry_find(component) : promcb_entry_find_overflow(component);
@@ -185,16 +190,19 @@ static bool find_place(struct promcb_component *component, const struct promcb_e
 	if (!at.block && at.ring)
 		use(&at, context);
 	promcb_process_leave(&way);
-	return at.block != 0;
+	if (at.block)
+		return OWN_BLOCK;
+	return at.ring ? USED : NOWHERE;
 }
 
-/* Calls with the thread's entry, found if need be; does nothing if there is none. */
-static void with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
+/* Calls with the thread's entry, found if need be. Returns false if there is none. */
+static bool with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
 		       void *context)
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
 	struct promcb_entry at;
+	enum found found;
 
 	do {
 		at = promcb_entry_load(component);
@@ -205,12 +213,23 @@ static void with_entry(struct promcb_component *component, void (*use)(const str
 				use(&at, context);
 			else
 				use_place(&at, use, context);
-			return;
+			return true;
 		}
 		/* Metrics that are off cost no more than this. */
-		if (!owner || !promcb_load_relaxed(&owner->place))
-			return;
-	} while (find_place(component, &at, use, context));
+		if (!promcb_owner_is_found(owner))
+			return false;
+		found = find_place(component, &at, use, context);
+	} while (found == OWN_BLOCK);
+	return found == USED;
+}
+
+/* The same for a call, which is counted where it cannot be recorded. */
+static void with_entry_of_call(struct promcb_component *component,
+			       void (*use)(const struct promcb_entry *at, void *context), void *context)
+{
+	if (!with_entry(component, use, context))
+		/* [HANDLE] acquire: the owner before what it leads to. */
+		promcb_owner_count_lost(promcb_load_pointer_acquire(&promcb_component_handle(component)->owner));
 }
 
 struct call {
@@ -254,7 +273,7 @@ static void record_any(struct promcb_component *component, uint64_t latency_ns, 
 		call.latency_ns = PROMCB_LATENCY_MAX_NS;
 		call.saturated = true;
 	}
-	with_entry(component, record_call, &call);
+	with_entry_of_call(component, record_call, &call);
 }
 
 /* Apart: clang would put it into promcb_record_at(), which then saved every register for it at each call. */
@@ -306,7 +325,7 @@ void promcb_record_outcome(struct promcb_component *component, bool success)
 	struct call call = {.component = component, .success = success, .now_ns = promcb_clock_monotonic_coarse_ns()};
 
 	promcb_entry_look(call.now_ns);
-	with_entry(component, record_outcome, &call);
+	with_entry_of_call(component, record_outcome, &call);
 }
 
 uint64_t promcb_start(void)

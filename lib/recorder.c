@@ -227,12 +227,18 @@ bool promcb_recorder_leave_idle(const struct promcb_segment *segment)
 	return left;
 }
 
-bool promcb_recorder_have_moved(const struct promcb_segment *segment)
+void promcb_recorder_recall(const struct promcb_segment *segment)
 {
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
-		if (recorder->seats[segment->slot].segment && !recorder->seats[segment->slot].moved)
-			return false;
-	return true;
+		for (uint32_t index = 1; index < promcb_handles_used; index++) {
+			struct promcb_entry *entry = &recorder->entries[index];
+
+			if (promcb_home.handles[index].owner != segment->owner || !promcb_load_relaxed(&entry->ring))
+				continue;
+			promcb_store_relaxed(&entry->ring, PROMCB_ENTRY_RECALLED);
+			/* [RECALL] release: the mark before the block is gone. */
+			promcb_store_release(&entry->block, 0);
+		}
 }
 
 void promcb_recorder_vacate(const struct promcb_segment *segment)

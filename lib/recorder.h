@@ -17,6 +17,8 @@
  *     ends use overflow blocks. The C library calls destructors four times at most, so nobody might call ours again.
  *
  * Pairs, in one process
+ *   [RECALL] recorder.c marks an entry's ring, then takes its block; entry.c loads the ring before and after the block.
+ *            A thread could take its own ring for an overflow block.
  *   [HANDLE] component.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
  *            thread that finds a handle by its name could see it half made.
  */
@@ -74,10 +76,10 @@ struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, con
  */
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
 
-/* Whether all seats in the segment are of recorders whose entries have moved on. */
-bool promcb_recorder_have_moved(const struct promcb_segment *segment);
+/* Takes all threads' entries of the segment's owner away: the next record of each takes the slow path. */
+void promcb_recorder_recall(const struct promcb_segment *segment);
 
-/* Clears the segment's seats in all recorders, whose entries have moved on. */
+/* Clears the segment's seats in all recorders. No entry leads there. */
 void promcb_recorder_vacate(const struct promcb_segment *segment);
 
 /* Gives up the segment's seats of idle recorders. Returns whether threads still have some. */

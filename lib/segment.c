@@ -277,29 +277,6 @@ int promcb_segment_reopen(const struct promcb_segment *segment)
 	return fd;
 }
 
-bool promcb_segment_is_gone(const struct promcb_segment *segment)
-{
-	struct stat status;
-
-	/*
-	 * A name that does not lead here says nothing: a process may have changed its root, or its mounts. That the
-	 * file has no name left says all.
-	 */
-	return promcb_load_relaxed(&promcb_segment_header(segment)->retired) != 0 ||
-	       (promcb_segment_owns_fd(segment, segment->data_fd) && fstat(segment->data_fd, &status) == 0 &&
-		status.st_nlink == 0);
-}
-
-bool promcb_segment_is_at_home(const struct promcb_segment *segment)
-{
-	struct stat status;
-
-	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->home_device &&
-	       status.st_ino == segment->home_inode;
-}
-
-/* -- Growth ------------------------------------------------------------------------------------------------------- */
-
 /*
  * Makes sure that data_fd is ours: a descriptor that was closed behind our back is opened again. Returns 0, or
  * -errno.
@@ -316,6 +293,39 @@ static int find_fd(struct promcb_segment *segment)
 	segment->data_fd = fd;
 	return 0;
 }
+
+bool promcb_segment_is_nameless(struct promcb_segment *segment)
+{
+	struct stat status;
+
+	/*
+	 * A name that does not lead here says nothing: a process may have changed its root, or its mounts. That the
+	 * file has no name left says all. Whose descriptors were closed, and cannot be opened again, goes by the name.
+	 */
+	if (find_fd(segment) == 0)
+		return fstat(segment->data_fd, &status) == 0 && status.st_nlink == 0;
+	if (!promcb_segment_is_at_home(segment))
+		return false;
+	if (lstat(segment->path, &status) < 0)
+		return errno == ENOENT;
+	return status.st_dev != segment->device || status.st_ino != segment->inode;
+}
+
+bool promcb_segment_is_gone(struct promcb_segment *segment)
+{
+	return promcb_load_relaxed(&promcb_segment_header(segment)->retired) != 0 ||
+	       promcb_segment_is_nameless(segment);
+}
+
+bool promcb_segment_is_at_home(const struct promcb_segment *segment)
+{
+	struct stat status;
+
+	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->home_device &&
+	       status.st_ino == segment->home_inode;
+}
+
+/* -- Growth ------------------------------------------------------------------------------------------------------- */
 
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes)
 {

@@ -35,7 +35,11 @@ struct promcb_segment {
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
 	uint32_t slot;                  /* of this process's table of segments */
 	struct promcb *owner;           /* whose present or former segment it is */
-	bool closing;                   /* no new seat is taken; unmapped when the last is given up */
+	bool closing;                   /* its owner has left it, or closed: no new seat is taken, no entry leads there */
+	bool closed;                    /* the latter */
+	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
+	uint8_t *parked;                /* base NULL: addresses that a frame which a handler interrupted may still use, */
+	uint64_t parked_bytes;          /* and how many; NULL: none */
 	uint32_t users;                 /* threads that use it for long without a seat: then it is not unmapped */
 	uint32_t chunks_from;           /* no chunk below is free, as far as is known */
 	uint32_t claims_from;           /* no descriptor below is free */
@@ -66,8 +70,9 @@ bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd);
 /* A fresh descriptor of the segment's file, by the path or through our own. Returns it, or -errno. */
 int promcb_segment_reopen(const struct promcb_segment *segment);
 
-/* Whether the file has lost its name, or an operator has retired it. */
-bool promcb_segment_is_gone(const struct promcb_segment *segment);
+/* Whether the file has lost its name; or that as well, or an operator has retired it. */
+bool promcb_segment_is_nameless(struct promcb_segment *segment);
+bool promcb_segment_is_gone(struct promcb_segment *segment);
 
 /*
  * Whether the directory that the name lay in at attach is still found by its path: not after chroot(2), nor among

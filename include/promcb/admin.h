@@ -22,7 +22,7 @@ extern "C" {
 int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message);
 
 /*
- * Removes a segment: its name goes at once, its memory with the last thread that recorded in it. Producers that still
+ * Removes a segment: its name goes at once, its memory when the last process has left it. Producers that still
  * run notice with their next call, if it comes a second later, else within that second, and go on in a new segment of
  * the same name. force: also while producers live, and what is left of a segment that was written over, if it is the
  * caller's own. Of several that remove one segment at once, one does, and none removes a newer one of the same name;

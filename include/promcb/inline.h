@@ -83,11 +83,14 @@ static inline uint64_t *promcb_block_cells(struct promcb_block *block)
  *   another schema   the same, and the top bit of block set, below it the segment's slot: block < 0
  *   overflow block   block: 0.  ring: the overflow block's address, above it the segment's slot
  *   none yet         both 0
- * A signal handler may change an entry between two loads of the thread that it interrupted. So ring is loaded before
- * block: a block that was put there in between meets a ring whose low bits are 0, which means one slot, and slot 0 is
- * never written here.
+ *   recalled         block: 0.  ring: PROMCB_ENTRY_RECALLED. The segment was left; as none yet, but for a run that is
+ *                    being recorded, which sees that its block was its own to the end
+ * A signal handler may change an entry between two loads of the thread that it interrupted, and another thread may
+ * recall it. So ring is loaded before block: a block that was put there in between meets a ring whose low bits are 0,
+ * which means one slot, and slot 0 is never written here.
  */
 #define PROMCB_ENTRY_OTHER_SCHEMA ((uintptr_t)1 << 63)
+#define PROMCB_ENTRY_RECALLED ((uintptr_t)64)
 
 struct promcb_entry {
 	uintptr_t block;
@@ -166,10 +169,10 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 					   uint64_t now_ns)
 {
 	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)component + promcb_thread.distance);
-	uintptr_t ring = entry->ring;
+	uintptr_t ring = promcb_load_relaxed(&entry->ring);
 
 	promcb_signal_fence();
-	struct promcb_block *block = (struct promcb_block *)entry->block;
+	struct promcb_block *block = (struct promcb_block *)promcb_load_relaxed(&entry->block);
 
 	if (!PROMCB_UNLIKELY(promcb_is_aside(block, now_ns) || promcb_thread_is_busy())) {
 		promcb_thread_set_busy(1);
@@ -214,10 +217,10 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 	while (done < count) {
 		const struct promcb_entry *entry =
 			(const struct promcb_entry *)((uintptr_t)component + promcb_thread.distance);
-		uintptr_t ring = entry->ring;
+		uintptr_t ring = promcb_load_relaxed(&entry->ring);
 
 		promcb_signal_fence();
-		struct promcb_block *block = (struct promcb_block *)entry->block;
+		struct promcb_block *block = (struct promcb_block *)promcb_load_relaxed(&entry->block);
 
 		if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || now_ns > promcb_thread.fresh_ns || !success ||
 				     promcb_thread_is_busy())) {
@@ -239,7 +242,8 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 				promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
 				sum_ns += latency_ns;
 			}
-			if (done > begun && promcb_load_relaxed(&entry->block) == (uintptr_t)block) {
+			if (done > begun && (promcb_load_relaxed(&entry->block) == (uintptr_t)block ||
+					     promcb_load_relaxed(&entry->ring) == PROMCB_ENTRY_RECALLED)) {
 				promcb_add_owned(&block->latency_sum_ns[0], sum_ns);
 				promcb_store_relaxed(&block->head, promcb_head(now_ns, position));
 			}

@@ -46,7 +46,8 @@
  *  - Removal: a producer finds out that its segment was removed, by rm, by promcb_remove() or by systemd-logind, which
  *    by RemoveIPC= clears /dev/shm of a login user whose last session ends; and goes on in a new segment of the name
  *    with its first call that comes a second after the removal, however seldom it calls. That is told by now_ns where
- *    the caller gives it: stamps that are behind CLOCK_MONOTONIC delay it by up to a ring's round of calls.
+ *    the caller gives it: stamps that are behind CLOCK_MONOTONIC delay it by up to a ring's round of calls. Where no
+ *    new segment can be made, calls are counted, and the next one tells them: promcb_dropped_calls_total.
  *  - Machines: 64-bit, little-endian, with 64-bit pointers. Others are refused when a program is compiled.
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
  *  - Cancellation: no call is a cancellation point, nor ended by asynchronous cancellation. What a call calls back
@@ -138,8 +139,9 @@ struct promcb_options {
 int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out);
 
 /*
- * Gives the segment back. Its memory stays mapped until every thread that recorded in it has ended or closed. A
- * record through a component after that is dropped without harm. p: may be NULL. Thread-safe.
+ * Gives the segment back. A record through a component after that is dropped without harm, by any thread. Where other
+ * threads recorded in it, its memory stays mapped for some seconds: they may be in the middle of a record. p: may be
+ * NULL. Thread-safe.
  */
 void promcb_close(struct promcb *p);
 

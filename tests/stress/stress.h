@@ -125,6 +125,24 @@ static inline struct promcb_snapshot *stress_snapshot(enum promcb_access access)
 	return snapshot;
 }
 
+/* The calls of all components, of which each took as long. */
+static inline uint64_t stress_all_calls(uint64_t latency_ns)
+{
+	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < snapshot->count; i++) {
+		const struct promcb_snapshot_component *component = &snapshot->components[i];
+		uint64_t calls = component->calls[0] + component->calls[1];
+
+		CHECK(component->latency_sum_ns[0] + component->latency_sum_ns[1] == latency_ns * calls,
+		      "a call without its latency");
+		sum += calls;
+	}
+	promcb_snapshot_free(snapshot);
+	return sum;
+}
+
 static inline const struct promcb_snapshot_component *stress_find(const struct promcb_snapshot *snapshot,
 								  const char *name)
 {

@@ -104,11 +104,16 @@ static const struct function {
 	{"promcb_set_state", by_state, STATES},
 };
 
-/* How often before: in the first ring, at its end, in the middle of a full one. In overflow blocks, as well. */
+/*
+ * How often before: in the first ring, at its end, in the middle of a full one. In overflow blocks, as well, and by
+ * daemons that close all descriptors.
+ */
 static const struct warm {
 	unsigned calls;
-	bool overflow;
-} warms[] = {{1, false}, {32, false}, {1500, false}, {40, true}};
+	enum { PLAIN, OVERFLOW, CLOSING } kind;
+} warms[] = {{1, PLAIN}, {32, PLAIN}, {1500, PLAIN}, {40, OVERFLOW}, {40, CLOSING}};
+
+static const char *const kinds[] = {"", " to overflow blocks", ", all descriptors closed"};
 
 enum {
 	FUNCTIONS = sizeof(functions) / sizeof(*functions),
@@ -145,6 +150,9 @@ static void produce(const struct producer *producer, const struct function *func
 	p = stress_open(&options);
 	for (unsigned k = 0; k < warm->calls; k++)
 		function->call(p, stress_component(p, "seldom"));
+	for (int fd = 3; warm->kind == CLOSING && fd < 1024; fd++)
+		if (fd != producer->go[0] && fd != producer->done[1])
+			close(fd);
 	tell(producer->done[1]);
 	await(producer->go[0]);
 	function->call(p, stress_component(p, "seldom"));
@@ -180,7 +188,7 @@ static void start_producer(struct producer *producer, const struct function *fun
 	CHECK(pipe2(producer->go, O_CLOEXEC) == 0 && pipe2(producer->done, O_CLOEXEC) == 0, "pipe");
 	CHECK(promcb_create(stress_segment, &options, NULL) == 0, "create");
 	/* The one lane is this process's, until the segment is removed. */
-	producer->holder = warm->overflow ? stress_open(&options) : NULL;
+	producer->holder = warm->kind == OVERFLOW ? stress_open(&options) : NULL;
 	if (producer->holder)
 		promcb_record(stress_component(producer->holder, "other"), LATENCY_NS, true);
 	producer->child = fork();
@@ -224,7 +232,7 @@ static void one_call_later(enum way way)
 		await(producers[i].done[0]);
 		memcpy(stress_segment, producers[i].segment, sizeof(stress_segment));
 		CHECK(added(function) == 1, "%s after %u calls%s, %s: %llu calls in the new segment", function->name,
-		      warms[i % WARMS].calls, warms[i % WARMS].overflow ? " to overflow blocks" : "", ways[way],
+		      warms[i % WARMS].calls, kinds[warms[i % WARMS].kind], ways[way],
 		      (unsigned long long)added(function));
 		tell(producers[i].go[1]);
 		CHECK(waitpid(producers[i].child, &status, 0) == producers[i].child && status == 0, "a producer");
@@ -261,23 +269,6 @@ static void *rush(void *argument)
 			promcb_store_release(&late[thread], promcb_load_relaxed(&late[thread]) + 1);
 	}
 	return NULL;
-}
-
-static uint64_t sum_of_all(void)
-{
-	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < snapshot->count; i++) {
-		const struct promcb_snapshot_component *component = &snapshot->components[i];
-		uint64_t calls = component->calls[0] + component->calls[1];
-
-		CHECK(component->latency_sum_ns[0] + component->latency_sum_ns[1] == LATENCY_NS * calls,
-		      "a call without its latency");
-		sum += calls;
-	}
-	promcb_snapshot_free(snapshot);
-	return sum;
 }
 
 /* What the file of an open descriptor holds gets a name again. */
@@ -344,10 +335,10 @@ static void without_a_pause(enum way way)
 	promcb_store_release(&phase, 2);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	in_new = sum_of_all();
+	in_new = stress_all_calls(LATENCY_NS);
 	snprintf(stress_segment, sizeof(stress_segment), "%.50s-old", rushing.segment);
 	name_again(old, old_path);
-	in_old = sum_of_all();
+	in_old = stress_all_calls(LATENCY_NS);
 	close(old);
 	unlink(old_path);
 	memcpy(stress_segment, rushing.segment, sizeof(stress_segment));
@@ -363,6 +354,7 @@ static void without_a_pause(enum way way)
 
 int main(void)
 {
+	stress_begin("follow");
 	for (enum way way = 0; way < WAYS; way++)
 		one_call_later(way);
 	for (enum way way = 0; way < WAYS; way++)
