@@ -35,10 +35,10 @@ struct promcb_segment {
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
 	uint32_t slot;                  /* of this process's table of segments */
 	struct promcb *owner;           /* whose present or former segment it is */
-	bool closing;                   /* its owner has left it, or closed: no new seat is taken, no entry leads there */
+	bool closing;                   /* its owner has left it, or closed it: no seat is taken, no entry leads there */
 	bool closed;                    /* the latter */
 	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
-	uint8_t *parked;                /* base NULL: addresses that a frame which a handler interrupted may still use, */
+	uint8_t *parked;                /* base NULL: addresses that an interrupted frame may still use, */
 	uint64_t parked_bytes;          /* and how many; NULL: none */
 	uint32_t users;                 /* threads that use it for long without a seat: then it is not unmapped */
 	uint32_t chunks_from;           /* no chunk below is free, as far as is known */
