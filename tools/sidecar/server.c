@@ -10,8 +10,8 @@
  * is closed, and shut down, under one mutex, so that no other file is ever shut down.
  *
  * [TURN] release: all that a thread did to a connection, before it hands it back to epoll; acquire: the thread that
- * epoll tells next. The kernel's own locks order the two on every machine that is known, but nothing says that they must; a
- * thread that saw less would go on from an older state of the connection.
+ * epoll tells next. The kernel's own locks order the two on every machine that is known, but nothing says that they
+ * must; a thread that saw less would go on from an older state of the connection.
  */
 #include "server.h"
 
