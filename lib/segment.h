@@ -35,7 +35,7 @@ struct promcb_segment {
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
 	uint32_t slot;                  /* of this process's table of segments */
 	struct promcb *owner;           /* whose present or former segment it is */
-	bool closing;                   /* its owner has left it, or closed it: no seat is taken, no entry leads there */
+	bool closing;                   /* left by its owner, or closed: no seat is taken, no entry leads there */
 	bool closed;                    /* the latter */
 	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
 	uint8_t *parked;                /* base NULL: addresses that an interrupted frame may still use, */
