@@ -86,6 +86,11 @@ static bool try_without(unsigned call, long number, int error, struct outcome *o
 	return true;
 }
 
+/* Younger machines have the later calls alone. */
+#ifndef SYS_unlink
+#define SYS_unlink SYS_unlinkat
+#endif
+
 #ifdef __SANITIZE_ADDRESS__
 /* Its runtime ends the program where it is refused memory. */
 enum { MEMORY_IS_NEEDED = 1 };
