@@ -61,7 +61,7 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 		promcb_process_leave(&way);
 	}
 	now_at = promcb_entry_load(component);
-	/* If the segment was left just now, this call is one of its last. */
+	/* If the segment was left just now, this call is one of its last. So it is in the child of a handler that forked. */
 	return now_at.block ? now_at : *at;
 }
 

@@ -13,6 +13,7 @@
  *   - The sum is that of the calls that are counted, give or take the call in flight: the child of a run does not add
  *     the latencies that its parent adds. Between the look whether the lane is still its own and the addition lie
  *     GAP_MAX instructions, where it would.
+ *   - The child comes to its end: where the ring is full, too, and its entries, which lead nowhere, are looked at.
  */
 #include "../stress/stress.h"
 
@@ -47,6 +48,8 @@ static struct shared {
 	uint64_t begun_ns, done_ns;
 	uint64_t handled, handled_ns;
 	uint64_t forked;                /* the process that a handler made */
+	uint64_t through;               /* it has done what was interrupted */
+	uint64_t warmed;                /* calls of a nanosecond before */
 } * shared;
 
 static struct promcb_component *stepped, *beside;
@@ -137,6 +140,15 @@ static void fork_in_handler(int number)
 		shared->forked = (uint64_t)child;
 }
 
+/* Where the full ring's next sample goes. */
+static uint64_t next_slot(void)
+{
+	const struct promcb_entry *entry = (const struct promcb_entry *)((uintptr_t)stepped + promcb_thread.distance);
+
+	return ((const struct promcb_block *)entry->block)->head % RING;
+}
+
+/* warm: calls that are recorded before; above RING, as many more as end a round of the ring. */
 static pid_t start(void (*what)(void), void (*handler)(int), unsigned warm)
 {
 	const struct promcb_options options = {.recent_samples = RING, .components = 8, .lanes = 4};
@@ -153,19 +165,23 @@ static pid_t start(void (*what)(void), void (*handler)(int), unsigned warm)
 
 	stepped = stress_component(p, "stepped");
 	beside = stress_component(p, "beside");
-	for (unsigned k = 0; k < warm; k++) {
+	for (unsigned k = 0; k < warm || (warm > RING && next_slot() != 0); k++) {
 		begin(1, 1);
 		promcb_record_at(stepped, 1, true, stamp(0));
 		end(1, 1);
+		shared->warmed++;
 	}
 	signal(SIGUSR1, handler ? handler : SIG_DFL);
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(CANNOT);
 	raise(SIGSTOP);
 	what();
-	if (is_forked)
+	if (is_forked) {
+		shared->through = 1;
 		_exit(0);
+	}
 	raise(SIGSTOP);
+	shared->through = 1;
 	_exit(0);
 }
 
@@ -311,8 +327,10 @@ static bool has_ended(pid_t child)
 			state = 'Z';
 		fclose(file);
 	}
-	if (state == 'T')
+	if (state == 'T') {
+		shared->through = 1;
 		kill(child, SIGKILL);
+	}
 	return state == 'Z' || state == 'T' || state == 'X';
 }
 
@@ -341,6 +359,8 @@ static bool handle_after(const char *name, void (*what)(void), void (*handler)(i
 	CHECK(stopped == SIGSTOP, "%s after %llu steps: stopped by %d", name, (unsigned long long)after, stopped);
 	while (shared->forked && !has_ended((pid_t)shared->forked))
 		sched_yield();
+	CHECK(!shared->forked || shared->through, "%s after %llu steps: the child died", name,
+	      (unsigned long long)after);
 	CHECK(promcb_reader_open(stress_segment, &options, &reader, NULL) == 0, "reader");
 	struct promcb_snapshot *snapshot = snapshot_now();
 	const struct promcb_snapshot_component *found = stress_find(snapshot, "stepped");
@@ -348,7 +368,7 @@ static bool handle_after(const char *name, void (*what)(void), void (*handler)(i
 	uint64_t sum = found ? found->latency_sum_ns[0] + found->latency_sum_ns[1] : 0;
 
 	if (handler == fork_in_handler) {
-		uint64_t expected = warm + (calls - warm) * 500;
+		uint64_t expected = shared->warmed + (calls - shared->warmed) * 500;
 
 		gaps += sum > expected + 500 || sum + 500 < expected;
 	} else {
@@ -397,6 +417,7 @@ int main(void)
 	handle_at_every_step("many, one", record_many, record_in_handler, 5);
 	handle_at_every_step("many, rings", record_many, record_rings_in_handler, 5);
 	handle_at_every_step("one, fork", record_one, fork_in_handler, 5);
+	handle_at_every_step("full ring, fork", record_one, fork_in_handler, 2 * RING);
 	handle_at_every_step("many, fork", record_many, fork_in_handler, 5);
 	scrape_at_every_step("one by one", one_by_one, PROMCB_ACCESS_COPY);
 	scrape_at_every_step("one by one, mapped", one_by_one, PROMCB_ACCESS_MAPPED);
