@@ -447,19 +447,34 @@ uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_
 	return off + bytes > segment->mapped_bytes ? NULL : at(segment, off);
 }
 
+/*
+ * How long the file is now. By a descriptor for the moment, if ours is closed: a guest of process.h, whose descriptors
+ * may be other ones, must leave data_fd as it is.
+ */
+static void look_at_size(struct promcb_segment *segment)
+{
+	struct stat status;
+	int own = promcb_segment_owns_fd(segment, segment->data_fd) ? -1 : promcb_segment_reopen(segment);
+
+	if (fstat(own < 0 ? segment->data_fd : own, &status) == 0 && status.st_ino == segment->inode &&
+	    status.st_dev == segment->device)
+		promcb_store_relaxed(&segment->file_bytes, (uint64_t)status.st_size);
+	if (own >= 0)
+		close(own);
+}
+
 /* Whether the chunk is of the kind, in the mapping, and in the file as it is: only then may it be touched. */
 static bool has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t kind)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	uint64_t end = promcb_chunk_off(g, chunk) + g->chunk_bytes;
-	struct stat status;
 
 	if (chunk >= g->chunks || end > segment->mapped_bytes ||
 	    promcb_chunk_kind(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk))) != kind)
 		return false;
-	if (end > segment->file_bytes && find_fd(segment) == 0 && fstat(segment->data_fd, &status) == 0)
-		segment->file_bytes = (uint64_t)status.st_size;
-	return end <= segment->file_bytes;
+	if (end > promcb_load_relaxed(&segment->file_bytes))
+		look_at_size(segment);
+	return end <= promcb_load_relaxed(&segment->file_bytes);
 }
 
 struct promcb_block *promcb_segment_block(struct promcb_segment *segment, uint32_t number)

@@ -25,7 +25,7 @@ struct promcb_segment {
 	uint64_t mapped_bytes;          /* at most max_bytes; less where address space is short */
 	struct promcb_geometry geometry; /* the private copy */
 	uint64_t identity[2];
-	uint64_t file_bytes;            /* how long the file was at the last look; it only grows */
+	uint64_t file_bytes;            /* how long the file was at the last look; it only grows. Relaxed */
 	dev_t home_device;              /* the directory of the path, at attach */
 	ino_t home_inode;
 	uint64_t birth;                 /* promcb_domain_birth() */

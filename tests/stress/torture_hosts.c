@@ -7,11 +7,13 @@
  *     no lane more than its threads;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
  *     mapping;
- *   - the child of vfork may be killed at any step, or be the first process of a pid namespace as its parent is.
+ *   - the child of vfork may be killed at any step, or be the first process of a pid namespace as its parent is, or
+ *     have other descriptors than its parent, which keeps its own.
  */
 #include "stress.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/syscall.h>
 
@@ -400,6 +402,51 @@ static void lose_children(void)
 	       (unsigned long long)counts->done, (unsigned long long)(counts->begun - counts->done));
 }
 
+__attribute__((noinline)) static int record_among_others(struct promcb_component **components)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close_range(3, ~0U, 0);
+		open("/dev/null", O_RDONLY);
+		for (unsigned i = 0; i < FRESH; i++)
+			record_one(components[i]);
+		_exit(0);
+	}
+	return stress_wait(child);
+}
+
+/* Descriptors that the child has closed, and others under their numbers, are not its parent's. */
+static void change_descriptors(void)
+{
+	unsigned before = open_descriptors();
+	struct promcb_component *late[FRESH];
+	pid_t child;
+	char name[32];
+
+	start();
+	child = fork();
+	CHECK(child >= 0, "fork");
+	for (unsigned i = 0; i < FRESH; i++) {
+		snprintf(name, sizeof(name), "late%u", i);
+		/* By the child first, so that the file is longer than the parent has seen. */
+		if (child != 0 && i == 0)
+			CHECK(stress_wait(child) == 0, "child");
+		late[i] = stress_component(metrics, name);
+		if (child == 0)
+			promcb_record(late[i], 1000, true);
+	}
+	if (child == 0)
+		_exit(0);
+	counts->begun = counts->done += FRESH;
+	CHECK(record_among_others(late) == 0, "child of vfork");
+	for (unsigned i = 0; i < FRESH; i++)
+		record_one(late[i]);
+	expect_total();
+	promcb_close(metrics);
+	CHECK(open_descriptors() == before, "%u descriptors, %u before", open_descriptors(), before);
+}
+
 /* Two that do this on one lane lose some: nothing else slows them down. */
 static void record_thousand(void)
 {
@@ -479,6 +526,7 @@ int main(void)
 	in_time("opens, cancelled", cancel_opens);
 	in_time("readers, cancelled", cancel_readers);
 	in_time("children of vfork, killed", lose_children);
+	in_time("a child of vfork with other descriptors", change_descriptors);
 	in_time("two first processes", be_first_twice);
 	stress_remove();
 	return 0;
