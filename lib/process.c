@@ -30,6 +30,8 @@ static uint32_t starting_pid;
 /* Of the thread that is between the handlers of fork: what it left, and which one it is. Under the mutex. */
 static struct promcb_way_out fork_saved;
 static const void *forker;
+/* How many forks a handler of fork makes, one in another. Of that thread. */
+static uint32_t forks_between;
 
 /*
  * Where the thread is: INSIDE while it has the mutex or waits for it, FORKING while it has the mutex between the
@@ -37,6 +39,9 @@ static const void *forker;
  */
 enum { OUTSIDE, INSIDE, FORKING };
 static __thread uint32_t whereabouts __attribute__((tls_model("initial-exec")));
+
+/* The thread was a guest, or a child of vfork in its place, which may have died as one. */
+static __thread bool has_visited __attribute__((tls_model("initial-exec")));
 
 enum { LET_OTHERS_NS = 50000 };
 
@@ -61,10 +66,15 @@ void *promcb_process_map_wiped(size_t bytes)
  */
 static int lacks_robust_list(void)
 {
+#ifdef __GLIBC__
 	void *head = NULL;
 	size_t length;
 
 	return syscall(SYS_get_robust_list, 0, &head, &length) < 0 ? -1 : head == NULL;
+#else
+	/* musl registers it when a thread first locks such a mutex. */
+	return -1;
+#endif
 }
 
 /*
@@ -77,7 +87,8 @@ static bool is_child_of_vfork(void)
 
 	if (pid == 0)
 		return false;
-	return (uint32_t)getpid() != pid || (promcb_process->has_robust_list && lacks_robust_list() == 1);
+	return (uint32_t)getpid() != pid ||
+	       (promcb_load32_relaxed(&promcb_process->has_robust_list) && lacks_robust_list() == 1);
 }
 
 /*
@@ -87,7 +98,7 @@ static bool is_child_of_vfork(void)
 static void renew(void)
 {
 	promcb_process->renewed = 1;
-	promcb_process->has_robust_list = lacks_robust_list() == 0;
+	promcb_store32_relaxed(&promcb_process->has_robust_list, lacks_robust_list() == 0);
 	promcb_store32_relaxed(&promcb_process->pid, (uint32_t)getpid());
 	if (getrandom(&promcb_process->cookie, sizeof(promcb_process->cookie), GRND_NONBLOCK) !=
 	    sizeof(promcb_process->cookie)) {
@@ -171,30 +182,76 @@ static void become_child(void)
 		memset(promcb_process, 0, sizeof(*promcb_process));
 		promcb_recorder_wipe_current();
 	}
+	forks_between = 0;
 	be(OUTSIDE);
 }
 
-static uint64_t change_guests(uint64_t by)
+/* What the thread, its handlers, and its children of vfork are called as guests. */
+static uint64_t guest_name(void)
+{
+	return (uintptr_t)&has_visited;
+}
+
+static void change_unnamed_guests(uint64_t by)
 {
 	uint64_t guests;
 
 	do
-		guests = promcb_load_relaxed(&promcb_process->guests);
-	/* [GUEST] to a guest, where the segment is; to others, that there are guests. */
-	while (!promcb_cas_acq_rel(&promcb_process->guests, guests, guests + by));
-	return guests;
+		guests = promcb_load_relaxed(&promcb_process->unnamed_guests);
+	/* [GUEST] as below. */
+	while (!promcb_cas_acq_rel(&promcb_process->unnamed_guests, guests, guests + by));
+}
+
+static void begin_visit(struct promcb_way_out *way)
+{
+	has_visited = true;
+	promcb_signal_fence();
+	way->guest = true;
+	for (way->chair = 0; way->chair < PROMCB_CHAIRS; way->chair++)
+		/* [GUEST] to a guest, where the segment is; to others, that there is a guest. */
+		if (promcb_cas_acq_rel(&promcb_process->guests[way->chair], 0, guest_name()))
+			return;
+	change_unnamed_guests(1);
+}
+
+static void end_visit(const struct promcb_way_out *way)
+{
+	if (way->chair == PROMCB_CHAIRS)
+		change_unnamed_guests(UINT64_MAX);
+	else
+		/* [GUEST] release: what the guest has done in the segment. */
+		promcb_store_release(&promcb_process->guests[way->chair], 0);
+}
+
+/* A thread that comes from outside is no guest: who bears its name died in the middle of a visit. */
+static void end_visits_of_the_dead(void)
+{
+	has_visited = false;
+	for (uint32_t chair = 0; chair < PROMCB_CHAIRS; chair++)
+		if (promcb_load_relaxed(&promcb_process->guests[chair]) == guest_name())
+			/* [GUEST] release: as above. */
+			promcb_store_release(&promcb_process->guests[chair], 0);
 }
 
 bool promcb_process_has_guests(void)
 {
-	return change_guests(0) != 0;
+	for (uint32_t chair = 0; chair < PROMCB_CHAIRS; chair++)
+		/* [GUEST] changes the word, or finds a guest. */
+		if (!promcb_cas_acq_rel(&promcb_process->guests[chair], 0, 0))
+			return true;
+	/* [GUEST] as above. */
+	return !promcb_cas_acq_rel(&promcb_process->unnamed_guests, 0, 0);
 }
 
-/* Before promcb's own handler has run in a child of fork, another's may come here. */
+/*
+ * Before promcb's own handler has run in a child of fork, another's may come here; or a child of vfork that one has
+ * made, in its parent's memory.
+ */
 static void look_for_fork(void)
 {
 	if (whereabouts == FORKING &&
-	    (!promcb_process->forking || (uint32_t)getpid() != promcb_load32_relaxed(&promcb_process->pid)))
+	    (!promcb_process->forking ||
+	     ((uint32_t)getpid() != promcb_load32_relaxed(&promcb_process->pid) && lacks_robust_list() != 1)))
 		become_child();
 }
 
@@ -202,6 +259,8 @@ static void arrive(struct promcb_way_out *way)
 {
 	if (!promcb_process->renewed)
 		renew();
+	if (has_visited && way->before == OUTSIDE)
+		end_visits_of_the_dead();
 	way->guest = false;
 }
 
@@ -211,8 +270,7 @@ bool promcb_process_enter(struct promcb_way_out *way)
 	look_for_fork();
 	way->before = whereabouts;
 	if (way->before == INSIDE || is_child_of_vfork()) {
-		change_guests(1);
-		way->guest = true;
+		begin_visit(way);
 		return false;
 	}
 	be(INSIDE);
@@ -245,7 +303,7 @@ bool promcb_process_try_enter(struct promcb_way_out *way)
 void promcb_process_leave(struct promcb_way_out *way)
 {
 	if (way->guest) {
-		change_guests(UINT64_MAX);
+		end_visit(way);
 	} else {
 		if (way->before == OUTSIDE)
 			unlock_mutex(&promcb_process->mutex);
@@ -282,6 +340,7 @@ static void before_fork(void)
 		promcb_process->forking = 1;
 		be(FORKING);
 	} else {
+		forks_between += !way.guest;
 		promcb_process_leave(&way);
 	}
 }
@@ -292,6 +351,13 @@ static void after_fork_in_parent(void)
 
 	if (whereabouts != FORKING)
 		return;
+	/* Of a fork that a handler of fork has made; the other is still to come. */
+	if (forks_between) {
+		forks_between--;
+		return;
+	}
+	/* First: FORKING in a process that is not is how a child knows itself. */
+	be(INSIDE);
 	promcb_process->forking = 0;
 	forker = NULL;
 	promcb_process_leave(&way);

@@ -16,14 +16,15 @@
  *   - No record of a component that the thread has recorded before waits for the mutex.
  *   - Who cannot wait for the mutex is a guest, and takes none: the child of vfork(2), whose death would leave it
  *     locked, and the handler of a signal that the thread raised inside. A guest reads where a component is and
- *     changes nothing of the process's but the count of guests; nothing is unmapped while there are any.
+ *     changes nothing of the process's but who its guests are; nothing is unmapped while there are any. One that was
+ *     killed is sent away by the thread that had it, when that comes here itself.
  *   - The thread that forks holds the mutex from promcb's handler of pthread_atfork(3) before fork to that after it.
  *     In the other handlers in between it comes and goes as if it were free.
  *
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
  *   [START]  process.c's first start: what one thread made, before the next looks whether it is there.
- *   [GUEST]  process.c counts a guest before it looks where the owner's segment is; open.c looks whether there are any
+ *   [GUEST]  process.c names a guest before it looks where the owner's segment is; open.c looks whether there are any
  *            after it has told where the segment is now, and before it unmaps the old one. Both change one word, so
  *            one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped memory.
  */
@@ -34,6 +35,9 @@
 #include "segment.h"
 
 #include <signal.h>
+
+/* For guests: of more at once, one that dies in the middle would be waited for for ever. */
+enum { PROMCB_CHAIRS = 64 };
 
 enum { PROMCB_SEGMENTS_MAX = 64, PROMCB_LANE_WORDS = (PROMCB_LANES_MAX + PROMCB_SPECIAL_LANES + 63) / 64 };
 
@@ -54,8 +58,9 @@ struct promcb_process {
 	uint32_t mutex;                     /* 0 free, 1 held, 2 held and waited for: a futex of this process alone */
 	uint32_t pid;                       /* of the process that this is; 0: not renewed. Relaxed */
 	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a child that was wiped */
-	bool has_robust_list;               /* see is_child_of_vfork() */
-	uint64_t guests;                    /* [GUEST] */
+	uint32_t has_robust_list;           /* see is_child_of_vfork(). Relaxed */
+	uint64_t guests[PROMCB_CHAIRS];     /* by name, 0: none. [GUEST] */
+	uint64_t unnamed_guests;            /* who found all chairs taken. [GUEST] */
 	uint64_t cookie;                    /* random: tells this process's lanes from others' */
 	struct promcb_recorder *recorders;  /* all, idle ones too */
 	struct promcb_recorder *idle;       /* those of no thread */
@@ -85,6 +90,7 @@ struct promcb_way_out {
 	int error;       /* errno */
 	uint32_t before; /* where the thread was: see process.c */
 	bool guest;
+	uint32_t chair;  /* of a guest */
 };
 
 /*

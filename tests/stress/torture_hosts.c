@@ -3,12 +3,12 @@
  * torture_hosts: programs that fork, cancel threads and lose children in the middle of a call.
  *
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs:
- *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states; a child has
- *     no lane more than its threads;
+ *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states, and fork, in
+ *     each way; a child has no lane more than its threads;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
  *     mapping;
  *   - the child of vfork may be killed at any step, or be the first process of a pid namespace as its parent is, or
- *     have other descriptors than its parent, which keeps its own.
+ *     have other descriptors than its parent; afterwards the parent has its own, and gives the segment back.
  */
 #include "stress.h"
 
@@ -122,8 +122,41 @@ static void in_handler(unsigned which)
 		record_one(component);
 }
 
+/* How the earliest handler forks, if it does. */
+static pid_t (*forks)(void);
+
+static pid_t fork_plainly(void)
+{
+	return fork();
+}
+
+static pid_t fork_without_handlers(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+/* The child records, and so do both sides of a fork that is made in a handler of the first one. */
+__attribute__((noinline)) static void fork_in_handler(void)
+{
+	pid_t (*how)(void) = forks;
+	pid_t child;
+
+	if (!how)
+		return;
+	forks = NULL;
+	child = how == vfork ? vfork() : how();
+	if (child == 0) {
+		record_one(known);
+		_exit(0);
+	}
+	CHECK(stress_wait(child) == 0, "a handler's child");
+	forks = how;
+}
+
 static void early_prepare(void)
 {
+	in_handler(0);
+	fork_in_handler();
 	in_handler(0);
 }
 static void early_parent(void)
@@ -188,6 +221,56 @@ static void fork_with_handlers(void)
 		close(started[1]);
 		promcb_close(metrics);
 	}
+}
+
+static uint64_t stop;
+
+static void *record_beside(void *argument)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		promcb_reset(metrics, "nobody");
+		record_one(known);
+	}
+	return argument;
+}
+
+static bool signals_are_free(void)
+{
+	sigset_t blocked;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+	return !sigismember(&blocked, SIGTERM);
+}
+
+static void fork_in_handlers(void)
+{
+	pid_t (*const ways[])(void) = {fork_plainly, fork_without_handlers, vfork};
+
+	start();
+	for (unsigned way = 0; way < 3; way++) {
+		pthread_t beside;
+
+		active = way == 0 ? 0 : 63;
+		stop = 0;
+		CHECK(pthread_create(&beside, NULL, record_beside, NULL) == 0, "thread");
+		for (unsigned round = 0; round < 40; round++) {
+			pid_t child;
+
+			forks = ways[way];
+			child = fork();
+			if (child == 0) {
+				record_one(known);
+				_exit(signals_are_free() ? 0 : 2);
+			}
+			CHECK(stress_wait(child) == 0 && signals_are_free(), "way %u: after a fork in a fork", way);
+			forks = NULL;
+		}
+		__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+		pthread_join(beside, NULL);
+		CHECK(total(NULL) == counts->done, "way %u: %llu calls, expected %llu", way,
+		      (unsigned long long)total(NULL), (unsigned long long)counts->done);
+	}
+	stress_check_segment();
 }
 
 /* -- Cancellation ------------------------------------------------------------------------------------------------- */
@@ -336,7 +419,6 @@ static void cancel_readers(void)
 /* -- Children of vfork -------------------------------------------------------------------------------------------- */
 
 static pid_t child_of_vfork;
-static uint64_t stop;
 
 static void *kill_children(void *argument)
 {
@@ -398,6 +480,8 @@ static void lose_children(void)
 	pthread_join(killer, NULL);
 	expect_total();
 	CHECK(promcb_reset_all(metrics) == 0, "reset");
+	promcb_close(metrics);
+	CHECK(mappings() == 0, "a child that is dead still holds the segment");
 	printf("%u of %llu children of vfork killed, %llu calls, %llu in flight\n", killed, (unsigned long long)rounds,
 	       (unsigned long long)counts->done, (unsigned long long)(counts->begun - counts->done));
 }
@@ -521,6 +605,7 @@ int main(void)
 	stress_begin("hosts");
 	pthread_atfork(late_prepare, late_parent, late_child);
 	in_time("handlers of fork", fork_with_handlers);
+	in_time("forks in handlers of fork", fork_in_handlers);
 	in_time("states, cancelled asynchronously", cancel_states_asynchronously);
 	in_time("states, cancelled", cancel_states_deferred);
 	in_time("opens, cancelled", cancel_opens);
