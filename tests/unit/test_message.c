@@ -142,8 +142,8 @@ Test(message, no_memory_to_begin_with)
 {
 	struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = RLIM_INFINITY};
 
-	if (MEMORY_IS_NEEDED)
-		cr_skip_test("AddressSanitizer needs memory of its own");
+	if (MEMORY_IS_NEEDED || stress_emulated())
+		cr_skip_test("AddressSanitizer, or the emulator, needs memory of its own");
 	cr_assert_eq(getrlimit(RLIMIT_DATA, &limit), 0);
 	limit.rlim_cur = 1 << 12;
 	cr_assert_eq(setrlimit(RLIMIT_DATA, &limit), 0);
