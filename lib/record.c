@@ -61,7 +61,9 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 		promcb_process_leave(&way);
 	}
 	now_at = promcb_entry_load(component);
-	/* If the segment was left just now, this call is one of its last. So it is in the child of a handler that forked. */
+	/*
+	 * If the segment was left just now, or a handler forked and this is the child, the call ends where it began.
+	 */
 	return now_at.block ? now_at : *at;
 }
 
