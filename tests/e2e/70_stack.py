@@ -173,6 +173,9 @@ def query(port, expression):
         with urllib.request.urlopen(url, timeout=10) as answer:
             data = json.load(answer)["data"]
     except urllib.error.HTTPError as error:
+        # Prometheus says so until it has read what it stored.
+        if error.code == 503:
+            return {}
         raise SystemExit(f"{expression}: {error.read()}")
     found = {}
     for result in data["result"]:

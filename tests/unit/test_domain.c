@@ -48,8 +48,8 @@ Test(domain, what_tells_clocks_apart)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cr_assert_eq(promcb_domain_compare(&here, &cases[i].there), cases[i].clocks, "case %zu", i);
-		cr_assert_eq(promcb_domain_compare(&cases[i].there, &here), cases[i].clocks, "case %zu", i);
+		cr_assert((int)promcb_domain_compare(&here, &cases[i].there) == cases[i].clocks, "case %zu", i);
+		cr_assert((int)promcb_domain_compare(&cases[i].there, &here) == cases[i].clocks, "case %zu", i);
 	}
 }
 
