@@ -67,7 +67,7 @@ status=$?
 ends_clean
 
 tools/quickstart.sh --seconds 0 >"$scratch/out" 2>"$scratch/error" && fail "0 seconds are taken"
-grep -q '"0" is no number of seconds' "$scratch/error" || fail "0 seconds: no clear message"
+grep -q 'invalid --seconds "0": expected 1 to 99999' "$scratch/error" || fail "0 seconds: no clear message"
 tools/quickstart.sh --sometimes >"$scratch/out" 2>"$scratch/error" && fail "an unknown argument is taken"
 grep -q 'unexpected argument "--sometimes"' "$scratch/error" || fail "unknown argument: no clear message"
 echo "quickstart: $series series served, nothing left"
