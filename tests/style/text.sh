@@ -21,6 +21,7 @@ complain() { # what, then lines
 }
 complain 'trailing blanks' "$(grep -nE '[[:blank:]]+$' "${files[@]}")"
 complain 'carriage returns' "$(grep -nE $'\r' "${files[@]}")"
+complain 'conflict markers' "$(grep -nE '^(<{7}|[|]{7}|={7}|>{7})( |$)' "${files[@]}")"
 complain 'left to do' "$(grep -nwE 'TOD[O]|FIXM[E]|XX[X]|HAC[K]' "${files[@]}")"
 complain 'paths of one machine' "$(grep -nE '(^|[^[:alnum:]_.])/(home|work|farm)/[a-z]' "${files[@]}")"
 complain 'no newline at the end' "$(for file in "${files[@]}"; do [ -z "$(tail -c 1 "$file")" ] || echo "$file"; done)"
