@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin.c: promcb-admin, with which an operator creates, describes, resets and removes segments.
+ * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments.
  *
- * May include: reader.h, admin.h, common.h, admin_options.h. Each command has a parser of its own, so that each has its
- * --help.
+ * May include: reader.h, admin.h, common.h, admin_info.h, admin_list.h, admin_options.h. Each command has a parser of
+ * its own, so that each has its --help.
  */
+#include "admin_info.h"
+#include "admin_list.h"
 #include "admin_options.h"
 #include "common.h"
 
@@ -12,13 +14,9 @@
 #include <promcb/reader.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 struct command {
 	const char *name;
@@ -102,7 +100,7 @@ static int run_reset(const char *segment, int argc, char **argv)
 		return 0;
 	if (result == -ENOENT)
 		promcb_tool_complain(
-			"segment \"%s\" has no component \"%s\": promcb-export --format=json lists what it has",
+			"segment \"%s\" has no component \"%s\": promcb-admin list --components shows what it has",
 			promcb_tool_segment_name(arguments.segment), arguments.component);
 	else
 		promcb_tool_complain("cannot reset %s%s%s in segment \"%s\": %s",
@@ -169,137 +167,6 @@ static int run_remove(const char *segment, int argc, char **argv)
 	return 0;
 }
 
-/* -- info --------------------------------------------------------------------------------------------------------- */
-
-static error_t parse_info(int key, char *text, struct argp_state *state)
-{
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = state->input;
-		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-/* "1.2 MiB", and the exact number where that says less. */
-static void print_bytes(FILE *out, const char *label, uint64_t bytes)
-{
-	static const char *const units[] = {"KiB", "MiB", "GiB"};
-	double scaled = (double)bytes / 1024;
-	unsigned unit = 0;
-
-	for (; scaled >= 1024 && unit < 2; unit++)
-		scaled /= 1024;
-	fprintf(out, "%-20s %.1f %s (%" PRIu64 " bytes)\n", label, scaled, units[unit], bytes);
-}
-
-static void print_created(FILE *out, double created)
-{
-	time_t seconds = (time_t)created;
-	struct tm local;
-	char text[64] = "unknown";
-
-	if (localtime_r(&seconds, &local))
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &local);
-	fprintf(out, "%-20s %s\n", "created", text);
-}
-
-/* Counts that cannot be known are -1. */
-static void print_known(FILE *out, const char *label, int32_t value, const char *meaning)
-{
-	if (value < 0)
-		fprintf(out, "%-20s unknown: the file system has no locks\n", label);
-	else
-		fprintf(out, "%-20s %" PRId32 " %s\n", label, value, meaning);
-}
-
-static void print_settings(FILE *out, const struct promcb_segment_info *info)
-{
-	fprintf(out, "%-20s %" PRIu32 " newest calls of a component\n", "recent samples", info->recent_samples);
-	if (info->window_seconds == PROMCB_WINDOW_ANY)
-		fprintf(out, "%-20s calls of any age\n", "window");
-	else
-		fprintf(out, "%-20s %" PRIu32 " seconds\n", "window", info->window_seconds);
-	fprintf(out, "%-20s %" PRIu32 "\n", "histogram schema", info->schema);
-}
-
-static void print_counters(FILE *out, const struct promcb_segment_info *info)
-{
-	const struct {
-		const char *label;
-		uint64_t value;
-		const char *meaning;
-	} counters[] = {
-		{"components rejected", info->components_rejected, "registrations that got \"_overflow\""},
-		{"overflow calls", info->overflow_calls, "recorded without a lane: correct, but slower"},
-		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
-		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
-		{"bad lines", info->bad_lines, "of logs could not be read as calls"},
-		{"saturated calls", info->saturated_calls, "took longer than 18 minutes, and count as that"},
-		{"backward calls", info->backward_calls, "had a clock that ran backwards, counted with latency 0"},
-	};
-
-	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
-		fprintf(out, "%-20s %" PRIu64 "  %s\n", counters[i].label, counters[i].value, counters[i].meaning);
-}
-
-static void print_info(FILE *out, const struct promcb_segment_info *info)
-{
-	fprintf(out, "%-20s %s\n", "segment", info->path);
-	fprintf(out, "%-20s %" PRIu32 ".%" PRIu32 "\n", "format", info->format_major, info->format_minor);
-	print_created(out, info->created);
-	print_bytes(out, "memory used", info->used_bytes);
-	print_bytes(out, "memory at most", info->max_bytes);
-	fprintf(out, "%-20s %" PRIu32 " of at most %" PRIu32 "\n", "components", info->components,
-		info->components_max);
-	print_known(out, "lanes live", info->lanes_live, "held by a thread now");
-	print_known(out, "lanes idle", info->lanes_idle, "held by nobody, with counts in them");
-	fprintf(out, "%-20s %" PRIu32 "\n", "lanes at most", info->lanes_max);
-	print_known(out, "producers", info->producers, "processes that hold a lane");
-	print_settings(out, info);
-	print_counters(out, info);
-}
-
-static int run_info(const char *segment, int argc, char **argv)
-{
-	static const struct argp argp = {NULL,          parse_info, NULL, "Prints facts about a segment.",
-					 segment_child, NULL,       NULL};
-	const struct promcb_snapshot_options without_recent = {.without_recent = true};
-	static const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
-	struct promcb_message message = {.text = ""};
-	struct promcb_snapshot *snapshot;
-	struct promcb_segment_info info;
-	struct promcb_reader *reader;
-	int result;
-
-	argp_parse(&argp, argc, argv, 0, NULL, &segment);
-	promcb_reader_guard();
-	result = promcb_reader_open(segment, &mapped, &reader, &message);
-	if (result < 0)
-		return promcb_tool_cannot_open(segment, result, &message);
-	result = promcb_reader_snapshot(reader, &without_recent, &snapshot, &message);
-	if (result < 0) {
-		promcb_tool_complain("cannot read segment \"%s\": %s", promcb_tool_segment_name(segment),
-				     promcb_tool_reason(result, &message));
-		promcb_reader_close(reader);
-		return PROMCB_TOOL_FAILED;
-	}
-	promcb_snapshot_info(snapshot, &info);
-	promcb_snapshot_free(snapshot);
-	promcb_reader_close(reader);
-	print_info(stdout, &info);
-	errno = 0;
-	if (fflush(stdout) != 0 || ferror(stdout) || close(STDOUT_FILENO) < 0) {
-		promcb_tool_complain("cannot write to standard output: %s", strerror(errno));
-		return PROMCB_TOOL_FAILED;
-	}
-	return 0;
-}
-
 /* -- create ------------------------------------------------------------------------------------------------------- */
 
 static int run_create(const char *segment, int argc, char **argv)
@@ -325,11 +192,11 @@ static int run_create(const char *segment, int argc, char **argv)
 
 /* -- Commands ----------------------------------------------------------------------------------------------------- */
 
+#define COMMANDS "create, info, list, remove or reset"
+
 static const struct command commands[] = {
-	{"create", run_create},
-	{"info", run_info},
-	{"remove", run_remove},
-	{"reset", run_reset},
+	{"create", run_create}, {"info", promcb_admin_info}, {"list", promcb_admin_list},
+	{"remove", run_remove}, {"reset", run_reset},
 };
 
 struct arguments {
@@ -353,23 +220,24 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			if (strcmp(text, commands[i].name) == 0)
 				arguments->command = &commands[i];
 		if (!arguments->command)
-			argp_error(state, "unknown command \"%s\": expected create, info, remove or reset", text);
+			argp_error(state, "unknown command \"%s\": expected " COMMANDS, text);
 		arguments->argc = state->argc - state->next + 1;
 		arguments->argv = state->argv + state->next - 1;
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "no command given: expected create, info, remove or reset");
+		argp_error(state, "no command given: expected " COMMANDS);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static const char documentation[] = "Creates, describes, resets and removes promcb segments."
+static const char documentation[] = "Creates, lists, describes, resets and removes promcb segments."
 				    "\vCommands, each with a --help of its own:\n"
 				    "  create   make a segment, with sizes and permissions other than the defaults\n"
 				    "  info     print facts about a segment\n"
+				    "  list     list the segments in shared memory, or the components of one\n"
 				    "  remove   remove a segment, unless producers live or --force is given\n"
 				    "  reset    forget what was recorded of a component, or of all\n"
 				    "The exit status is 0, 1 after an error, or 2 if an option is wrong.";

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "common.h"
+#include "revision.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@ static const char *tool_name = "promcb";
 static void print_version(FILE *stream, struct argp_state *state)
 {
 	(void)state;
-	fprintf(stream, "%s %s\n", tool_name, promcb_version());
+	fprintf(stream, "%s %s (%s)\n", tool_name, promcb_version(), PROMCB_TOOL_REVISION);
 }
 
 /*
@@ -231,4 +232,19 @@ uint64_t promcb_tool_now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+size_t promcb_tool_utf8_length(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t length = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : *at < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < length; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Neither overlong forms, nor surrogates, nor what lies above U+10FFFF. */
+	if ((*at == 0xe0 && at[1] < 0xa0) || (*at == 0xed && at[1] > 0x9f) || (*at == 0xf0 && at[1] < 0x90) ||
+	    (*at == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return *at ? length : 0;
 }

@@ -2,8 +2,9 @@
 /*
  * common.h: what the command-line tools share: how they start, how they name a segment, how they complain.
  *
- * May include: promcb.h. A complaint is one line on standard error, "NAME: what was wrong, where, and what to do".
- * An error ends a tool with PROMCB_TOOL_FAILED, a wrong option with PROMCB_TOOL_USAGE.
+ * May include: promcb.h, and revision.h, which the build makes. A complaint is one line on standard error, "NAME: what
+ * was wrong, where, and what to do". An error ends a tool with PROMCB_TOOL_FAILED, a
+ * wrong option with PROMCB_TOOL_USAGE.
  */
 #ifndef PROMCB_TOOL_COMMON_H
 #define PROMCB_TOOL_COMMON_H
@@ -53,6 +54,9 @@ int promcb_tool_cannot_make(const char *segment, int error, const struct promcb_
 
 /* What a failed call of the library has to say: its message, else the meaning of the error. */
 const char *promcb_tool_reason(int error, const struct promcb_message *message);
+
+/* How many bytes the UTF-8 character at the beginning of a zero-terminated text has; 0: it is none. */
+size_t promcb_tool_utf8_length(const char *text);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t promcb_tool_now_ns(void);

@@ -2,14 +2,15 @@
 /*
  * export.c: promcb-export, which prints segments once or again and again, checks them, or lists which there are.
  *
- * May include: reader.h, admin.h, common.h, export_body.h, export_segments.h, record_latency.h (decimal seconds).
+ * May include: reader.h, common.h, export_body.h, export_segments.h, record_latency.h (decimal seconds),
+ * segment_list.h.
  */
 #include "common.h"
 #include "export_body.h"
 #include "export_segments.h"
 #include "record_latency.h"
+#include "segment_list.h"
 
-#include <promcb/admin.h>
 #include <promcb/reader.h>
 
 #include <errno.h>
@@ -439,34 +440,11 @@ static int check(struct exporter *exporter)
 	return print_body(&exporter->body) | status;
 }
 
-/* Opening a segment says more than the list does: why it is unusable. */
-static int list_one(void *context, const char *segment, bool usable)
-{
-	struct promcb_message message = {.text = ""};
-	struct promcb_reader *reader = NULL;
-	int length, error = promcb_reader_open(segment, NULL, &reader, &message);
-	char line[1024];
-
-	promcb_reader_close(reader);
-	if (usable && error == 0)
-		length = snprintf(line, sizeof(line), "usable\t%s\n", segment);
-	else
-		length = snprintf(line, sizeof(line), "unusable\t%s\t%s\n", segment,
-				  promcb_tool_reason(error, &message));
-	if (length >= (int)sizeof(line))
-		length = (int)sizeof(line) - 1;
-	return promcb_body_append(context, line, (size_t)length);
-}
-
 static int list(struct exporter *exporter)
 {
-	int result = promcb_list(NULL, list_one, &exporter->body);
+	int status = promcb_tool_list_segments(promcb_body_append, &exporter->body);
 
-	if (result < 0) {
-		promcb_tool_complain("cannot list the segments in shared memory: %s", promcb_strerror(result));
-		return PROMCB_TOOL_FAILED;
-	}
-	return print_body(&exporter->body);
+	return status ? status : print_body(&exporter->body);
 }
 
 int main(int argc, char **argv)

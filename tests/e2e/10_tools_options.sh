@@ -10,14 +10,21 @@ for tool in promcb-export promcb-record promcb-admin; do
   "$tools/$tool" -h | cmp -s - "$scratch/help" || fail "$tool -h is not --help"
   "$tools/$tool" --usage >"$scratch/help" 2>&1 || fail "$tool --usage"
   version=$("$tools/$tool" --version) || fail "$tool --version"
-  [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "$tool --version says $version"
+  [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+\ \(([0-9a-f]{12}|unknown)\)$ ]] || fail "$tool --version says $version"
 done
-for command in create info remove reset; do
+for command in create info list remove reset; do
   "$tools/promcb-admin" $command --help >"$scratch/help" 2>&1 || fail "$command --help"
   grep -q "^Usage: promcb-admin $command" "$scratch/help" || fail "$command --help says no usage"
   [ "$("$tools/promcb-admin" $command --version)" = "$("$tools/promcb-admin" --version)" ] ||
     fail "$command --version"
 done
+
+# The commit is the one that metrics name, too.
+"$tools/promcb-record" x --log=info || fail record
+commit=$("$tools/promcb-export" | sed -n 's/^promcb_build_info{.*revision="\([^"]*\)".*/\1/p')
+[ "$("$tools/promcb-admin" -V)" = "promcb-admin $("$tools/promcb-export" |
+  sed -n 's/^promcb_build_info{.*version="\([^"]*\)".*/\1/p') ($commit)" ] || fail "-V: not $commit"
+"$tools/promcb-admin" remove || fail remove
 
 wanted=2
 refused() {
@@ -75,6 +82,10 @@ refused "COMPONENT or --all" promcb-admin reset
 refused "COMPONENT or --all" promcb-admin reset component --all
 refused "one component at a time" promcb-admin reset one two
 refused "unexpected argument" promcb-admin info something
+refused 'unknown format "yaml": expected text or json' promcb-admin info --format=yaml
+refused "unexpected argument" promcb-admin list something
+refused "go with --components" promcb-admin list --segment=/promcb
+refused "go with --components" promcb-admin list --match=x
 refused "unexpected argument" promcb-admin remove something
 refused "unexpected argument" promcb-admin create something
 for size in 0 -1 1T 1KB K "" 999999999999999999999 1.5M; do

@@ -48,6 +48,21 @@ starts "rejected calls" "0 "
 starts "bad lines" "1 "
 starts "saturated calls" "1 "
 "$tools/promcb-export" --check >/dev/null || fail "check"
+# The same as JSON: what is in no lines is null.
+if command -v jq >/dev/null; then
+  "$tools/promcb-admin" info --format=json >"$scratch/json" || fail "info --format=json"
+  [ "$(jq -r '[.segment, .format, .max_bytes, .components, .lanes_max, .recent_samples, .window_seconds, .schema,
+    .bad_lines, .saturated_calls, .producers, .lanes_idle] | map(tostring) | join(" ")' <"$scratch/json")" = \
+    "$file $(value format) 67108864 1 8 500 null 5 1 1 0 1" ] || fail "JSON: $(cat "$scratch/json")"
+  [ "$(jq '.created | floor' <"$scratch/json")" = "$(date +%s -d "$(value created)")" ] || fail "JSON: created"
+  # As many facts as there are lines, and two that the lines have in one of theirs or leave out.
+  [ "$(jq length <"$scratch/json")" = $(($(wc -l <"$scratch/info") + 2)) ] || fail "JSON: $(cat "$scratch/json")"
+  # A path may have bytes that JSON has not.
+  odd=$scratch/$'a"\\\t\377\303\251'
+  "$tools/promcb-admin" create --segment="$odd" 2>"$scratch/err" || fail "create $odd"
+  [ "$("$tools/promcb-admin" info --segment="$odd" --format=json | jq -r .segment)" = \
+    "$scratch/"$'a"\\\t\357\277\275\303\251' ] || fail "JSON of an odd path"
+fi
 "$tools/promcb-admin" remove || fail "remove"
 
 if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then

@@ -37,7 +37,7 @@ refused 'passed no socket' --web.systemd-socket
 refused 'no such user' --web.listen-address=127.0.0.1:0 --user=nobody-of-this-name
 refused 'no such group' --web.listen-address=127.0.0.1:0 --user=nobody:no-group-of-this-name
 refused "$scratch/none.yml" --web.config.file="$scratch/none.yml"
-"$sidecar" --version | grep -q -x 'promcb-sidecar [0-9.]*' || fail "--version"
+"$sidecar" --version | grep -q -x -E 'promcb-sidecar [0-9.]+ \(([0-9a-f]{12}|unknown)\)' || fail "--version"
 
 # Two cannot have one port; the second one says which.
 start

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* admin_info.h: "promcb-admin info", and what it shares with "promcb-admin list". May include: reader.h, common.h. */
+#ifndef PROMCB_TOOL_ADMIN_INFO_H
+#define PROMCB_TOOL_ADMIN_INFO_H
+
+#include <promcb/reader.h>
+
+/* Runs the command with options of its own. segment: what was named before it, or NULL. Returns the exit status. */
+int promcb_admin_info(const char *segment, int argc, char **argv);
+
+/* A snapshot of a segment, to be freed by the caller. Returns 0, or -errno, which was reported. */
+int promcb_admin_snapshot(const char *segment, const struct promcb_snapshot_options *options,
+			  struct promcb_snapshot **out);
+
+/* Reports errors of standard output that only show when it is closed. Returns the exit status. */
+int promcb_admin_close_stdout(void);
+
+#endif
