@@ -93,8 +93,9 @@ const struct argp promcb_tool_segment_argp = {.options = segment_options, .parse
 enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE };
 
 static const struct argp_option rendering_options[] = {
-	{"compat", KEY_COMPAT, "seed|none", 0,
-	 "seed (the default): also the metrics under the names that only the Python collector has; none: without them",
+	{"compat", KEY_COMPAT, "python|none", 0,
+	 "python (the default): also the metric names that only dashboards of the Python collector use; none: leave "
+	 "them out",
 	 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
 	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
@@ -159,8 +160,9 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_COMPAT:
 		rendering->without_compat = strcmp(text, "none") == 0;
-		if (!rendering->without_compat && strcmp(text, "seed") != 0)
-			argp_error(state, "unknown --compat \"%s\": expected seed or none", text);
+		/* "seed" is what python was called first. */
+		if (!rendering->without_compat && strcmp(text, "python") != 0 && strcmp(text, "seed") != 0)
+			argp_error(state, "unknown --compat \"%s\": expected python or none", text);
 		return 0;
 	case KEY_CLASSIC_SCHEMA:
 		if (strlen(text) != 1 || *text < '0' || *text > '3')

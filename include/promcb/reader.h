@@ -53,7 +53,7 @@ struct promcb_snapshot_options {
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
 };
 
-/* One component, as the reference guide names it. Latencies are seconds; NaN where the window holds none. */
+/* One component, by the names of the Python collector. Latencies are seconds; NaN where the window holds none. */
 struct promcb_summary {
 	const char *name;               /* ends with the snapshot */
 	uint64_t total_calls;           /* since the component was created or reset; success + failure, exactly */
@@ -170,7 +170,7 @@ struct promcb_family {
 struct promcb_render_options {
 	double scrape_seconds;   /* what promcb_scrape_duration_seconds says */
 	const char *matching;    /* JSON: only components whose name contains this text; NULL: all */
-	bool without_compat;     /* leave out the alias families of the reference guide */
+	bool without_compat;     /* leave out the names that only the Python collector's dashboards use */
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
 	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */
 	int classic_first, classic_last;

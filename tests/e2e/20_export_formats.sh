@@ -25,9 +25,12 @@ has 'circuit_breaker_latency_seconds_sum{component="payment_api"} 1'
 has 'circuit_breaker_calls_total{component="odd \"name\\"} 1'
 has 'circuit_breaker_state{component="odd \"name\\",state="half_open"} 1'
 cp "$scratch/out" "$scratch/all"
-export_to_out --format=text --compat=seed --segment="$PROMCB_SEGMENT"
+export_to_out --format=text --compat=python --segment="$PROMCB_SEGMENT"
 diff -I '^promcb_scrape_duration_seconds' "$scratch/out" "$scratch/all" >/dev/null ||
-  fail "the defaults are not text and seed"
+  fail "the defaults are not text and python"
+# Its old spelling.
+export_to_out --compat=seed
+diff -I '^promcb_scrape_duration_seconds' "$scratch/out" "$scratch/all" >/dev/null || fail "seed is not python"
 grep -q '^promcb_scrape_duration_seconds [0-9]' "$scratch/out" || fail "no scrape duration"
 
 export_to_out --compat=none

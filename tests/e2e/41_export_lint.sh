@@ -41,7 +41,7 @@ for name in "$(repeat a 128)" "$(repeat é 64)" $'\xc3' $'a\tb' $'a\nb' $'\x7f' 
   [ -s "$scratch/err" ] || fail "\"$name\" was refused without a word"
 done
 
-for compat in seed none; do
+for compat in python none; do
   "$tools/promcb-export" --compat=$compat >"$scratch/$compat" || fail "promcb-export --compat=$compat"
   promtool check metrics <"$scratch/$compat" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
   [ -s "$scratch/lint" ] && fail "promtool is not silent: $(cat "$scratch/lint")"
@@ -68,7 +68,7 @@ done
 
 # Read back by the rules of the text format, the names are the same, and each has its calls.
 printf '%s\0' "${names[@]}" >"$scratch/names"
-python3 - "$scratch/seed" "$scratch/names" <<'PYTHON' || fail "the export does not say what was recorded"
+python3 - "$scratch/python" "$scratch/names" <<'PYTHON' || fail "the export does not say what was recorded"
 import re
 import sys
 

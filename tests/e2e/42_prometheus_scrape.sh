@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # A real Prometheus scrapes what promcb-export --output writes, served as a file by nginx, and answers the queries and
-# alert conditions that users of the reference guide have, with the numbers that were recorded.
+# alert conditions that users of the Python collector have, with the numbers that were recorded.
 set -u
 tools=${PROMCB_BUILD:?}/tools
 segment=/promcb_e2e_$$

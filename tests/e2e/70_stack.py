@@ -6,7 +6,7 @@ Usage: 70_stack.py SOURCE BUILD SCRATCH
 
 Two "hosts" (segments with a sidecar each) are scraped by a Prometheus that asks for protobuf and stores native
 histograms, and by one that asks for OpenMetrics; a relay that replaces the Accept header has it scrape text as well. What
-they answer to the queries of the reference guide, to every expression of the dashboard and to every recording rule is
+they answer to the queries of the Python collector's guide, to every expression of the dashboard and to every recording rule is
 held against what was recorded; the guide's alerts fire and resolve through Alertmanager. Rules are those that are
 shipped, with their times divided.
 """
