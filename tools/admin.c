@@ -2,8 +2,7 @@
 /*
  * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments.
  *
- * May include: reader.h, admin.h, common.h, admin_info.h, admin_list.h, admin_options.h. Each command has a parser of
- * its own, so that each has its --help.
+ * Each command has a parser of its own, so that each has its --help.
  */
 #include "admin_info.h"
 #include "admin_list.h"

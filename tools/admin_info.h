@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* admin_info.h: "promcb-admin info", and what it shares with "promcb-admin list". May include: reader.h, common.h. */
+/* admin_info.h: "promcb-admin info", and what it shares with "promcb-admin list". */
 #ifndef PROMCB_TOOL_ADMIN_INFO_H
 #define PROMCB_TOOL_ADMIN_INFO_H
 

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * admin_list.h: "promcb-admin list": which segments there are, and which components one has. May include: admin_info.h,
- * segment_list.h, common.h.
- */
+/* admin_list.h: "promcb-admin list": which segments there are, and which components one has. */
 #ifndef PROMCB_TOOL_ADMIN_LIST_H
 #define PROMCB_TOOL_ADMIN_LIST_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin_options.h: the options of "promcb-admin create", from text to struct promcb_options. May include: promcb.h,
- * common.h.
+ * admin_options.h: the options of "promcb-admin create", from text to struct promcb_options.
  *
  * Zero means the default there, so zero is refused here wherever somebody wrote it.
  */

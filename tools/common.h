@@ -2,9 +2,8 @@
 /*
  * common.h: what the command-line tools share: how they start, how they name a segment, how they complain.
  *
- * May include: promcb.h, and revision.h, which the build makes. A complaint is one line on standard error, "NAME: what
- * was wrong, where, and what to do". An error ends a tool with PROMCB_TOOL_FAILED, a
- * wrong option with PROMCB_TOOL_USAGE.
+ * A complaint is one line on standard error, "NAME: what was wrong, where, and what to do". An error ends a tool with
+ * PROMCB_TOOL_FAILED, a wrong option with PROMCB_TOOL_USAGE.
  */
 #ifndef PROMCB_TOOL_COMMON_H
 #define PROMCB_TOOL_COMMON_H

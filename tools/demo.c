@@ -2,7 +2,7 @@
 /*
  * demo.c: promcb-demo, a producer to look at: a few threads that make real calls, and record each with promcb.
  *
- * May include: promcb.h, atomic.h, common.h. Not installed; tools/quickstart.sh starts several of them on one segment.
+ * Not installed; tools/quickstart.sh starts several of them on one segment.
  *
  * The calls: reading files, connecting over loopback TCP to a listener of this process, which accepts, and to a port
  * that nobody listens on, which refuses, and resolving "localhost". Calls to the closed port go through a small circuit

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * export.c: promcb-export, which prints segments once or again and again, checks them, or lists which there are.
- *
- * May include: reader.h, common.h, export_body.h, export_segments.h, record_latency.h (decimal seconds),
- * segment_list.h.
- */
+/* export.c: promcb-export, which prints segments once or again and again, checks them, or lists which there are. */
 #include "common.h"
 #include "export_body.h"
 #include "export_segments.h"

@@ -2,7 +2,7 @@
 /*
  * export_body.h: what promcb-export prints, first whole in memory, then in one place: standard output or a file.
  *
- * A leaf: includes nothing of promcb. Functions that can fail return 0 or -errno.
+ * Functions that can fail return 0 or -errno.
  *
  * Invariants
  *   - Nothing is written before the body is whole.

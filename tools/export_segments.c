@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * export_segments.c: see export_segments.h.
- *
- * May include: export_segments.h, common.h.
- */
 #include "export_segments.h"
 
 #include "common.h"

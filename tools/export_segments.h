@@ -2,7 +2,7 @@
 /*
  * export_segments.h: the segments that are exported: found, opened, and snapshots of them, round by round.
  *
- * May include: segment_names.h, reader.h. Complaints go out by common.h.
+ * Complaints go out by common.h.
  */
 #ifndef PROMCB_TOOL_EXPORT_SEGMENTS_H
 #define PROMCB_TOOL_EXPORT_SEGMENTS_H

@@ -2,12 +2,12 @@
 /*
  * record.c: promcb-record, which records from scripts, cron and access logs: options, then calls.
  *
- * May include: promcb.h, lib's name.h (what is wrong with a name), common.h, record.h, record_line.h. Nothing is done
- * at start that the way at hand does not need: a call costs little more than its process.
+ * Nothing is done at start that the way at hand does not need: a call costs little more than its process.
  */
 #include "record.h"
+#include "base/name.h"
 #include "common.h"
-#include "name.h"
+#include "format/path.h"
 #include "record_line.h"
 
 #include <errno.h>

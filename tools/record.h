@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* record.h: the ways of promcb-record that fill a room of their own. May include: promcb.h, record_line.h. */
+/* record.h: the ways of promcb-record that fill a room of their own. */
 #ifndef PROMCB_TOOL_RECORD_H
 #define PROMCB_TOOL_RECORD_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record_line.h"
 
-#include "name.h"
+#include "base/name.h"
 
 #include <string.h>
 

@@ -4,8 +4,6 @@
  *
  *     COMPONENT LATENCY OUTCOME
  *
- * May include: record_latency.h, record_outcome.h, lib's name.h.
- *
  * Fields are separated by blanks (spaces, tabs), or by tabs alone where the line has just two of them. Blanks at either
  * end and one carriage return at the end of the line do not count.
  *

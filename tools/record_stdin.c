@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_stdin.c: records the lines of standard input. May include: promcb.h, lib's name.h, common.h, record.h,
- * record_line.h, record_tally.h.
+ * record_stdin.c: records the lines of standard input.
  *
  * What a read gives is recorded before the next read, so readers see it at once; only the beginning of a line without
  * its end stays in the buffer. No line stops the rest, and none is lost without a trace: it is a call, or it counts as
@@ -10,8 +9,8 @@
  * SIGTERM, SIGINT and SIGHUP end it as the end of its input does: what is in the pipe by then is recorded, and what was
  * wrong is summed up; then the signal kills it. Signals are waited for beside the input, so no handler exists.
  */
+#include "base/name.h"
 #include "common.h"
-#include "name.h"
 #include "record.h"
 #include "record_line.h"
 #include "record_tally.h"

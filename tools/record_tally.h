@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_tally.h: what is wrong with lines, counted, and told at the 1st, 10th, 100th, ...: a log whose format changed
- * must neither be silent nor fill another log. May include: common.h.
+ * record_tally.h: what is wrong with lines, counted, and told at the 1st, 10th, 100th, ...: a log whose format
+ * changed must neither be silent nor fill another log.
  */
 #ifndef PROMCB_TOOL_RECORD_TALLY_H
 #define PROMCB_TOOL_RECORD_TALLY_H

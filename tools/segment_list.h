@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * segment_list.h: the list of segments that promcb-export and promcb-admin print. May include: admin.h, reader.h,
- * common.h.
- */
+/* segment_list.h: the list of segments that promcb-export and promcb-admin print. */
 #ifndef PROMCB_TOOL_SEGMENT_LIST_H
 #define PROMCB_TOOL_SEGMENT_LIST_H
 

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * segment_names.c: see segment_names.h.
- *
- * May include: segment_names.h, reader.h.
- */
 #include "segment_names.h"
 
 #include <promcb/reader.h>

@@ -2,7 +2,7 @@
 /*
  * segment_names.h: names and glob patterns of segments to the names that there are.
  *
- * May include: reader.h. Used by whatever reads several segments at once.
+ * Used by whatever reads several segments at once.
  */
 #ifndef PROMCB_TOOL_SEGMENT_NAMES_H
 #define PROMCB_TOOL_SEGMENT_NAMES_H

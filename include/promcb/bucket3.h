@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bucket3.h: from a latency to its cell at schema 3, the default, for the record path. lib/bucket.h defines the cells.
+ * bucket3.h: from a latency to its cell at schema 3, the default, for the record path. lib/base/bucket.h defines
+ * the cells.
  *
  * A latency of up to 2^40 ns is exact as a double. Read as an integer, the double's bits count eighths of octaves in
  * their top 15 bits, and the rest tell how far into its eighth the latency lies. That would be the cell already if the

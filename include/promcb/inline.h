@@ -19,8 +19,7 @@
  * A thread looks once a second where its segments' names lead, by the stamps of its own calls, however few there are:
  * promcb_thread.fresh_ns.
  *
- * May include: atomic.h, bucket3.h, inject.h, promcb.h. Compiles as C11 and later, strict or GNU, and as C++11
- * and later.
+ * Compiles as C11 and later, strict or GNU, and as C++11 and later.
  */
 #ifndef PROMCB_INLINE_H
 #define PROMCB_INLINE_H

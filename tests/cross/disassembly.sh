@@ -5,8 +5,8 @@
 #
 # What the compiler made of the orders that the source asks for. The record path has none: on x86-64 no locked
 # instruction, no fence and no call, on aarch64 no exclusive, ordered or atomic access either. The other sides of the
-# pairs of lib/layout.h have on aarch64 the instructions that C11's orders need there: a release store is stlr, an
-# acquire load ldar (or ldapr), a compare-and-swap stlxr, casal, or the helper that chooses between the two.
+# pairs of lib/format/layout.h have on aarch64 the instructions that C11's orders need there: a release store is stlr,
+# an acquire load ldar (or ldapr), a compare-and-swap stlxr, casal, or the helper that chooses between the two.
 set -u
 cpu=$1
 objdump=$2

@@ -5,7 +5,7 @@
  *
  * Usage: storm SEGMENT COMPONENT
  */
-#include "../../lib/layout.h"
+#include "format/layout.h"
 
 #include <promcb/promcb.h>
 

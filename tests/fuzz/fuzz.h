@@ -42,7 +42,7 @@ static inline char *fuzz_string(const void *bytes, size_t length)
 	return string;
 }
 
-/* Whether bytes are valid UTF-8: written apart from lib/name.c, which is held against it. */
+/* Whether bytes are valid UTF-8: written apart from lib/base/name.c, which is held against it. */
 static inline bool fuzz_is_utf8(const uint8_t *bytes, size_t length)
 {
 	for (size_t i = 0; i < length;) {

@@ -3,7 +3,8 @@
  * fuzz_name.c: names of components, segments and formats. Components against a second judge of UTF-8; segments by what
  * a path must be. May include: name.h, reader.h, fuzz.h.
  */
-#include "name.h"
+#include "base/name.h"
+#include "format/path.h"
 
 #include "fuzz.h"
 

@@ -6,8 +6,8 @@
  */
 #include "record_line.h"
 
+#include "base/name.h"
 #include "fuzz.h"
-#include "name.h"
 
 #include <math.h>
 #include <string.h>

@@ -14,8 +14,8 @@
 #include "segment_input.h"
 #include "world.h"
 
-#include "open.h"
-#include "validate.h"
+#include "format/validate.h"
+#include "record/open.h"
 
 #include <promcb/reader.h>
 

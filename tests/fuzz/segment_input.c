@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment_input.h"
 
-#include "validate.h"
+#include "format/validate.h"
 #include "world.h"
 
 #include <promcb/promcb.h>

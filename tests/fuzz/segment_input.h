@@ -17,8 +17,8 @@
 #ifndef PROMCB_FUZZ_SEGMENT_INPUT_H
 #define PROMCB_FUZZ_SEGMENT_INPUT_H
 
+#include "format/layout.h"
 #include "fuzz.h"
-#include "layout.h"
 
 #include <sys/types.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "snapshot_check.h"
 
-#include "name.h"
+#include "base/name.h"
 
 #include <jansson.h>
 

@@ -8,7 +8,7 @@
 #define PROMCB_FUZZ_SNAPSHOT_CHECK_H
 
 #include "fuzz.h"
-#include "snapshot.h"
+#include "model/snapshot.h"
 
 /* The invariants of snapshot.h, and what follows from them for summaries. with_recent: as the snapshot was taken. */
 void fuzz_check_snapshot(const struct promcb_snapshot *snapshot, bool with_recent);

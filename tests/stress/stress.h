@@ -11,8 +11,8 @@
 #include <promcb/promcb.h>
 #include <promcb/reader.h>
 
-#include "../../lib/bucket.h"
-#include "../../lib/snapshot.h"
+#include "base/bucket.h"
+#include "model/snapshot.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -8,7 +8,7 @@
  */
 #include "stress.h"
 
-#include "recorder.h"
+#include "record/recorder.h"
 
 #include <sched.h>
 

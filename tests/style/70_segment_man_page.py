@@ -23,7 +23,7 @@ ROOT = os.environ.get("PROMCB_SOURCE") or os.path.join(os.path.dirname(os.path.a
 os.chdir(ROOT)
 BUILD = os.environ.get("PROMCB_BUILD", "build")
 CC = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Iinclude", "-Ilib"]
-PAGE = "lib/promcb-segment.5"
+PAGE = "lib/man/promcb-segment.5"
 SEVEN = ("max_bytes", "page_bytes", "schema", "lanes", "components", "recent_samples", "window_ns")
 failures = []
 
@@ -160,7 +160,7 @@ MASKS = (
 
 
 def check_headers(page, directory):
-    layout, inline = read("lib/layout.h"), read("include/promcb/inline.h")
+    layout, inline = read("lib/format/layout.h"), read("include/promcb/inline.h")
     structs = {name: fields_of(layout, name) for name in re.findall(r"^struct (promcb_\w+) \{", layout, re.M)}
     structs["promcb_block"] = fields_of(inline, "promcb_block")
     required = set(re.findall(r"^(?:#define |\t)(PROMCB_\w+) ", layout, re.M))
@@ -170,7 +170,7 @@ def check_headers(page, directory):
         failures.append(f"{name} is in layout.h, and not in the page")
     check("\nPROMCB_ABI\t" in page_text and "_overflow" in page_text, "no ABI word, or no reserved component")
 
-    out = ['#include "layout.h"', '#include "bucket.h"', "#include <stdio.h>",
+    out = ['#include "format/layout.h"', '#include "base/bucket.h"', "#include <stdio.h>",
            "static uint64_t mask_of_transitions(unsigned state)", "{", "\tuint64_t mask = 0;",
            "\tfor (int bit = 0; bit < 64; bit++)",
            "\t\tmask |= (uint64_t)(promcb_state_transitions((uint64_t)1 << bit, state) != 0) << bit;",
@@ -195,7 +195,7 @@ def check_headers(page, directory):
     for schema in (3, 4, 5):
         tell(f"schema.{schema}.cells", f"promcb_bucket_cells({schema})")
         tell(f"schema.{schema}.first", f"promcb_bucket_first({schema})")
-    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/bucket.c")
+    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/base/bucket.c")
 
     check_structs(page, truth, structs)
     for name, value in page.constants.items():
@@ -232,7 +232,7 @@ OPTIONS = (
 
 def check_arithmetic(page, directory):
     names = list(page.structs["promcb_geometry"])
-    out = ['#include "validate.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
+    out = ['#include "format/validate.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
     cases = [(options, size) for options in OPTIONS for size in (4096, 2 << 20)]
     for number, (options, size) in enumerate(cases):
         more = ", .max_bytes = (uint64_t)16 << 30" if size > 4096 else ""
@@ -244,7 +244,7 @@ def check_arithmetic(page, directory):
             out.append(f'\tprintf("{number}.ring{n} %llu\\n", (unsigned long long)promcb_ring_off(&g, {n}));')
     source = "\n".join(out + ["\treturn 0;", "}", ""])
     # The later of two initialisers is to win.
-    truth = run_c(directory, source, "-Wno-override-init", "lib/validate.c", "lib/bucket.c", "lib/message.c")
+    truth = run_c(directory, source, "-Wno-override-init", "lib/format/validate.c", "lib/base/bucket.c", "lib/base/message.c")
     for number, (options, size) in enumerate(cases):
         seven = {name: truth[f"{number}.{name}"] for name in SEVEN}
         computed = page.geometry(seven)
@@ -490,14 +490,14 @@ def check_segment(page, directory):
 
 def check_formatting():
     exported = re.findall(r"^\t(promcb_\w+);", read("lib/promcb.map"), re.M)
-    overview = read("lib/promcb.3").replace("\\-", "-")
+    overview = read("lib/man/promcb.3").replace("\\-", "-")
     for name in exported:
-        check(re.search(r"\b%s\b" % name, overview), f"lib/promcb.3 does not tell of {name}()")
+        check(re.search(r"\b%s\b" % name, overview), f"lib/man/promcb.3 does not tell of {name}()")
     for name in sorted(set(re.findall(r"\b(promcb_\w+)\(\)", overview)) - set(exported)):
         check(any(re.search(r"\b%s\(" % name, read(header)) for header in glob.glob("include/promcb/*.h")),
-              f"lib/promcb.3 tells of {name}(), which there is not")
+              f"lib/man/promcb.3 tells of {name}(), which there is not")
     if shutil.which("groff"):
-        for path in (PAGE, "lib/promcb.3"):
+        for path in (PAGE, "lib/man/promcb.3"):
             # With tbl where the first line asks for it, as man does.
             preprocess = ["-t"] if read(path).startswith("'\\\" t") else []
             done = subprocess.run(["groff", *preprocess, "-man", "-ww", "-Tutf8", "-z", path], capture_output=True,

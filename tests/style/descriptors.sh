@@ -10,10 +10,10 @@ makers='open|openat|openat2|creat|fopen|freopen|fdopen|opendir|tmpfile|mkstemp|m
 makers+='|dup|dup2|dup3|pipe|pipe2|socket|socketpair|accept|accept4|eventfd|signalfd|timerfd_create'
 makers+='|epoll_create1?|inotify_init1?'
 makers+='|pidfd_open|userfaultfd|popen|scandir|glob|ftw|nftw'
-found=$(grep -nE "(^|[^A-Za-z0-9_])($makers)\(|F_DUPFD" lib/*.[ch] include/promcb/*.h |
-  grep -vE '^lib/descriptor\.c:|:[0-9]+:\s*(/?\*|//)')
+found=$(grep -nE "(^|[^A-Za-z0-9_])($makers)\(|F_DUPFD" lib/*/*.[ch] include/promcb/*.h |
+  grep -vE '^lib/base/descriptor\.c:|:[0-9]+:\s*(/?\*|//)')
 if [ -n "$found" ]; then
-  echo "use promcb_descriptor_open() of lib/descriptor.h:"
+  echo "use promcb_descriptor_open() of lib/base/descriptor.h:"
   echo "$found"
   failed=1
 fi

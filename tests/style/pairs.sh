@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# An ordering access has two sides. Each carries the pair's tag, and the pair is explained once: in lib/layout.h if it
-# is of the segment, in the header comment of its room if it stays inside of one process.
+# An ordering access has two sides. Each carries the pair's tag, and the pair is explained once: in lib/format/layout.h
+# if it is of the segment, in the header comment of its room if it stays inside of one process.
 set -u
 cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
 exec awk '
@@ -46,4 +46,4 @@ END {
     if (!(tag in sides)) { print "[" tag "] is explained in " explained[tag] " and stands nowhere"; failed = 1 }
   if (untagged) { print untagged " of " ordering " ordering accesses carry no tag"; failed = 1 }
   exit failed
-}' lib/*.[ch] include/promcb/inline.h
+}' lib/*/*.[ch] include/promcb/inline.h

@@ -32,7 +32,7 @@ for header in ("promcb.h", "inline.h", "reader.h", "admin.h"):
     # A second declaration of a symbol, as C++ has one, is no function of its own.
     declared |= {words(prototype) for prototype in found if "__asm__" not in prototype}
 
-page = read("lib/promcb.3")
+page = read("lib/man/promcb.3")
 synopsis = page[page.index(".SH SYNOPSIS"):page.index(".SH DESCRIPTION")]
 shown = set()
 for paragraph in synopsis.split(".HP 4\n")[1:]:
@@ -43,7 +43,7 @@ for paragraph in synopsis.split(".HP 4\n")[1:]:
     shown.add(words(text.replace("\\-", "-").rstrip(";")))
 
 for prototype in sorted(declared - shown):
-    print("lib/promcb.3 lacks", prototype)
+    print("lib/man/promcb.3 lacks", prototype)
 for prototype in sorted(shown - declared):
-    print("lib/promcb.3 has what no header declares:", prototype)
+    print("lib/man/promcb.3 has what no header declares:", prototype)
 sys.exit(declared != shown)

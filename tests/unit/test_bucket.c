@@ -4,7 +4,7 @@
  *
  * The reference is a binary search over those boundaries. It shares no table and no arithmetic with what it judges.
  */
-#include "bucket.h"
+#include "base/bucket.h"
 #include "bucket_boundaries.h"
 
 #include <criterion/criterion.h>

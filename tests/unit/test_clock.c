@@ -5,7 +5,7 @@
  * Comparisons take CLOCK_MONOTONIC before and after, so that being scheduled away in between widens what is allowed.
  * Criterion runs each test in a process of its own: each begins with a fresh time base.
  */
-#include "clock.c"
+#include "base/clock.c"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

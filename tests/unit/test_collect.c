@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a snapshot says of its sums is true of them: calls, and which octaves hold nothing. */
 #include "fixture.h"
-#include "layout.h"
-#include "snapshot.h"
+#include "format/layout.h"
+#include "model/snapshot.h"
 
 #include <inttypes.h>
 

@@ -3,11 +3,11 @@
  * Descriptors of the library are never 0, 1 or 2, and nothing can be written through one: what a daemon prints that
  * has closed them, or writes to a number that was closed behind its back, hits no segment.
  */
-#include "descriptor.h"
+#include "base/descriptor.h"
 
 #include "fixture.h"
 
-#include "layout.h"
+#include "format/layout.h"
 
 #include <pthread.h>
 #include <stdarg.h>

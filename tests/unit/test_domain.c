@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* By which clock a stamp was made: told by what is known of the boot, and of the file, and else by the clocks. */
-#include "domain.h"
+#include "base/domain.h"
 
 #include "fixture.h"
 
-#include "layout.h"
+#include "format/layout.h"
 
 #include <math.h>
 #include <sys/wait.h>

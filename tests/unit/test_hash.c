@@ -23,7 +23,7 @@
  *         rounds(3)
  *         return v[0] ^ v[1] ^ v[2] ^ v[3]
  */
-#include "hash.h"
+#include "base/hash.h"
 
 #include <criterion/criterion.h>
 

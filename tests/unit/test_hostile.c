@@ -5,8 +5,8 @@
  */
 #include "fixture.h"
 
-#include "layout.h"
-#include "snapshot.h"
+#include "format/layout.h"
+#include "model/snapshot.h"
 
 #include <math.h>
 #include <pthread.h>

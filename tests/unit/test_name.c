@@ -3,7 +3,8 @@
  * What a segment and a component may be called. Names are held against a second decoder, which is written the other way
  * round: it computes a code point and asks whether it is one, and whether it could have been written shorter.
  */
-#include "name.h"
+#include "base/name.h"
+#include "format/path.h"
 
 #include <criterion/criterion.h>
 

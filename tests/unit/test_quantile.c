@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The digest of rings equals that of a naive twin, which sorts everything, whatever the rings hold. */
-#include "quantile.h"
+#include "read/quantile.h"
 
 #include "collected.h"
 

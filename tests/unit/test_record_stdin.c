@@ -3,7 +3,7 @@
  * test_record_stdin.c: the line parser of "promcb-record --stdin", and what it is made of. Values are checked against
  * integers that were never text with a point in it, so nothing here depends on a floating-point conversion.
  */
-#include "name.h"
+#include "base/name.h"
 #include "record_line.h"
 
 #include <criterion/criterion.h>

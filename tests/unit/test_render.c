@@ -5,9 +5,9 @@
  * PROMCB_GOLDEN_DIR is where the golden files are; with PROMCB_GOLDEN_UPDATE set they are written anew instead of
  * compared.
  */
-#include "render.h"
+#include "render/render.h"
 
-#include "bucket.h"
+#include "base/bucket.h"
 #include "collected.h"
 
 #include <criterion/criterion.h>

@@ -2,7 +2,7 @@
 /* Segments that are missing, foreign, corrupt, full or forbidden: each with its error and a message that helps. */
 #include "fixture.h"
 
-#include "../../lib/layout.h"
+#include "format/layout.h"
 
 #include <pthread.h>
 #include <signal.h>

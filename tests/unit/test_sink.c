@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sink hands on what it was given, once and in order, or an error that sticks; numbers read back as themselves. */
-#include "sink.h"
+#include "render/sink.h"
 
 #include "collected.h"
 

@@ -4,7 +4,7 @@
  */
 #include "fixture.h"
 
-#include "layout.h"
+#include "format/layout.h"
 
 #include <pthread.h>
 #include <sys/vfs.h>

@@ -14,8 +14,8 @@
  */
 #include "../stress/stress.h"
 
-#include "../../lib/domain.h"
-#include "../../lib/layout.h"
+#include "base/domain.h"
+#include "format/layout.h"
 
 #include <fcntl.h>
 #include <stddef.h>

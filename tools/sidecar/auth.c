@@ -2,8 +2,6 @@
 /*
  * auth.c: Authorization headers, bcrypt, and remembered verdicts.
  *
- * May include: auth.h, web_config_file.h.
- *
  * Invariants: in each lane at most one thread is in bcrypt, and at most lane_waiters wait for that; no password is in
  * memory that is given back, but for what libraries keep on their stacks.
  */

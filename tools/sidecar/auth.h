@@ -2,8 +2,6 @@
 /*
  * auth.h: whether a name and a password are those of a user, by bcrypt, without letting strangers have the processors.
  *
- * May include: web_config_file.h for users.
- *
  * A password costs bcrypt as long as its hash says: 70 ms at a cost of 10, twice that for each step. So verdicts are
  * remembered: SIDECAR_AUTH_KEPT that granted and as many that denied, apart, so that a flood of wrong passwords cannot
  * push a right one out. They are remembered under a keyed hash of name, password and bcrypt hash, never as they came.

@@ -2,8 +2,6 @@
 /*
  * bodies.c: snapshots of all segments, published with what is rendered from them.
  *
- * May include: bodies.h, body.h, parts.h, segments.h.
- *
  * A take is one round of snapshots and the bodies made from them, each when it is first asked for. The newest take is
  * published by one pointer; one that is young enough is served again. Invariants: a published take never changes but
  * for body slots that go from NULL to a body, once; a take is freed a grace period after it was replaced; a body when

@@ -2,8 +2,6 @@
 /*
  * bodies.h: what is served: the attached segments, their snapshots and the bodies rendered from them.
  *
- * May include: reader.h.
- *
  * Scrapes wait neither for each other nor for an attach: attached segments and rendered bodies are published by one
  * pointer each and retired after a grace period (userspace RCU). A body that is younger than share_ns is served again
  * instead of taking a snapshot, so that a crowd of scrapes costs producers no more than about 1 / share_ns snapshots a

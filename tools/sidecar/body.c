@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * body.c: see body.h.
- *
- * May include: body.h, gzip.h.
- */
 #include "body.h"
 
 #include "gzip.h"

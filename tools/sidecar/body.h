@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * body.h: bytes to serve, counted by those who hold them. Made once, never changed.
- *
- * May include: bodies.h.
- */
+/* body.h: bytes to serve, counted by those who hold them. Made once, never changed. */
 #ifndef PROMCB_SIDECAR_BODY_H
 #define PROMCB_SIDECAR_BODY_H
 

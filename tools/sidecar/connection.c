@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * connection.c: see connection.h.
- *
- * May include: connection.h, http_body.h, log.h, stream.h.
- */
 #include "connection.h"
 
 #include "http_body.h"

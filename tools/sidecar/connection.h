@@ -2,7 +2,7 @@
 /*
  * connection.h: one client: its handshake, its requests, one after the other, and the answers to them.
  *
- * May include: http_head.h, http_answer.h, web_config.h. Knows nothing of what is served, nor of time.
+ * Knows nothing of what is served, nor of time.
  *
  * Invariants: to each request one answer, whole, with one head, or the connection ends; after a request that was
  * refused, or whose body was not read, nothing more is read as one; a connection without a request has no buffer.

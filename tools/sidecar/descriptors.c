@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * descriptors.c: see descriptors.h.
- *
- * May include: descriptors.h, log.h.
- */
 #include "descriptors.h"
 
 #include "log.h"

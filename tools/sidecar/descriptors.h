@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * descriptors.h: how many connections the limit of open files allows.
- *
- * May include: log.h.
- */
+/* descriptors.h: how many connections the limit of open files allows. */
 #ifndef PROMCB_SIDECAR_DESCRIPTORS_H
 #define PROMCB_SIDECAR_DESCRIPTORS_H
 

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * files.c: see files.h.
- *
- * May include: files.h.
- */
 #include "files.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * files.h: files that are read again when they change: their stamps, and their bytes.
  *
- * A leaf.
+ *
  */
 #ifndef PROMCB_SIDECAR_FILES_H
 #define PROMCB_SIDECAR_FILES_H

@@ -2,8 +2,6 @@
 /*
  * gzip.c: zlib's deflate behind one call.
  *
- * May include: gzip.h.
- *
  * zlib counts what it is given and what it has left in 32 bits, so that bodies of 4 GiB and more go in pieces.
  */
 #include "gzip.h"

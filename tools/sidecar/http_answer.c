@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http_answer.c: see http_answer.h.
- *
- * May include: http_answer.h.
- */
 #include "http_answer.h"
 
 #include <stdarg.h>

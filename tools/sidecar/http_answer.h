@@ -2,7 +2,7 @@
 /*
  * http_answer.h: an answer: a status, headers, and a body that is there as a whole.
  *
- * A leaf. Without memory it is marked as failed, and never sent in parts.
+ * Without memory it is marked as failed, and never sent in parts.
  */
 #ifndef PROMCB_SIDECAR_HTTP_ANSWER_H
 #define PROMCB_SIDECAR_HTTP_ANSWER_H

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http_body.c: see http_body.h.
- *
- * May include: http_body.h.
- */
 #include "http_body.h"
 
 void sidecar_body_begin(struct sidecar_body_end *body, bool is_chunked, uint64_t length)

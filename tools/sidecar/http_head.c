@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * http_head.c: see http_head.h.
- *
- * May include: http_head.h.
- */
 #include "http_head.h"
 
 #include <string.h>

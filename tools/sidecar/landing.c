@@ -2,8 +2,6 @@
 /*
  * landing.c: segments and their components as a table, with links to what else is served.
  *
- * May include: landing.h.
- *
  * Whatever stands in a segment is escaped, and the page takes neither scripts nor anything from elsewhere. What needs a
  * look comes first: segments that cannot be read, then components whose breaker is not closed or whose calls fail.
  */

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * landing.h: the page for a person.
- *
- * May include: bodies.h.
- */
+/* landing.h: the page for a person. */
 #ifndef PROMCB_SIDECAR_LANDING_H
 #define PROMCB_SIDECAR_LANDING_H
 

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * listen.c: see listen.h.
- *
- * May include: listen.h.
- */
 #include "listen.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * listen.h: addresses to listening sockets.
  *
- * A leaf.
+ *
  */
 #ifndef PROMCB_SIDECAR_LISTEN_H
 #define PROMCB_SIDECAR_LISTEN_H

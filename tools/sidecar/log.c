@@ -2,8 +2,6 @@
 /*
  * log.c: logfmt lines.
  *
- * May include: log.h.
- *
  * A line is at most PIPE_BUF bytes: a pipe that can be written to takes all of it at once. What nobody reads is not
  * waited for, by a descriptor of our own that does not block, or, where there can be none, by looking first.
  */

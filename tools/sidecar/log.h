@@ -2,7 +2,7 @@
 /*
  * log.h: lines in logfmt on standard error: time, level, message, and a few key-value pairs.
  *
- * A leaf. Thread-safe: a line is one write. Never blocks: a line that the reader of a pipe, a socket or a terminal has
+ * Thread-safe: a line is one write. Never blocks: a line that the reader of a pipe, a socket or a terminal has
  * no room for is left out, and the next one that finds room says how many were: lines_lost=N.
  */
 #ifndef PROMCB_SIDECAR_LOG_H

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * main.c: promcb-sidecar: from the command line to a running server, and back.
- *
- * May include: options.h, listen.h, server.h, routes.h, privileges.h, web_config.h, common.h.
- */
+/* main.c: promcb-sidecar: from the command line to a running server, and back. */
 #include "common.h"
 #include "options.h"
 #include "privileges.h"

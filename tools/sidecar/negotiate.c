@@ -2,8 +2,6 @@
 /*
  * negotiate.c: Accept, Accept-Encoding and the scrape's timeout, each read once from left to right, in place.
  *
- * May include: negotiate.h.
- *
  * A header is a list of elements, each a name and parameters: "name; key=value; q=0.5, name". Invariants:
  *   weights are whole thousandths, 0 to 1000; 0 is a refusal, and so is a weight that is no number: whoever sends it
  *     gets what everybody can read;

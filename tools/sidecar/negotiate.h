@@ -3,7 +3,7 @@
  * negotiate.h: what a scraper asks for: the format by its Accept header, compression by its Accept-Encoding, and how
  * long it waits.
  *
- * Pure. May include: reader.h for the formats' names.
+ * Pure.
  */
 #ifndef PROMCB_SIDECAR_NEGOTIATE_H
 #define PROMCB_SIDECAR_NEGOTIATE_H

@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * options.c: see options.h.
- *
- * May include: options.h, common.h, segment_names.h.
- */
 #include "options.h"
 
 #include "common.h"

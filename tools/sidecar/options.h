@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * options.h: the command line of promcb-sidecar, in the names of Prometheus' exporter toolkit.
- *
- * May include: bodies.h, common.h, log.h.
- */
+/* options.h: the command line of promcb-sidecar, in the names of Prometheus' exporter toolkit. */
 #ifndef PROMCB_SIDECAR_OPTIONS_H
 #define PROMCB_SIDECAR_OPTIONS_H
 

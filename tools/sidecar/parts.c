@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * parts.c: see parts.h.
- *
- * May include: parts.h.
- */
 #include "parts.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 /*
  * parts.h: a snapshot of each of several segments, within the time that a scrape has.
  *
- * May include: segments.h. Used by bodies.c alone.
+ * Used by bodies.c alone.
  *
  * One segment's trouble is that segment's: each has an equal share of the time that is left, and what one does not use
  * is for those after it. Where there are so many that a share is little, those that it was not enough for have another.

@@ -2,8 +2,6 @@
 /*
  * privileges.c: see privileges.h.
  *
- * May include: privileges.h.
- *
  * The protocol of sd_notify(3) is one datagram; the library that speaks it would take more memory than all else here.
  */
 #include "privileges.h"

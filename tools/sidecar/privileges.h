@@ -2,7 +2,7 @@
 /*
  * privileges.h: what the process may do, and what systemd is told.
  *
- * A leaf.
+ *
  */
 #ifndef PROMCB_SIDECAR_PRIVILEGES_H
 #define PROMCB_SIDECAR_PRIVILEGES_H

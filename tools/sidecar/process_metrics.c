@@ -2,8 +2,6 @@
 /*
  * process_metrics.c: see process_metrics.h. Source of names and meanings: Prometheus' "Writing client libraries"; of
  * the numbers: proc(5).
- *
- * May include: process_metrics.h.
  */
 #include "process_metrics.h"
 

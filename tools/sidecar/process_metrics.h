@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * process_metrics.h: the families that Prometheus' client libraries tell of their process.
- *
- * May include: reader.h.
- */
+/* process_metrics.h: the families that Prometheus' client libraries tell of their process. */
 #ifndef PROMCB_SIDECAR_PROCESS_METRICS_H
 #define PROMCB_SIDECAR_PROCESS_METRICS_H
 

@@ -2,8 +2,6 @@
 /*
  * routes.c: see routes.h.
  *
- * May include: routes.h, landing.h, negotiate.h, process_metrics.h, atomic.h.
- *
  * An answer is whole or it is no 200: every body is made before its status is said, and sent with its length.
  */
 #include "routes.h"

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * routes.h: requests to answers.
- *
- * May include: bodies.h, connection.h, options.h.
- */
+/* routes.h: requests to answers. */
 #ifndef PROMCB_SIDECAR_ROUTES_H
 #define PROMCB_SIDECAR_ROUTES_H
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * segments.c: names and patterns to segments, and readers attached to them.
- *
- * May include: segments.h, segment_names.h, log.h.
- */
+/* segments.c: names and patterns to segments, and readers attached to them. */
 #include "segments.h"
 
 #include "log.h"

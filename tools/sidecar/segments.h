@@ -2,7 +2,7 @@
 /*
  * segments.h: which segments are served, and readers attached to them.
  *
- * May include: segment_names.h, reader.h, log.h. Used by bodies.c alone.
+ * Used by bodies.c alone.
  *
  * Whoever takes a snapshot attaches where that is needed, with a reader of its own: nobody waits for anybody, and a
  * segment that is created, recreated or mended is seen by the very next scrape. Readers that are not in use wait in

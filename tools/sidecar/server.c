@@ -2,8 +2,6 @@
 /*
  * server.c: see server.h.
  *
- * May include: server.h, auth.h, descriptors.h, log.h, atomic.h.
- *
  * One thread accepts, and looks after deadlines; the others work, each on whatever connection can go on: epoll(7) tells
  * one of them, and no other until it has said what to wait for next. So a connection is one thread's at a time, without
  * a lock, and a thread that takes long is in no other connection's way. Connections are known by their descriptor: it

@@ -2,7 +2,7 @@
 /*
  * server.h: connections: accepted here, served by a few threads, and closed when they take too long.
  *
- * May include: connection.h, listen.h, web_config.h. Knows nothing of what is served.
+ * Knows nothing of what is served.
  *
  * A client that sends a byte a second is busy all the time; so every connection has a deadline here: for its first
  * request, for the answer to be taken, and for the next request. When there are too many, the one that was useful

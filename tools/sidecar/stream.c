@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * stream.c: see stream.h.
- *
- * May include: stream.h.
- */
 #include "stream.h"
 
 #include <errno.h>

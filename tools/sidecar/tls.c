@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * tls.c: PEM files to GnuTLS' objects, and clients' certificates against them.
- *
- * May include: tls.h, tls_priority.h, web_config_file.h.
- */
+/* tls.c: PEM files to GnuTLS' objects, and clients' certificates against them. */
 #include "tls.h"
 
 #include "tls_priority.h"

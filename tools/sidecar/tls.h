@@ -2,8 +2,6 @@
 /*
  * tls.h: a server's certificate, its key, whom it trusts, and what it offers: loaded once, then only read.
  *
- * May include: web_config_file.h.
- *
  * Sessions have copies of certificate and key, so that those here may go while connections go on.
  */
 #ifndef PROMCB_SIDECAR_TLS_H

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * tls_priority.c: a priority string, and the proof that it allows what was asked for and nothing else.
- *
- * May include: tls_priority.h.
- */
+/* tls_priority.c: a priority string, and the proof that it allows what was asked for and nothing else. */
 #include "tls_priority.h"
 
 #include <errno.h>

@@ -2,8 +2,6 @@
 /*
  * web_config.c: the rules in force, and the files that they come from.
  *
- * May include: web_config.h, web_config_file.h, tls.h, auth.h, files.h, http_answer.h, log.h.
- *
  * Rules never change: new files give new rules, and whoever is using the old ones keeps them until done. Each request
  * looks at the files' stamps, which costs a stat(2) for each; one thread at a time reads them again, and the others go
  * on with what there is. Invariants:

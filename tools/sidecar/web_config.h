@@ -3,7 +3,7 @@
  * web_config.h: the web configuration file of Prometheus' exporters: TLS, client certificates, basic authentication,
  * response headers, a limit of requests; read again when it changes.
  *
- * May include: log.h, http_answer.h. The format is that of prometheus/exporter-toolkit (its docs/web-configuration.md).
+ * The format is that of prometheus/exporter-toolkit (its docs/web-configuration.md).
  *
  * A configuration that cannot be read at the start is an error. One that goes bad later is reported once per change,
  * and the last good one stays in force: a typing error neither opens the door nor takes the service down.

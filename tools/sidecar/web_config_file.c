@@ -2,8 +2,6 @@
 /*
  * web_config_file.c: YAML, event by event, into settings.
  *
- * May include: web_config_file.h, web_config_reading.h, web_config_yaml.h, tls_priority.h.
- *
  * The shape is known, three levels deep, so that nothing is built of what is not: the first event out of place ends the
  * reading. No sentence repeats a hash.
  */

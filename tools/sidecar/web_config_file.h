@@ -2,8 +2,6 @@
 /*
  * web_config_file.h: what a web configuration file says, checked as far as the file alone can be.
  *
- * May include: tls_priority.h for what versions, cipher suites and curves are called.
- *
  * Pure but for the memory: a text goes in, settings or a sentence come out. Invariants of settings:
  *   has_tls = there is a certificate and a key; without it, nothing was said of them, nor of clients' certificates;
  *   every hash is a whole bcrypt hash; every header is one that may be set, and holds no control bytes.

@@ -2,8 +2,6 @@
 /*
  * web_config_http.c: what a web configuration file says of HTTP: headers, users, and how many requests.
  *
- * May include: web_config_reading.h, web_config_file.h, web_config_yaml.h.
- *
  * No sentence repeats a hash.
  */
 #include "web_config_reading.h"

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * web_config_reading.h: what the readers of a web configuration's sections share.
- *
- * May include: web_config_file.h, web_config_yaml.h.
- */
+/* web_config_reading.h: what the readers of a web configuration's sections share. */
 #ifndef PROMCB_SIDECAR_WEB_CONFIG_READING_H
 #define PROMCB_SIDECAR_WEB_CONFIG_READING_H
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * web_config_yaml.c: libyaml's events, with sentences in place of error codes, and aliases written out.
- *
- * May include: web_config_yaml.h.
- */
+/* web_config_yaml.c: libyaml's events, with sentences in place of error codes, and aliases written out. */
 #include "web_config_yaml.h"
 
 #include <errno.h>

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * web_settings.c: settings once they are read: where their files are, and their end.
- *
- * May include: web_config_file.h.
- */
+/* web_settings.c: settings once they are read: where their files are, and their end. */
 #include "web_config_file.h"
 
 #include <errno.h>

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/name.h"
+
+#include <promcb/promcb.h>
+
+#include <string.h>
+
+/* Length of the UTF-8 sequence at text, 0 if it is none. The table of RFC 3629, section 4. */
+static size_t sequence_length(const unsigned char *text, size_t left)
+{
+	unsigned char first = text[0], low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (first < 0x80)
+		return 1;
+	if (first >= 0xc2 && first <= 0xdf) {
+		length = 2;
+	} else if (first >= 0xe0 && first <= 0xef) {
+		length = 3;
+		low = first == 0xe0 ? 0xa0 : 0x80;
+		high = first == 0xed ? 0x9f : 0xbf;
+	} else if (first >= 0xf0 && first <= 0xf4) {
+		length = 4;
+		low = first == 0xf0 ? 0x90 : 0x80;
+		high = first == 0xf4 ? 0x8f : 0xbf;
+	} else {
+		return 0;
+	}
+	if (left < length || text[1] < low || text[1] > high)
+		return 0;
+	for (size_t i = 2; i < length; i++)
+		if (text[i] < 0x80 || text[i] > 0xbf)
+			return 0;
+	return length;
+}
+
+bool promcb_name_is_utf8(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length;) {
+		size_t step = sequence_length((const unsigned char *)text + i, length - i);
+
+		if (step == 0)
+			return false;
+		i += step;
+	}
+	return true;
+}
+
+const char *promcb_name_fault(const char *name, size_t length)
+{
+	const unsigned char *text = (const unsigned char *)name;
+
+	if (length == 0)
+		return "a component name may not be empty";
+	if (length > PROMCB_NAME_MAX)
+		return "a component name has at most 127 bytes";
+	for (size_t i = 0; i < length;) {
+		size_t step = sequence_length(text + i, length - i);
+
+		if (step == 0)
+			return "a component name must be UTF-8";
+		if (text[i] < 0x20 || text[i] == 0x7f)
+			return "a component name may not hold control bytes";
+		i += step;
+	}
+	return NULL;
+}
+
+/* Length of what is trimmed at the text's beginning, or at its end; 0: nothing is. */
+static size_t trimmed_length(const char *text, size_t length, bool at_end)
+{
+	static const char *const trimmed[] = {" ",        "\t",           "\r",           "\n",
+					      "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x8b"};
+
+	unsigned char edge = length ? (unsigned char)text[at_end ? length - 1 : 0] : 'x';
+
+	if (edge > ' ' && edge < 0x80)
+		return 0;
+	for (size_t i = 0; i < sizeof(trimmed) / sizeof(trimmed[0]); i++) {
+		size_t bytes = strlen(trimmed[i]);
+
+		if (length >= bytes && memcmp(at_end ? text + length - bytes : text, trimmed[i], bytes) == 0)
+			return bytes;
+	}
+	return 0;
+}
+
+void promcb_name_trim(const char **name, size_t *length)
+{
+	size_t bytes;
+
+	while ((bytes = trimmed_length(*name, *length, true)))
+		*length -= bytes;
+	while ((bytes = trimmed_length(*name, *length, false))) {
+		*name += bytes;
+		*length -= bytes;
+	}
+}
+
+bool promcb_name_contains(const char *name, const char *text)
+{
+	size_t length = strlen(text);
+
+	promcb_name_trim(&text, &length);
+	return memmem(name, strlen(name), text, length) != NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* name.h: what a component may be called. Pure. */
+#ifndef PROMCB_NAME_H
+#define PROMCB_NAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Whether bytes make a component name: 1 to PROMCB_NAME_MAX bytes of UTF-8 (RFC 3629: no surrogates, no overlong
+ * forms, up to U+10FFFF), no byte below 0x20 and no 0x7f. Returns NULL, or what is wrong as a phrase.
+ */
+const char *promcb_name_fault(const char *name, size_t length);
+
+/*
+ * Takes off a name's ends what nobody sees there and no two programs treat alike: blanks (space, tab, carriage return,
+ * line feed, U+00A0, U+3000), the byte order mark and the zero-width space. The library does so with every name that it
+ * is given, the tools with every text that a name is compared with.
+ */
+void promcb_name_trim(const char **name, size_t *length);
+
+/* Whether a name contains a text, trimmed likewise: what --match and ?q= ask. */
+bool promcb_name_contains(const char *name, const char *text);
+
+/* Whether bytes are UTF-8 in that sense. */
+bool promcb_name_is_utf8(const char *text, size_t length);
+
+#endif

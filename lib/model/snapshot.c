@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/snapshot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE_BYTES = 2 << 20 };
+
+uint64_t *promcb_snapshot_cells(size_t count)
+{
+	uint64_t *cells = calloc(count, sizeof(*cells));
+	uintptr_t begin = ((uintptr_t)cells + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+	uintptr_t end = (uintptr_t)(cells + count) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+
+	/* Advice, no more: where the kernel has no such pages, everything is as it was. */
+	if (cells && begin < end)
+		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+	return cells;
+}
+
+void promcb_snapshot_free(struct promcb_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	free(snapshot->components);
+	free(snapshot->cell_memory);
+	free(snapshot);
+}
+
+size_t promcb_snapshot_count(const struct promcb_snapshot *snapshot)
+{
+	return snapshot->count;
+}
+
+void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out)
+{
+	*out = snapshot->info;
+}
+
+static double seconds(double nanoseconds)
+{
+	return nanoseconds / 1e9;
+}
+
+static double percent(uint64_t part, uint64_t whole, double without)
+{
+	return whole ? 100.0 * (double)part / (double)whole : without;
+}
+
+int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index, struct promcb_summary *out)
+{
+	if (index >= snapshot->count)
+		return -ENOENT;
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+	const struct promcb_recent *recent = &c->recent;
+	const struct promcb_latency_sum sum = promcb_latency_sum(c);
+	uint64_t calls = c->calls[0] + c->calls[1];
+
+	*out = (struct promcb_summary){
+		.name = c->name,
+		.total_calls = calls,
+		.successful_calls = c->calls[0],
+		.failed_calls = c->calls[1],
+		.unmeasured_calls = c->unmeasured[0] + c->unmeasured[1],
+		.success_rate = percent(c->calls[0], calls, 0),
+		.failure_rate = percent(c->calls[1], calls, 0),
+		.latency_sum = promcb_seconds_double(sum.seconds, sum.nanoseconds),
+		.avg_latency = recent->measured ? seconds(recent->average_ns) : NAN,
+		.min_latency = recent->measured ? seconds(recent->minimum_ns) : NAN,
+		.max_latency = recent->measured ? seconds(recent->maximum_ns) : NAN,
+		.p50 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P50]) : NAN,
+		.p90 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P90]) : NAN,
+		.p95 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P95]) : NAN,
+		.p99 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P99]) : NAN,
+		.p999 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P999]) : NAN,
+		.recent_calls = recent->calls,
+		.recent_failure_rate = percent(recent->failures, recent->calls, NAN),
+		.state = (enum promcb_state)c->state,
+		.last_state_change = c->last_state_change_ns ? promcb_ns_double(c->last_state_change_ns) : NAN,
+		.last_failure_time = c->last_failure_ns ? promcb_ns_double(c->last_failure_ns) : NAN,
+	};
+	memcpy(out->transitions, c->transitions, sizeof(out->transitions));
+	memcpy(out->log_entries, c->log_entries, sizeof(out->log_entries));
+	return 0;
+}
+
+int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out)
+{
+	size_t low = 0, high = snapshot->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(snapshot->components[middle].name, name);
+
+		if (order == 0)
+			return promcb_snapshot_summary(snapshot, middle, out);
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -ENOENT;
+}

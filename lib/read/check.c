@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c: every invariant of the format that can be seen from outside, for operators and tests.
+ *
+ * A snapshot refuses what it cannot count; this goes on to what it need not look at: chunks, claims, rings, counters.
+ */
+#include "read/check.h"
+
+#include "read/image.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* One fault can show in each of a million blocks: what is told suffices to see its kind, and all is counted. */
+enum { TOLD_MAX = 20 };
+
+struct findings {
+	void (*report)(void *context, const char *sentence);
+	void *context;
+	int count;
+};
+
+__attribute__((format(printf, 2, 3))) static void find(struct findings *findings, const char *format, ...)
+{
+	char sentence[256];
+	va_list arguments;
+
+	if (findings->count < INT_MAX)
+		findings->count++;
+	if (findings->count > TOLD_MAX)
+		return;
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	findings->report(findings->context, sentence);
+}
+
+static void check_chunks(struct findings *findings, const struct promcb_image *image)
+{
+	const struct promcb_geometry *g = image->geometry;
+	uint32_t blocks = promcb_blocks_per_chunk(g), rings = promcb_rings_per_chunk(g);
+
+	for (uint32_t chunk = 0; chunk < g->chunks; chunk++) {
+		uint32_t word = image->chunk_words[chunk], kind = promcb_chunk_kind(word), each = 0, listed = 0;
+
+		if (word == 0)
+			continue;
+		if (kind != PROMCB_CHUNK_BLOCKS && kind != PROMCB_CHUNK_RINGS)
+			find(findings, "chunk %u has kind %u, which is none", chunk, kind);
+		each = kind == PROMCB_CHUNK_BLOCKS ? blocks : rings;
+		if ((word & 0xffff) == 0 || (word & 0xffff) > g->lanes + PROMCB_SPECIAL_LANES)
+			find(findings, "chunk %u belongs to lane %u, which is none", chunk, (word & 0xffff) - 1);
+		if (promcb_chunk_carved(word) > each)
+			find(findings, "chunk %u has %u carved, more than fit", chunk, promcb_chunk_carved(word));
+		for (uint32_t slot = 0; kind == PROMCB_CHUNK_BLOCKS && slot < blocks; slot++)
+			if (image->block_component[chunk * blocks + slot])
+				listed = slot + 1;
+		/* It is counted after it was published, so it may lag by one. */
+		if (listed > promcb_chunk_carved(word) + 1)
+			find(findings, "chunk %u lists block %u, which was never carved", chunk, listed - 1);
+	}
+}
+
+static void check_blocks(struct findings *findings, struct promcb_image *image, struct promcb_source *source)
+{
+	const struct promcb_geometry *g = image->geometry;
+	uint32_t *seen = calloc((size_t)g->chunks * promcb_rings_per_chunk(g) + 1, sizeof(*seen));
+	struct promcb_block *copy = aligned_alloc(64, (g->block_bytes + 63) / 64 * 64);
+
+	for (uint32_t number = 0; seen && copy && number < image->block_count; number++) {
+		if (!image->block_component[number])
+			continue;
+		const struct promcb_block *block =
+			promcb_source_view(source, promcb_block_off(g, number), g->block_bytes, copy);
+		uint64_t kind = block ? promcb_load_relaxed(&block->kind) : 0;
+
+		if (!block) {
+			find(findings, "block %u lies past the end of %" PRIu64 " bytes", number, source->file_bytes);
+			continue;
+		}
+		if (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW)
+			find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed", number, kind);
+		if (promcb_load_relaxed(&block->component_lane) >> 32 != image->block_component[number] - 1)
+			find(findings, "block %u is listed for component %u, and says it is another's", number,
+			     image->block_component[number] - 1);
+		uint64_t ring = promcb_load_relaxed(&block->ring);
+
+		if (ring == 0)
+			continue;
+		if (ring > (uint64_t)g->chunks * promcb_rings_per_chunk(g))
+			find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
+		else if (seen[ring]++)
+			find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
+		else if (!promcb_chunk_is_of(promcb_image_chunk_word(image, source,
+								     (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
+					     (uint32_t)promcb_load_relaxed(&block->component_lane)))
+			find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number, ring - 1);
+	}
+	if (!seen || !copy)
+		find(findings, "no memory to check %u blocks of %u bytes", image->block_count, g->block_bytes);
+	free(seen);
+	free(copy);
+}
+
+static void check_claims(struct findings *findings, const struct promcb_image *image, struct promcb_source *source)
+{
+	const struct promcb_geometry *g = image->geometry;
+
+	for (uint32_t i = 0; i < image->count; i++) {
+		uint32_t component = image->components[i].component, copy;
+		const uint32_t *claim =
+			promcb_source_view(source, g->claims_off + component * sizeof(copy), sizeof(copy), &copy);
+
+		if (!claim || promcb_load32_relaxed(claim) == 0)
+			find(findings, "component %u is listed, and nobody claimed its descriptor", component);
+	}
+}
+
+static void check_clocks(struct findings *findings, const struct promcb_image *image,
+			 const struct promcb_source *source)
+{
+	for (uint32_t lane = 0; lane < image->geometry->lanes && !promcb_source_is_late(source); lane++)
+		if (image->lanes[lane].used && !image->lanes[lane].samples_count &&
+		    promcb_source_is_held(source, lane) == 1)
+			find(findings,
+			     "lane %u is held by a process whose clock is not known here, as if it ran under another "
+			     "boot: its calls count, and have no recent quantiles",
+			     lane);
+}
+
+int promcb_check(struct promcb_source *source, void (*report)(void *context, const char *sentence), void *context)
+{
+	struct findings findings = {.report = report, .context = context};
+	struct promcb_message message = {.text = ""};
+	struct promcb_image image = {.count = 0};
+	int result = promcb_source_begin(source, &message);
+
+	if (result == 0)
+		result = promcb_image_make(&image, source, &message);
+	if (result == 0) {
+		check_chunks(&findings, &image);
+		check_blocks(&findings, &image, source);
+		check_claims(&findings, &image, source);
+		check_clocks(&findings, &image, source);
+	}
+	promcb_image_free(&image);
+	if (result == -ENOMEM)
+		return result;
+	if (result < 0)
+		find(&findings, "%s", message.text);
+	if (findings.count > TOLD_MAX) {
+		char sentence[64];
+
+		snprintf(sentence, sizeof(sentence), "and %d findings more, %d in all", findings.count - TOLD_MAX,
+			 findings.count);
+		report(context, sentence);
+	}
+	return findings.count;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * image.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the cells stay in
+ * the source.
+ *
+ * An image is made or refused as a whole: a component with an unreadable block would look like a counter reset.
+ *
+ * Invariants of an image
+ *   - block_component[n] - 1 is the component that block n belongs to, or it is 0; no block belongs to two.
+ *   - Every listed block lies inside the file, in a chunk of its lane that holds blocks.
+ */
+#ifndef PROMCB_IMAGE_H
+#define PROMCB_IMAGE_H
+
+#include "base/domain.h"
+#include "read/source.h"
+
+struct promcb_image_component {
+	uint32_t component;             /* descriptor */
+	char name[PROMCB_NAME_MAX + 1];
+	uint32_t name_bytes;
+	uint64_t created_ns;
+	uint64_t state;
+	uint64_t state_time;
+	uint64_t reset;                 /* the word, as it was before any cell was read */
+	uint32_t baseline;              /* block number + 1 of the active one; 0: none */
+};
+
+struct promcb_image_lane {
+	bool used;
+	bool samples_count;             /* its stamps are not of another boot */
+	uint64_t cookie;
+	int64_t shift_ns;               /* to add to its stamps: its clock is another */
+};
+
+struct promcb_image {
+	const struct promcb_geometry *geometry;
+	struct promcb_domain here;      /* the reader's own clocks */
+	uint32_t count;
+	struct promcb_image_component *components;
+	uint32_t *index_of;             /* descriptor -> index in components + 1; 0: not listed */
+	uint32_t *block_component;      /* block number -> descriptor + 1 */
+	uint32_t *chunk_words;
+	struct promcb_image_lane *lanes;
+	uint32_t block_count;           /* how many numbers there are */
+};
+
+/* Returns 0, -EBADMSG with a message, or -ENOMEM. image: freed by promcb_image_free() in any case. */
+int promcb_image_make(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message);
+void promcb_image_free(struct promcb_image *image);
+
+/*
+ * The chunk's word: as the image has it, or, where that says nothing, as it is now. For numbers that were read after
+ * the image was made, since the chunks that they lead to may be younger.
+ */
+uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_source *source, uint32_t chunk);
+
+/* Whether no component was reset since the image was made. */
+bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_source *source);
+
+#endif

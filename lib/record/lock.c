@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/lock.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+static int64_t lane_byte(uint32_t lane)
+{
+	return PROMCB_LOCK_LANES + lane;
+}
+
+static int set_lock(int fd, short type, int64_t byte)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+
+	while (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
+		if (errno == EINTR)
+			continue;
+		return errno == EAGAIN || errno == EACCES ? -EAGAIN : -ENOLCK;
+	}
+	return 0;
+}
+
+static bool get(const uint64_t *bits, uint32_t lane)
+{
+	return bits[lane / 64] >> (lane % 64) & 1;
+}
+
+static void set(uint64_t *bits, uint32_t lane, bool value)
+{
+	uint64_t bit = (uint64_t)1 << (lane % 64);
+
+	bits[lane / 64] = value ? bits[lane / 64] | bit : bits[lane / 64] & ~bit;
+}
+
+/* Whether fd is the description that locked the marker. */
+static bool is_description(const struct promcb_segment *segment, int fd, int64_t marker)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = marker, .l_len = 1};
+
+	return promcb_segment_owns_fd(segment, fd) && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
+}
+
+int promcb_locks_open(struct promcb_segment *segment)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	uint64_t random = 0, bytes = segment->geometry.page_bytes;
+	void *page;
+	int fd;
+
+	locks->open = false;
+	locks->retry_ns = promcb_clock_monotonic_coarse_ns() + 1000000000u;
+	fd = promcb_segment_reopen(segment);
+	if (fd < 0)
+		return fd;
+	/* DONTFORK before the first lock, so that no child can ever hold this description by a mapping. */
+	page = mmap(NULL, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (page == MAP_FAILED || madvise(page, bytes, MADV_DONTFORK) < 0)
+		goto fail;
+	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
+		random = promcb_process->cookie * 0x9E3779B97F4A7C15u ^ promcb_clock_monotonic_coarse_ns();
+	locks->marker = PROMCB_LOCK_MARKERS + (int64_t)(random >> 8);
+	if (set_lock(fd, F_WRLCK, locks->marker) < 0)
+		goto fail;
+	memset(locks->current, 0, sizeof(locks->current));
+	locks->fd = fd;
+	locks->open = true;
+	segment->lock_fd = fd;
+	segment->lock_marker = locks->marker;
+	segment->lock_page = page;
+	return 0;
+fail:
+	if (page != MAP_FAILED)
+		munmap(page, bytes);
+	close(fd);
+	return -ENOLCK;
+}
+
+void promcb_locks_forget_inherited(struct promcb_segment *segment)
+{
+	if (is_description(segment, segment->lock_fd, segment->lock_marker))
+		close(segment->lock_fd);
+	segment->lock_fd = -1;
+	segment->lock_page = NULL;
+}
+
+int promcb_locks_ready(struct promcb_segment *segment)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+
+	if (locks->open && is_description(segment, locks->fd, locks->marker))
+		return 0;
+	/* An old description stays mapped, for the lanes that it holds. */
+	if (!locks->open && promcb_clock_monotonic_coarse_ns() < locks->retry_ns)
+		return -ENOLCK;
+	return promcb_locks_open(segment) < 0 ? -ENOLCK : 0;
+}
+
+int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	int result;
+
+	if (get(locks->held, lane))
+		return -EAGAIN;
+	result = set_lock(locks->fd, F_WRLCK, lane_byte(lane));
+	if (result == 0) {
+		set(locks->held, lane, true);
+		set(locks->current, lane, true);
+	}
+	return result;
+}
+
+uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lane_byte(lane), .l_len = 1};
+	int64_t behind;
+
+	if (get(locks->held, lane) || fcntl(locks->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
+		return lane + 1;
+	/* To the end of the file, if there is no length. */
+	behind = lock.l_len ? lock.l_start + lock.l_len - PROMCB_LOCK_LANES : segment->geometry.lanes;
+	if (behind > segment->geometry.lanes)
+		return segment->geometry.lanes;
+	return behind > (int64_t)lane ? (uint32_t)behind : lane + 1;
+}
+
+bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+
+	if (!get(locks->held, lane) || !get(locks->current, lane) || !locks->open ||
+	    !is_description(segment, locks->fd, locks->marker) || set_lock(locks->fd, F_UNLCK, lane_byte(lane)) < 0)
+		return false;
+	set(locks->held, lane, false);
+	set(locks->current, lane, false);
+	return true;
+}
+
+void promcb_locks_close(struct promcb_segment *segment)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+
+	if (locks->open) {
+		if (is_description(segment, locks->fd, locks->marker))
+			close(locks->fd);
+		if (segment->lock_page)
+			munmap(segment->lock_page, segment->geometry.page_bytes);
+	}
+	memset(locks, 0, sizeof(*locks));
+	segment->lock_fd = -1;
+	segment->lock_page = NULL;
+}

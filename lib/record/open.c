@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/open.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define LANE_RETRY_NS ((uint64_t)100000000)
+
+struct promcb *promcb_owners;
+
+/* How long a segment that was left stays mapped: threads may be in the middle of a record. */
+#define GRACE_NS ((uint64_t)2000000000)
+
+/* -- Places ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * Other memory, at the same addresses: what a frame that a handler interrupted long ago stores there is lost, and does
+ * no harm. Of the addresses only those of blocks and rings are kept, until the place is needed for another segment.
+ */
+static void park(struct promcb_segment *segment)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = (segment->file_bytes + page - 1) / page * page;
+	uint64_t begin = segment->geometry.chunks_off / page * page;
+	uint8_t *base = segment->base;
+
+	if (end > segment->mapped_bytes)
+		end = segment->mapped_bytes;
+	if (begin > end)
+		begin = end;
+	if (begin < end && mmap(base + begin, end - begin, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return;
+	promcb_recorder_vacate(segment);
+	promcb_locks_close(segment);
+	segment->base = NULL;
+	segment->parked = begin < end ? base + begin : NULL;
+	segment->parked_bytes = end - begin;
+	if (begin > 0)
+		munmap(base, begin);
+	if (end < segment->mapped_bytes)
+		munmap(base + end, segment->mapped_bytes - end);
+	if (promcb_segment_owns_fd(segment, segment->data_fd))
+		close(segment->data_fd);
+	segment->data_fd = -1;
+}
+
+void promcb_owner_release(struct promcb_segment *segment)
+{
+	bool rested = promcb_clock_monotonic_coarse_ns() - segment->left_ns >= GRACE_NS;
+
+	/* [GUEST] the owner's place was changed before guests are looked for. */
+	if (!segment->closing || segment->users || !(rested || segment->closed) || promcb_process_has_guests())
+		return;
+	if (!promcb_recorder_leave_idle(segment)) {
+		promcb_locks_close(segment);
+		promcb_segment_unmap(segment);
+	} else if (rested) {
+		park(segment);
+	}
+}
+
+/* Gives up what was left some time ago. */
+static void tidy(void)
+{
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		if (promcb_process_segments[slot].base)
+			promcb_owner_release(&promcb_process_segments[slot]);
+}
+
+/* Whether so many places are in their time of grace that the rest is kept for promcb_open(). */
+static bool is_crowded(void)
+{
+	uint32_t count = 0;
+
+	tidy();
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		count += promcb_process_segments[slot].base && promcb_process_segments[slot].closing;
+	return count >= PROMCB_SEGMENTS_MAX / 2;
+}
+
+/*
+ * A place in the process's table for one more segment, or NULL. One that was never used, or is given up whole; else the
+ * one that was parked first: whoever still looks at it was interrupted 62 segments ago.
+ */
+static struct promcb_segment *free_place(void)
+{
+	struct promcb_segment *oldest = NULL;
+
+	tidy();
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_segment *segment = &promcb_process_segments[slot];
+
+		if (segment->base)
+			continue;
+		if (!segment->parked)
+			return segment;
+		if (!oldest || (int64_t)(segment->left_ns - oldest->left_ns) < 0)
+			oldest = segment;
+	}
+	if (oldest) {
+		munmap(oldest->parked, oldest->parked_bytes);
+		oldest->parked = NULL;
+	}
+	return oldest;
+}
+
+/* Nobody takes a seat there any more, and no entry leads there. */
+static void leave(struct promcb_segment *segment, bool closed)
+{
+	segment->closing = true;
+	segment->closed = closed;
+	segment->left_ns = promcb_clock_monotonic_coarse_ns();
+	promcb_recorder_recall(segment);
+}
+
+/* -- Owners ------------------------------------------------------------------------------------------------------- */
+
+/* Moves an attached segment into the place, as the owner's. */
+static struct promcb_segment *adopt(struct promcb_segment *place, const struct promcb_segment *attached,
+				    struct promcb *p)
+{
+	*place = *attached;
+	place->slot = (uint32_t)(place - promcb_process_segments);
+	place->owner = p;
+	p->device = place->device;
+	p->inode = place->inode;
+	memcpy(p->identity, place->identity, sizeof(p->identity));
+	p->last = *place;
+	/* If it cannot be had now, promcb_locks_ready() tries again. */
+	promcb_locks_open(place);
+	return place;
+}
+
+static void set_segment(struct promcb *p, struct promcb_segment *segment)
+{
+	p->segment = segment;
+	/* [FOLLOW] release: the generation before the place. */
+	promcb_store_release(&p->place, segment ? segment->slot + 1 : p->opens ? PROMCB_PLACE_AWAY : 0);
+}
+
+struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
+					   uint32_t *component)
+{
+	/* [FOLLOW] acquire: the place before the generation, and a handle's generation before its number. */
+	uint64_t place = promcb_load_acquire(&p->place);
+	uint32_t generation = promcb_load32_acquire(&handle->generation);
+
+	if (place == 0 || place == PROMCB_PLACE_AWAY)
+		return NULL;
+	*component = generation == promcb_load32_relaxed(&p->generation) ? promcb_load32_relaxed(&handle->component)
+									 : PROMCB_OVERFLOW_COMPONENT;
+	return &promcb_process_segments[place - 1];
+}
+
+static bool is_away(const struct promcb *p)
+{
+	return p->opens > 0 && !p->segment;
+}
+
+/* An owner of the same file, whether open or closed; or one that would find it by its name at his next look. */
+static struct promcb *find_owner(const struct promcb_segment *attached)
+{
+	for (struct promcb *p = promcb_owners; p; p = p->next) {
+		if (p->device == attached->device && p->inode == attached->inode &&
+		    memcmp(p->identity, attached->identity, sizeof(p->identity)) == 0 && !is_away(p))
+			return p;
+		if (p->opens > 0 && strcmp(p->last.path, attached->path) == 0 &&
+		    (is_away(p) || promcb_segment_is_gone(p->segment)))
+			return p;
+	}
+	return NULL;
+}
+
+/* The owner goes on in the attached segment. Its handles look their components up again. */
+static void move(struct promcb *p, struct promcb_segment *place, const struct promcb_segment *attached)
+{
+	struct promcb_segment *old = p->segment;
+	uint64_t *lost = &promcb_process->lost_calls[p->last.slot], count = promcb_load_relaxed(lost);
+
+	promcb_store32_relaxed(&p->generation, p->generation + 1);
+	set_segment(p, adopt(place, attached, p));
+	/* [FOLLOW] release: its number is the same in every segment. */
+	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
+	if (count) {
+		promcb_add_relaxed(lost, -count);
+		promcb_add_relaxed(&promcb_segment_header(place)->dropped_calls, count);
+	}
+	p->stuck = false;
+	if (old)
+		leave(old, false);
+}
+
+/* The owner's closed segment, if threads still have seats there: the same file may be opened again before they end. */
+static struct promcb_segment *find_closing(const struct promcb *p)
+{
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_segment *segment = &promcb_process_segments[slot];
+
+		if (segment->base && segment->owner == p && segment->inode == p->inode && segment->device == p->device)
+			return segment;
+	}
+	return NULL;
+}
+
+/* attached: taken over, or left to the caller with its base. */
+static int open_owner(struct promcb *fresh, struct promcb_segment *attached, struct promcb **out)
+{
+	struct promcb *p = find_owner(attached);
+	struct promcb_segment *place;
+	int result;
+
+	if (!p) {
+		p = fresh;
+		place = free_place();
+		if (!place || promcb_names_start(&p->names) < 0)
+			return place ? -ENOMEM : -EMFILE;
+		result = promcb_names_add(p, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
+					  PROMCB_OVERFLOW_COMPONENT, &p->overflow);
+		if (result < 0)
+			return result;
+		set_segment(p, adopt(place, attached, p));
+		attached->base = NULL;
+		p->next = promcb_owners;
+		promcb_owners = p;
+	} else if (p->opens == 0 && find_closing(p)) {
+		set_segment(p, find_closing(p));
+		p->segment->closing = false;
+	} else if (p->opens > 0 && (p->inode != attached->inode || p->device != attached->device || !p->segment)) {
+		place = free_place();
+		if (!place)
+			return -EMFILE;
+		move(p, place, attached);
+		attached->base = NULL;
+	} else if (!p->segment) {
+		place = free_place();
+		if (!place)
+			return -EMFILE;
+		set_segment(p, adopt(place, attached, p));
+		attached->base = NULL;
+	}
+	p->opens++;
+	*out = p;
+	return 0;
+}
+
+static int open_path(const char *path, const struct promcb_options *options, struct promcb **out)
+{
+	struct promcb_segment attached;
+	struct promcb *fresh;
+	struct promcb_way_out way;
+	int result = promcb_segment_attach(&attached, path, options, true, false, options->message);
+
+	if (result < 0)
+		return result;
+	fresh = calloc(1, sizeof(*fresh));
+	if (!fresh) {
+		promcb_segment_unmap(&attached);
+		return promcb_message_error(options->message, -ENOMEM, "no memory to open %s", path);
+	}
+	fresh->options = *options;
+	fresh->options.message = NULL;
+	result = promcb_process_enter(&way) ? open_owner(fresh, &attached, out) : -EBUSY;
+	promcb_process_leave(&way);
+	if (attached.base)
+		promcb_segment_unmap(&attached);
+	if (result == -EBUSY)
+		promcb_message_error(options->message, result, "the child of vfork cannot open %s before it executes",
+				     path);
+	else if (result < 0)
+		promcb_message_error(options->message, result, "cannot open %s: %s", path, promcb_strerror(result));
+	if (*out != fresh)
+		free(fresh);
+	return result;
+}
+
+int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out)
+{
+	PROMCB_NOT_CANCELLED;
+	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
+	char path[PROMCB_PATH_MAX];
+	int result;
+
+	*out = NULL;
+	if (ours.message)
+		ours.message->text[0] = 0;
+	result = promcb_segment_path(segment, path, ours.message);
+	if (result < 0)
+		return result;
+	result = promcb_process_start();
+	if (result < 0)
+		return promcb_message_error(ours.message, result,
+					    "no memory to record with: %zu bytes could not be mapped (see ulimit -v, "
+					    "ulimit -d)",
+					    sizeof(struct promcb_process));
+	return open_path(path, &ours, out);
+}
+
+void promcb_close(struct promcb *p)
+{
+	struct promcb_way_out way;
+
+	if (!p)
+		return;
+	if (promcb_process_enter(&way) && p->opens && --p->opens == 0) {
+		struct promcb_segment *segment = p->segment;
+
+		set_segment(p, NULL);
+		promcb_store_relaxed(&promcb_process->lost_calls[p->last.slot], 0);
+		if (segment)
+			leave(segment, true);
+		/* Not in a handler: this thread holds no address of the segment. */
+		if (segment && promcb_recorder_current(false))
+			promcb_recorder_leave(promcb_recorder_current(false), segment->slot);
+		tidy();
+	}
+	promcb_process_leave(&way);
+}
+
+struct promcb *promcb_default(void)
+{
+	static void *shared;
+	/* [DEFAULT] acquire: the pointer before what it leads to. */
+	struct promcb *p = promcb_load_pointer_acquire(&shared);
+	int result;
+
+	if (p)
+		return p;
+	/* Two threads may both open; one attachment comes of it, opened twice. */
+	result = promcb_open(NULL, NULL, &p);
+	if (result < 0) {
+		errno = -result;
+		return NULL;
+	}
+	/* [DEFAULT] release: what it leads to before the pointer. */
+	promcb_store_pointer_release(&shared, p);
+	return p;
+}
+
+static bool is_due(const struct promcb *p)
+{
+	return promcb_clock_monotonic_coarse_ns() - promcb_load_relaxed(&p->checked_ns) >= PROMCB_LOOK_INTERVAL_NS;
+}
+
+/* The file has no name and nobody finds it, and there is no other: what is recorded meanwhile is counted as dropped. */
+static void go_away(struct promcb *p)
+{
+	struct promcb_segment *old = p->segment;
+
+	set_segment(p, NULL);
+	leave(old, false);
+}
+
+void promcb_owner_follow(struct promcb *p)
+{
+	struct promcb_segment *old = p->segment, *place, attached;
+	bool retired = old && promcb_load_relaxed(&promcb_segment_header(old)->retired) != 0;
+
+	/*
+	 * A retired segment is left at once; if there is nowhere to go yet, or many were left just now, that is tried
+	 * again, as names are, each second.
+	 */
+	if (p->opens == 0 || (!is_due(p) && (!retired || p->stuck || is_crowded())))
+		return;
+	promcb_store_relaxed(&p->checked_ns, promcb_clock_monotonic_coarse_ns());
+	tidy();
+	p->stuck = retired;
+	if (old && !promcb_segment_is_gone(old))
+		return;
+	place = promcb_segment_is_at_home(&p->last) ? free_place() : NULL;
+	if (!place || promcb_segment_attach(&attached, p->last.path, &p->options, true, false, NULL) < 0) {
+		if (old && promcb_segment_is_nameless(old))
+			go_away(p);
+	} else if (old && attached.device == old->device && attached.inode == old->inode) {
+		/* Retired, and not unlinked yet: the name still leads here. */
+		promcb_segment_unmap(&attached);
+	} else {
+		move(p, place, &attached);
+	}
+}
+
+bool promcb_owner_is_away(const struct promcb *p)
+{
+	return p && promcb_load_relaxed(&p->place) == PROMCB_PLACE_AWAY;
+}
+
+bool promcb_owner_is_found(const struct promcb *p)
+{
+	return p && promcb_load_relaxed(&p->place) != 0 && (!promcb_owner_is_away(p) || is_due(p));
+}
+
+void promcb_owner_count_lost(const struct promcb *p)
+{
+	if (promcb_owner_is_away(p))
+		promcb_add_relaxed(&promcb_process->lost_calls[p->last.slot], 1);
+}
+
+struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder)
+{
+	struct promcb_segment *segment = p->segment;
+	struct promcb_seat *seat;
+
+	if (!recorder || !segment)
+		return NULL;
+	seat = &recorder->seats[segment->slot];
+	if (!seat->segment)
+		*seat = (struct promcb_seat){.segment = segment};
+	/* For all threads of the process: each search asks for every lane. */
+	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&segment->lane_retry_ns) &&
+	    promcb_lane_take(segment, seat) < 0)
+		promcb_store_relaxed(&segment->lane_retry_ns, promcb_clock_monotonic_coarse_ns() + LANE_RETRY_NS);
+	return seat;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.h: an opened segment as the application knows it, whichever file it presently is.
+ *
+ * Invariants
+ *   - A file is attached once per process, by one owner; opens counts how often.
+ *   - An owner is never freed, since handles lead to it. Without a segment, its handles do nothing.
+ *   - When the segment is removed or recreated the owner follows: generation goes up, and every handle looks its
+ *     component up again. All threads' entries are taken away at that moment. The old mapping stays for two seconds,
+ *     for threads in the middle of a record; then it goes where no thread has a seat, else it is parked: its seats are
+ *     cleared, its lanes and its file given up, and what a frame that a handler interrupted may still store into is
+ *     memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs nothing.
+ *   - An owner whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
+ *     dropped, in the next segment, and the name is looked for each second.
+ *
+ * Pairs, in one process
+ *   [DEFAULT] open.c publishes the segment of promcb_default(). A thread could see it half made.
+ *   [FOLLOW]  open.c changes the owner's generation before its place, and component.c a handle's number before its
+ *             generation; a guest loads them the other way round. It could take a number of the old segment to the new
+ *             one, and record another component.
+ */
+#ifndef PROMCB_OPEN_H
+#define PROMCB_OPEN_H
+
+#include "record/component.h"
+#include "record/recorder.h"
+
+struct promcb {
+	struct promcb *next;
+	uint32_t opens;
+	uint32_t generation;
+	struct promcb_segment *segment;         /* NULL: closed, or away */
+	uint64_t place;                         /* slot of the segment + 1, or as below. Without the mutex. [FOLLOW] */
+	struct promcb_segment last;             /* the present or last one, as it was attached */
+	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
+	struct promcb_component *overflow;      /* the handle of "_overflow" */
+	struct promcb_names names;
+	struct promcb_options options;          /* for a segment that must be made anew */
+	dev_t device;                           /* of the present or last segment */
+	ino_t inode;
+	uint64_t identity[2];
+	bool stuck;                             /* the segment is retired, and there is no other yet */
+	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
+};
+
+/* Places of owners without a segment; 0: closed. */
+#define PROMCB_PLACE_AWAY UINT64_MAX
+
+/* How long a name is believed to lead where it did. */
+#define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
+
+/* All that were ever opened. Under the mutex. */
+extern struct promcb *promcb_owners;
+
+/* How many handles exist; the first, which does nothing, included. Under the mutex. */
+extern uint32_t promcb_handles_used;
+
+/*
+ * With the mutex held: looks, at most once a second, whether the name still leads to the owner's segment, and follows
+ * it.
+ */
+void promcb_owner_follow(struct promcb *p);
+
+/*
+ * With the mutex held: the recorder's seat in the owner's present segment, with a lane if one can be had. NULL: no
+ * recorder, or closed.
+ */
+struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder);
+
+/*
+ * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, that of
+ * "_overflow" if the handle has none yet. NULL: closed.
+ */
+struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
+					   uint32_t *component);
+
+/* Whether the owner is away; without the mutex, as the next two. */
+bool promcb_owner_is_away(const struct promcb *p);
+
+/* Whether it is worth a try to record: open, and not away since the last look. */
+bool promcb_owner_is_found(const struct promcb *p);
+
+/* Counts a call that found its owner away. */
+void promcb_owner_count_lost(const struct promcb *p);
+
+/* With the mutex held: gives up a segment that was left, if it is time. */
+void promcb_owner_release(struct promcb_segment *segment);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recorder.h: what a thread needs to record: its table of entries, and its seats in segments.
+ *
+ * Called with the process's mutex held but for promcb_recorder_start().
+ *
+ * Invariants
+ *   - A recorder is used by one thread at a time; an idle one by none.
+ *   - Its memory is wiped in a child: entries lead nowhere there, so the first record takes the slow path.
+ *   - A table is never moved, grown or freed while a thread is led to it, so looking up an entry is safe in a signal
+ *     handler.
+ *   - Threads that end give their recorder back, table filled, and the next thread starts with it; a few are kept
+ *     idle, others give their lanes to everybody. A thread that ends without telling (no room for its destructor) is
+ *     noticed by its thread id.
+ *   - A thread that has given its recorder back takes none again: destructors and handlers that record later while it
+ *     ends use overflow blocks. The C library calls destructors four times at most, so nobody might call ours again.
+ *
+ * Pairs, in one process
+ *   [RECALL] recorder.c marks an entry's ring, then takes its block; entry.c loads the ring before and after the block.
+ *            A thread could take its own ring for an overflow block.
+ *   [HANDLE] component.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
+ *            thread that finds a handle by its name could see it half made.
+ */
+#ifndef PROMCB_RECORDER_H
+#define PROMCB_RECORDER_H
+
+#include "record/lane.h"
+
+enum { PROMCB_HANDLES_MAX = 65536, PROMCB_IDLE_RECORDERS_MAX = 4 };
+
+struct promcb_component;
+
+/* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
+struct promcb_handle {
+	void *owner;                    /* struct promcb; NULL: the handle does nothing. [HANDLE] */
+	uint32_t component;             /* in the owner's present segment, if generation is the owner's */
+	uint32_t generation;
+};
+
+_Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "handles and entries need one stride");
+
+struct promcb_recorder {
+	uint64_t alive;                 /* 0: wiped */
+	struct promcb_recorder *next;   /* of all */
+	struct promcb_recorder *previous;
+	struct promcb_recorder *next_idle;
+	int32_t thread;                 /* kernel thread id; 0: idle */
+	struct promcb_seat seats[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
+	struct promcb_entry entries[PROMCB_HANDLES_MAX];
+};
+
+/* One object, so that the distance between its halves is known when it is linked. */
+struct promcb_home {
+	struct promcb_handle handles[PROMCB_HANDLES_MAX];
+	struct promcb_entry nowhere[PROMCB_HANDLES_MAX]; /* never written */
+};
+
+extern struct promcb_home promcb_home;
+
+/* Once per process. */
+void promcb_recorder_start(void);
+
+/* The calling thread's recorder; with make, made or taken over if it has none. NULL: none, or no memory. */
+struct promcb_recorder *promcb_recorder_current(bool make);
+
+/* In a child without MADV_WIPEONFORK. */
+void promcb_recorder_wipe_current(void);
+
+/* The recorder's entry of a handle. */
+struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, const struct promcb_component *component);
+
+/*
+ * Gives up a seat: its entries are cleared, its lane goes back. Only of an idle recorder, or where the calling thread
+ * cannot be in a handler: the frame below may hold what the entries led to.
+ */
+void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
+
+/* Takes all threads' entries of the segment's owner away: the next record of each takes the slow path. */
+void promcb_recorder_recall(const struct promcb_segment *segment);
+
+/* Clears the segment's seats in all recorders. No entry leads there. */
+void promcb_recorder_vacate(const struct promcb_segment *segment);
+
+/* Gives up the segment's seats of idle recorders. Returns whether threads still have some. */
+bool promcb_recorder_leave_idle(const struct promcb_segment *segment);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * reset.c: forgetting by subtraction. Cells only grow; a reset notes what stands in them, and readers subtract it.
+ *
+ * Resetters exclude each other by the resetter's lane, whose chunks hold the baselines. A component has two; the
+ * inactive one is filled and then published by one word, so a crash in mid-fill was never published. What is recorded
+ * while a baseline is being filled stays, since the sums were read before.
+ */
+#include "base/clock.h"
+#include "base/name.h"
+#include "record/open.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000, CHUNKS_A_STEP = 64 };
+
+static void add_block(struct promcb_block *sum, struct promcb_block *block, uint32_t cells)
+{
+	for (unsigned outcome = 0; outcome < 2; outcome++) {
+		sum->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
+		sum->unmeasured[outcome] += promcb_load_relaxed(&block->unmeasured[outcome]);
+	}
+	sum->saturated += promcb_load_relaxed(&block->saturated);
+	for (unsigned level = 0; level < 4; level++)
+		sum->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
+	for (uint32_t cell = 0; cell < 2 * cells; cell++)
+		promcb_block_cells(sum)[cell] += promcb_load_relaxed(promcb_block_cells(block) + cell);
+}
+
+/* Fills a baseline that no reader looks at. */
+static void fill_baseline(struct promcb_segment *segment, uint32_t component, struct promcb_block *sum)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
+	/* [PUB] acquire: published with the descriptor. */
+	struct promcb_block *block = promcb_segment_block(segment, promcb_load32_acquire(&descriptor->overflow));
+
+	memset(sum, 0, g->block_bytes);
+	sum->kind = PROMCB_BLOCK_BASELINE;
+	sum->component_lane = (uint64_t)component << 32 | (g->lanes + 1);
+	/* Before the cells: a sample that is newer than this was made after the reset. */
+	sum->head = promcb_clock_monotonic_coarse_ns();
+	sum->last_failure_ns = promcb_clock_realtime_coarse_ns();
+	sum->position = promcb_load_relaxed(&descriptor->state);
+	/* What the head is worth to readers elsewhere, as our lane has it. */
+	sum->first_ring[PROMCB_BASELINE_TIME_NAMESPACE] =
+		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->time_namespace);
+	sum->first_ring[PROMCB_BASELINE_BOOT] = promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->boot);
+	sum->first_ring[PROMCB_BASELINE_BIRTH] =
+		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->birth);
+	if (block)
+		add_block(sum, block, g->cells);
+	for (uint32_t lane = 0; lane < g->lanes; lane++) {
+		/* [LANE] acquire: used before the directory's memory. */
+		if (!promcb_load_acquire(&promcb_segment_lane(segment, lane)->used) ||
+		    !promcb_segment_directory(segment, lane))
+			continue;
+		/* [DIR] acquire: the number before the block. */
+		block = promcb_segment_block(
+			segment, promcb_load32_acquire(promcb_segment_directory(segment, lane) + component));
+		if (block)
+			add_block(sum, block, g->cells);
+	}
+}
+
+static int reset_component(struct promcb_seat *seat, uint32_t component)
+{
+	struct promcb_segment *segment = seat->segment;
+	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
+	uint64_t reset = promcb_load_relaxed(&descriptor->reset);
+	uint32_t which = reset ? !(reset & 1) : 0, number = promcb_load32_relaxed(&descriptor->baseline[which]);
+	struct promcb_block *block = promcb_segment_block(segment, number);
+
+	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_BASELINE ||
+	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | (seat->lane - 1))) {
+		number = promcb_lane_carve(seat, PROMCB_BLOCK_BASELINE, component);
+		if (!number)
+			return -ENOSPC;
+		promcb_store32_relaxed(&descriptor->baseline[which], number);
+		PROMCB_INJECT("reset: baseline stored");
+		promcb_lane_carved(seat, number);
+		/* Once more, and so looked at once more: a stranger may have changed the chunk's word in between. */
+		block = promcb_segment_block(segment, number);
+		if (!block)
+			return -ENOSPC;
+	}
+	PROMCB_INJECT("reset: carved");
+	fill_baseline(segment, component, block);
+	PROMCB_INJECT("reset: filled");
+	/* [RST] release: the baseline before the word that makes it count. */
+	promcb_store_release(&descriptor->reset, ((reset >> 1) + 1) << 1 | which);
+	PROMCB_INJECT("reset: published");
+	return 0;
+}
+
+/*
+ * Gives memory to all that a reset reads: a hole of a sparse copy would be filled by reading it, or be SIGBUS. In
+ * steps, like all that is long here.
+ */
+static int reserve_all(struct promcb_segment *segment, const struct promcb_way_out *way)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	uint64_t bytes = g->directory_words * sizeof(uint32_t);
+	int result = 0;
+
+	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
+		if (promcb_load_relaxed(&promcb_segment_lane(segment, lane)->used))
+			result = promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes);
+	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++) {
+		if (promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)) &&
+		    promcb_chunk_off(g, chunk) < promcb_load_relaxed(&segment->file_bytes))
+			result = promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes);
+		if (chunk % CHUNKS_A_STEP == 0)
+			promcb_process_let_others(way);
+	}
+	return result;
+}
+
+static void give_resetter(struct promcb_seat *seat)
+{
+	struct promcb_segment *segment = seat->segment;
+
+	promcb_lane_give(seat);
+	segment->users--;
+	promcb_owner_release(segment);
+}
+
+static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
+{
+	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+	int result;
+
+	/* A stopped resetter delays other resets, and nothing else; so give up after a tenth of a second. */
+	for (int round = 0;; round++) {
+		bool entered = promcb_process_enter(way);
+
+		if (entered)
+			promcb_owner_follow(p);
+		if (!entered)
+			result = -EBUSY;
+		else
+			result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
+		if (result == 0) {
+			/* The segment stays where it is until the end, though others come in between the steps. */
+			seat->segment->users++;
+			result = reserve_all(seat->segment, way) < 0 ? -ENOSPC : 0;
+			if (result == 0)
+				return 0;
+			give_resetter(seat);
+		}
+		promcb_process_leave(way);
+		if (result != -EBUSY || !entered || round == BUSY_RETRIES)
+			return result == -ENOLCK ? -EBUSY : result;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
+{
+	const struct promcb_segment *segment = seat->segment;
+	const uint64_t *table = promcb_segment_table(segment);
+
+	for (uint32_t slot = 0; slot < segment->geometry.table_slots; slot++) {
+		/* [PUB] acquire: the word before the descriptor. */
+		uint64_t word = promcb_load_acquire(&table[slot]);
+		int result = 0;
+
+		if (!word)
+			continue;
+		if (promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1))
+			result = reset_component(seat, (uint32_t)(word & 0xffff) - 1);
+		if (result < 0)
+			return result;
+		promcb_process_let_others(way);
+	}
+	return 0;
+}
+
+/* name: NULL: all. */
+static int reset(struct promcb *p, const char *name, size_t length)
+{
+	PROMCB_NOT_CANCELLED;
+	struct promcb_seat seat = {.segment = NULL};
+	struct promcb_way_out way;
+	int result;
+
+	result = take_resetter(p, &seat, &way);
+	if (result == 0) {
+		result = name ? promcb_component_find(seat.segment, name, length) : reset_all(&seat, &way);
+		if (name && result >= 0)
+			result = reset_component(&seat, (uint32_t)result);
+		give_resetter(&seat);
+		promcb_process_leave(&way);
+	}
+	return result;
+}
+
+int promcb_reset(struct promcb *p, const char *name)
+{
+	if (!p || !name)
+		return -EINVAL;
+	size_t length = strlen(name);
+
+	promcb_name_trim(&name, &length);
+	if (promcb_name_fault(name, length))
+		return -EINVAL;
+	return reset(p, name, length);
+}
+
+int promcb_reset_all(struct promcb *p)
+{
+	return p ? reset(p, NULL, 0) : -EINVAL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * state.c: the breaker's state.
+ *
+ * State and transitions are one word, changed by CAS, so a crash leaves no half of a change. Its time is a second
+ * word with the low bits of the transition count in it: a reader that finds others there says that the time is
+ * unknown.
+ */
+#include "base/clock.h"
+#include "record/open.h"
+
+#include <errno.h>
+
+static void change_state(struct promcb_descriptor *descriptor, enum promcb_state state)
+{
+	unsigned shift = (unsigned)state * PROMCB_TRANSITION_BITS;
+	uint64_t before, after, count;
+
+	do {
+		before = promcb_load_relaxed(&descriptor->state);
+		if (before >> PROMCB_STATE_SHIFT == (uint64_t)state)
+			return;
+		count = (promcb_state_transitions(before, state) + 1) & PROMCB_TRANSITION_MASK;
+		after = (uint64_t)state << PROMCB_STATE_SHIFT |
+			(before & (((uint64_t)1 << PROMCB_STATE_SHIFT) - 1) & ~(PROMCB_TRANSITION_MASK << shift)) |
+			count << shift;
+		/* [STATE] the change before its time; a reader takes them the other way round. */
+	} while (!promcb_cas_acq_rel(&descriptor->state, before, after));
+	PROMCB_INJECT("state: changed");
+	/* [STATE] release: after the change. */
+	promcb_store_release(&descriptor->state_time,
+			     promcb_clock_realtime_coarse_ns() / 1000000 << 16 | promcb_state_tag(after));
+}
+
+int promcb_set_state(struct promcb_component *component, enum promcb_state state)
+{
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
+	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
+	struct promcb_descriptor *descriptor;
+	struct promcb_segment *segment;
+	struct promcb_way_out way;
+
+	if ((unsigned)state > PROMCB_HALF_OPEN)
+		return -EINVAL;
+	if (!p)
+		return 0;
+	/* The mutex, because the segment may be left by another thread that finds it removed. */
+	if (promcb_process_enter(&way)) {
+		promcb_owner_follow(p);
+		segment = p->segment;
+		if (segment)
+			number = promcb_component_resolve(p, component,
+							  promcb_owner_seat(p, promcb_recorder_current(true)));
+	} else {
+		segment = promcb_owner_glance(p, promcb_component_handle(component), &number);
+	}
+	descriptor = segment ? promcb_segment_descriptor(segment, number) : NULL;
+	if (descriptor)
+		change_state(descriptor, state);
+	promcb_process_leave(&way);
+	return 0;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render.c: the table of renderers, and the calls of reader.h that go through it.
+ *
+ * A format is known here or nowhere: its name, its content type and its function stand in one row.
+ */
+#include "render/render.h"
+
+#include "base/cancel.h"
+#include "base/name.h"
+#include "render/families.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct promcb_renderer renderers[] = {
+	[PROMCB_FORMAT_TEXT] = {"text", "text/plain; version=0.0.4; charset=utf-8", promcb_render_text},
+	[PROMCB_FORMAT_JSON] = {"json", "application/json", promcb_render_json},
+	[PROMCB_FORMAT_HEALTH] = {"health", "application/json", promcb_render_health},
+	[PROMCB_FORMAT_OPENMETRICS] = {"openmetrics", "application/openmetrics-text; version=1.0.0; charset=utf-8",
+				       promcb_render_openmetrics},
+	[PROMCB_FORMAT_PROTOBUF] = {"protobuf",
+				    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+				    "encoding=delimited",
+				    promcb_render_protobuf},
+};
+
+enum { RENDERERS = sizeof(renderers) / sizeof(renderers[0]) };
+
+static const struct promcb_renderer *find(enum promcb_format format)
+{
+	return (unsigned)format < RENDERERS ? &renderers[format] : NULL;
+}
+
+static bool is_label(const char *segment)
+{
+	size_t bytes = segment ? strlen(segment) : 0;
+
+	return !segment || (bytes >= 1 && bytes <= PROMCB_SEGMENT_LABEL_MAX && promcb_name_is_utf8(segment, bytes));
+}
+
+static bool is_label_name(const char *name)
+{
+	static const char *const taken[] = {"segment", "component", "state",   "level",    "quantile",
+					    "le",      "kind",      "version", "revision", "code"};
+
+	for (size_t i = 0; name[i]; i++) {
+		bool is_letter =
+			(name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_';
+
+		if (i == PROMCB_LABEL_NAME_MAX || !(is_letter || (i > 0 && name[i] >= '0' && name[i] <= '9')))
+			return false;
+	}
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strcmp(name, taken[i]) == 0)
+			return false;
+	return *name && strncmp(name, "__", 2) != 0;
+}
+
+static bool are_options(const struct promcb_render_options *options)
+{
+	if (!promcb_classic_is_range(options))
+		return false;
+	return !options->label_name ||
+	       (options->label_value && is_label(options->label_value) && is_label_name(options->label_name));
+}
+
+/* Two parts of one label would give every series twice, and a scrape of that fails, or worse, does not. */
+static bool are_distinct(const struct promcb_render_part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			const char *one = parts[i].segment, *other = parts[j].segment;
+
+			if (one == other || (one && other && strcmp(one, other) == 0))
+				return false;
+		}
+	}
+	return true;
+}
+
+int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
+			const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+{
+	PROMCB_NOT_CANCELLED;
+	const struct promcb_render_options defaults = {0};
+	const struct promcb_renderer *renderer = find(format);
+	struct promcb_sink sink;
+	const struct promcb_rendering rendering = {parts, count, options ? options : &defaults, &sink};
+
+	if (!renderer || !are_options(rendering.options))
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		if (!is_label(parts[i].segment))
+			return -EINVAL;
+	}
+	if (!are_distinct(parts, count))
+		return -EINVAL;
+	promcb_sink_start(&sink, write, context);
+	renderer->render(&rendering);
+	return promcb_sink_finish(&sink);
+}
+
+int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
+		  const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+{
+	const struct promcb_render_part part = {
+		.snapshot = snapshot,
+		.scrape_seconds = options ? options->scrape_seconds : 0,
+	};
+
+	return promcb_render_parts(&part, 1, format, options, write, context);
+}
+
+int promcb_format_parse(const char *name, enum promcb_format *out)
+{
+	for (unsigned i = 0; name && i < RENDERERS; i++) {
+		if (strcmp(name, renderers[i].name) == 0) {
+			*out = (enum promcb_format)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *promcb_format_content_type(enum promcb_format format)
+{
+	const struct promcb_renderer *renderer = find(format);
+
+	return renderer ? renderer->content_type : NULL;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* render.h: renderers are pure functions from snapshots to a sink; this is their table. */
+#ifndef PROMCB_RENDER_H
+#define PROMCB_RENDER_H
+
+#include "model/snapshot.h"
+#include "render/sink.h"
+
+/* The longest name of the label of every series, in bytes. */
+enum { PROMCB_LABEL_NAME_MAX = 63 };
+
+/* What is to be rendered. A part without a snapshot has no components, and a promcb_up of 0. */
+struct promcb_rendering {
+	const struct promcb_render_part *parts;
+	size_t count;
+	const struct promcb_render_options *options;
+	struct promcb_sink *sink;
+};
+
+struct promcb_renderer {
+	const char *name;
+	const char *content_type;
+	void (*render)(const struct promcb_rendering *rendering);
+};
+
+void promcb_render_text(const struct promcb_rendering *rendering);
+void promcb_render_openmetrics(const struct promcb_rendering *rendering);
+void promcb_render_protobuf(const struct promcb_rendering *rendering);
+void promcb_render_json(const struct promcb_rendering *rendering);
+void promcb_render_health(const struct promcb_rendering *rendering);
+
+#endif

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * render_protobuf.c: snapshots as length-delimited io.prometheus.client.MetricFamily messages, the one format that
+ * carries native histograms.
+ *
+ * Source: client_model's metrics.proto, and Prometheus' "Native Histograms" for spans and deltas. A family is one
+ * message, so its metrics are gathered before its length is known; a metric is put together from its labels, which are
+ * encoded once, and its value. Invariants: sample_count = zero_count + sum of the buckets; classic buckets are sums of
+ * the same cells; no float histogram, whose fields are other numbers; schema, zero threshold and index range never
+ * change in the life of a segment, since that would be a counter reset.
+ */
+#include "base/bucket.h"
+#include "render/families.h"
+#include "render/protobuf.h"
+#include "render/render_self.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Field numbers. */
+enum {
+	FAMILY_NAME = 1,
+	FAMILY_HELP = 2,
+	FAMILY_TYPE = 3,
+	FAMILY_METRIC = 4,
+	FAMILY_UNIT = 5,
+	METRIC_LABEL = 1,
+	METRIC_GAUGE = 2,
+	METRIC_COUNTER = 3,
+	METRIC_SUMMARY = 4,
+	METRIC_UNTYPED = 5,
+	METRIC_HISTOGRAM = 7,
+	LABEL_NAME = 1,
+	LABEL_VALUE = 2,
+	SIMPLE_VALUE = 1,
+	COUNTER_START = 3,
+	SUMMARY_COUNT = 1,
+	SUMMARY_SUM = 2,
+	SUMMARY_QUANTILE = 3,
+	SUMMARY_START = 4,
+	QUANTILE_RANK = 1,
+	QUANTILE_VALUE = 2,
+	HISTOGRAM_COUNT = 1,
+	HISTOGRAM_SUM = 2,
+	HISTOGRAM_BUCKET = 3,
+	HISTOGRAM_SCHEMA = 5,
+	HISTOGRAM_ZERO_THRESHOLD = 6,
+	HISTOGRAM_ZERO_COUNT = 7,
+	HISTOGRAM_SPAN = 12,
+	HISTOGRAM_DELTA = 13,
+	HISTOGRAM_START = 15,
+	BUCKET_COUNT = 1,
+	BUCKET_BOUND = 2,
+	SPAN_OFFSET = 1,
+	SPAN_LENGTH = 2,
+	TIMESTAMP_SECONDS = 1,
+	TIMESTAMP_NANOS = 2,
+};
+
+/* The most that a label, a simple value, and a classic bucket take. */
+enum {
+	LABEL_ROOM = 3 + 2 + PROMCB_LABEL_NAME_MAX + 3 + PROMCB_SEGMENT_LABEL_MAX,
+	SIMPLE_ROOM = 64,
+	BUCKET_ROOM = 2 + 11 + 9,
+};
+
+/* Runs of empty cells up to this long are cheaper said as zeros than as another span. */
+enum { GAP_MAX = 2 };
+
+struct protobuf {
+	const struct promcb_rendering *rendering;
+	struct promcb_buffer metrics;   /* of the family at hand */
+	struct promcb_buffer value;     /* of the metric at hand */
+	struct promcb_classic classic;  /* of the part at hand */
+};
+
+/* -- Labels and metrics -------------------------------------------------------------------------------------------- */
+
+static uint8_t *put_pair(uint8_t *at, const char *name, const char *value)
+{
+	size_t name_bytes = strlen(name), value_bytes = strlen(value);
+
+	at = promcb_put_tag(at, METRIC_LABEL, PROMCB_WIRE_BYTES);
+	at = promcb_put_varint(at,
+			       promcb_bytes_size(LABEL_NAME, name_bytes) + promcb_bytes_size(LABEL_VALUE, value_bytes));
+	at = promcb_put_bytes(at, LABEL_NAME, name, name_bytes);
+	return promcb_put_bytes(at, LABEL_VALUE, value, value_bytes);
+}
+
+/* Adds a metric: its encoded labels, and its value as a message in the given field. */
+static void add_metric(struct protobuf *p, const uint8_t *labels, size_t label_bytes, unsigned field,
+		       const uint8_t *value, size_t value_bytes)
+{
+	size_t bytes = label_bytes + promcb_bytes_size(field, value_bytes);
+	uint8_t *at = promcb_buffer_room(&p->metrics, promcb_bytes_size(FAMILY_METRIC, bytes));
+
+	if (!at)
+		return;
+	at = promcb_put_tag(at, FAMILY_METRIC, PROMCB_WIRE_BYTES);
+	at = promcb_put_varint(at, bytes);
+	memcpy(at, labels, label_bytes);
+	at = promcb_put_bytes(at + label_bytes, field, value, value_bytes);
+	promcb_buffer_wrote(&p->metrics, at);
+}
+
+/* Hands the family on, if it has a metric; one without is no message. */
+static void put_family(struct protobuf *p, const char *name, const char *help, enum promcb_metric_type type,
+		       const char *unit)
+{
+	struct promcb_sink *sink = p->rendering->sink;
+	size_t name_bytes = strlen(name), help_bytes = strlen(help), unit_bytes = unit ? strlen(unit) : 0;
+	size_t head = promcb_bytes_size(FAMILY_NAME, name_bytes) + promcb_bytes_size(FAMILY_HELP, help_bytes) + 2;
+	size_t tail = unit ? promcb_bytes_size(FAMILY_UNIT, unit_bytes) : 0;
+	uint8_t *at;
+
+	if (p->metrics.used) {
+		at = promcb_buffer_room(&p->value, 10 + head + tail);
+		if (at) {
+			at = promcb_put_varint(at, head + p->metrics.used + tail);
+			at = promcb_put_bytes(at, FAMILY_NAME, name, name_bytes);
+			at = promcb_put_bytes(at, FAMILY_HELP, help, help_bytes);
+			at = promcb_put_tag(at, FAMILY_TYPE, PROMCB_WIRE_VARINT);
+			*at++ = (uint8_t)type;
+			promcb_sink_bytes(sink, p->value.bytes, (size_t)(at - p->value.bytes));
+			promcb_sink_bytes(sink, p->metrics.bytes, p->metrics.used);
+			if (unit) {
+				at = promcb_put_bytes(p->value.bytes, FAMILY_UNIT, unit, unit_bytes);
+				promcb_sink_bytes(sink, p->value.bytes, (size_t)(at - p->value.bytes));
+			}
+		}
+	}
+	p->metrics.used = p->value.used = 0;
+}
+
+/* -- Values -------------------------------------------------------------------------------------------------------- */
+
+static uint8_t *put_timestamp(uint8_t *at, unsigned field, uint64_t nanoseconds)
+{
+	uint64_t seconds = nanoseconds / 1000000000, rest = nanoseconds % 1000000000;
+
+	at = promcb_put_tag(at, field, PROMCB_WIRE_BYTES);
+	at = promcb_put_varint(at,
+			       promcb_u64_size(TIMESTAMP_SECONDS, seconds) + promcb_u64_size(TIMESTAMP_NANOS, rest));
+	at = promcb_put_u64(at, TIMESTAMP_SECONDS, seconds);
+	return promcb_put_u64(at, TIMESTAMP_NANOS, rest);
+}
+
+static unsigned field_of(enum promcb_metric_type type)
+{
+	return type == PROMCB_TYPE_COUNTER ? METRIC_COUNTER : type == PROMCB_TYPE_GAUGE ? METRIC_GAUGE : METRIC_UNTYPED;
+}
+
+/* since_ns: when a counter began; 0: unknown, or no counter. */
+static void add_simple(struct protobuf *p, const uint8_t *labels, size_t label_bytes, enum promcb_metric_type type,
+		       double number, uint64_t since_ns)
+{
+	uint8_t value[SIMPLE_ROOM], *at = promcb_put_double(value, SIMPLE_VALUE, number);
+
+	if (type == PROMCB_TYPE_COUNTER && since_ns)
+		at = put_timestamp(at, COUNTER_START, since_ns);
+	add_metric(p, labels, label_bytes, field_of(type), value, (size_t)(at - value));
+}
+
+static double latency_seconds(const struct promcb_recent *recent, double nanoseconds)
+{
+	uint64_t picoseconds;
+
+	nanoseconds = promcb_recent_ns(recent, nanoseconds);
+	return promcb_recent_picoseconds(nanoseconds, &picoseconds) ? (double)picoseconds / 1e12 : nanoseconds / 1e9;
+}
+
+static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
+			const struct promcb_snapshot_component *component)
+{
+	const struct promcb_latency_sum sum = promcb_latency_sum(component);
+	uint8_t value[16 + 16 + PROMCB_QUANTILES * 24 + SIMPLE_ROOM], *at = value;
+
+	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_measured_calls(component));
+	at = promcb_put_double(at, SUMMARY_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
+	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
+		at = promcb_put_tag(at, SUMMARY_QUANTILE, PROMCB_WIRE_BYTES);
+		at = promcb_put_varint(at, 18);
+		at = promcb_put_double(at, QUANTILE_RANK, promcb_quantile_ranks[q]);
+		at = promcb_put_double(at, QUANTILE_VALUE,
+				       latency_seconds(&component->recent, component->recent.quantile_ns[q]));
+	}
+	at = put_timestamp(at, SUMMARY_START, component->since_ns);
+	add_metric(p, labels, label_bytes, METRIC_SUMMARY, value, (size_t)(at - value));
+}
+
+static uint8_t *put_bucket(uint8_t *at, uint64_t count, double bound_seconds)
+{
+	at = promcb_put_tag(at, HISTOGRAM_BUCKET, PROMCB_WIRE_BYTES);
+	at = promcb_put_varint(at, promcb_u64_size(BUCKET_COUNT, count) + 9);
+	at = promcb_put_u64(at, BUCKET_COUNT, count);
+	return promcb_put_double(at, BUCKET_BOUND, bound_seconds);
+}
+
+static uint8_t *put_span(uint8_t *at, int32_t offset, uint32_t length)
+{
+	uint64_t zigzag = promcb_zigzag(offset);
+
+	at = promcb_put_tag(at, HISTOGRAM_SPAN, PROMCB_WIRE_BYTES);
+	at = promcb_put_varint(at, promcb_u64_size(SPAN_OFFSET, zigzag) + promcb_u64_size(SPAN_LENGTH, length));
+	at = promcb_put_u64(at, SPAN_OFFSET, zigzag);
+	return promcb_put_u64(at, SPAN_LENGTH, length);
+}
+
+/*
+ * Cells as spans of native buckets, and the differences of neighbours. Offsets are from the end of the span before,
+ * the first is the index itself. deltas: memory for 10 bytes a cell; returns where the spans end, and the deltas'.
+ */
+static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *component, uint32_t cells,
+			  int32_t first_index, uint8_t **deltas)
+{
+	/* Differences wrap, as counts of a hostile segment may. */
+	uint64_t before = 0;
+	uint32_t begin = 0, end = 0;    /* of the span at hand, as cells; none while begin is 0 */
+	int32_t last_end = 1 - first_index;
+
+	for (uint32_t cell = 1; cell < cells; cell++) {
+		uint64_t count = component->cells[0][cell] + component->cells[1][cell];
+
+		if (count == 0)
+			continue;
+		if (begin && cell - end > GAP_MAX) {
+			at = put_span(at, (int32_t)begin - last_end, end - begin);
+			last_end = (int32_t)end;
+			begin = 0;
+		}
+		for (; begin && end < cell; end++) {
+			*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(0 - before)));
+			before = 0;
+		}
+		if (!begin)
+			begin = cell;
+		*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(count - before)));
+		before = count;
+		end = cell + 1;
+	}
+	return begin ? put_span(at, (int32_t)begin - last_end, end - begin) : at;
+}
+
+static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
+			 const struct promcb_snapshot *snapshot, const struct promcb_snapshot_component *component)
+{
+	const struct promcb_latency_sum sum = promcb_latency_sum(component);
+	const struct promcb_classic *classic = &p->classic;
+	uint32_t cells = snapshot->cells;
+	/* The value from the front; deltas further back, until their length is known. */
+	size_t front = SIMPLE_ROOM * 2 + (classic->count + 1) * BUCKET_ROOM + (size_t)cells * 14;
+	uint8_t *value, *at, *deltas, *deltas_end;
+	uint64_t below = 0;
+	uint32_t from = 0;
+
+	p->value.used = 0;
+	value = at = promcb_buffer_room(&p->value, front + (size_t)cells * 10);
+	if (!value)
+		return;
+	deltas = deltas_end = value + front;
+	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_measured_calls(component));
+	at = promcb_put_double(at, HISTOGRAM_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
+	for (unsigned i = 0; i < classic->count; i++) {
+		below += promcb_calls_in(component, from, classic->end[i]);
+		from = classic->end[i];
+		at = put_bucket(at, below, classic->bound_seconds[i]);
+	}
+	at = put_bucket(at, promcb_measured_calls(component), INFINITY);
+	at = promcb_put_u64(at, HISTOGRAM_SCHEMA, promcb_zigzag((int64_t)snapshot->schema));
+	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
+	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->cells[0][0] + component->cells[1][0]);
+	at = put_spans(at, component, cells, promcb_bucket_first(snapshot->schema), &deltas_end);
+	if (deltas_end > deltas) {
+		size_t delta_bytes = (size_t)(deltas_end - deltas);
+
+		at = promcb_put_tag(at, HISTOGRAM_DELTA, PROMCB_WIRE_BYTES);
+		at = promcb_put_varint(at, delta_bytes);
+		memmove(at, deltas, delta_bytes);
+		at += delta_bytes;
+	}
+	at = put_timestamp(at, HISTOGRAM_START, component->since_ns);
+	add_metric(p, labels, label_bytes, METRIC_HISTOGRAM, value, (size_t)(at - value));
+}
+
+/* -- Families of components ---------------------------------------------------------------------------------------- */
+
+/* The value of a family with one series a component. Returns false if there is none. */
+static bool single_value(enum promcb_family_kind kind, const struct promcb_snapshot_component *component, double *out)
+{
+	switch (kind) {
+	case PROMCB_KIND_CALLS:
+		*out = (double)promcb_measured_calls(component);
+		return true;
+	case PROMCB_KIND_SUCCESSES:
+	case PROMCB_KIND_COMPAT_SUCCESSES:
+		*out = (double)component->calls[0];
+		return true;
+	case PROMCB_KIND_FAILURES:
+	case PROMCB_KIND_COMPAT_FAILURES:
+		*out = (double)component->calls[1];
+		return true;
+	case PROMCB_KIND_FAILURE_RATE:
+		*out = promcb_failure_rate(component);
+		return true;
+	case PROMCB_KIND_RECENT_FAILURE_RATE:
+		*out = promcb_recent_failure_rate(component);
+		return true;
+	case PROMCB_KIND_AVERAGE:
+		*out = latency_seconds(&component->recent, component->recent.average_ns);
+		return true;
+	case PROMCB_KIND_STATE_CODE:
+		*out = component->state;
+		return true;
+	case PROMCB_KIND_LAST_STATE_CHANGE:
+		*out = promcb_ns_double(component->last_state_change_ns);
+		return component->last_state_change_ns != 0;
+	case PROMCB_KIND_LAST_FAILURE:
+		*out = promcb_ns_double(component->last_failure_ns);
+		return component->last_failure_ns != 0;
+	default:
+		return false;
+	}
+}
+
+static void add_component(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_snapshot *snapshot,
+			  const struct promcb_snapshot_component *component, uint8_t *labels, size_t label_bytes)
+{
+	enum promcb_metric_type type = promcb_families[kind].type;
+	double number;
+
+	switch (kind) {
+	case PROMCB_KIND_LATENCY:
+		add_latency(p, labels, label_bytes, component);
+		return;
+	case PROMCB_KIND_DURATION:
+		add_duration(p, labels, label_bytes, snapshot, component);
+		return;
+	case PROMCB_KIND_STATE:
+	case PROMCB_KIND_TRANSITIONS:
+		for (unsigned state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++) {
+			uint8_t *end =
+				put_pair(labels + label_bytes, "state", promcb_state_name((enum promcb_state)state));
+
+			number = kind == PROMCB_KIND_STATE ? component->state == state
+							   : (double)component->transitions[state];
+			add_simple(p, labels, (size_t)(end - labels), type, number, component->since_ns);
+		}
+		return;
+	case PROMCB_KIND_LOG_ENTRIES:
+	case PROMCB_KIND_LOG_LEVELS:
+		for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++) {
+			uint8_t *end = put_pair(labels + label_bytes, "level",
+						promcb_log_level_name((enum promcb_log_level)level));
+
+			add_simple(p, labels, (size_t)(end - labels), type, (double)component->log_entries[level],
+				   component->since_ns);
+		}
+		return;
+	default:
+		if (single_value(kind, component, &number))
+			add_simple(p, labels, label_bytes, type, number, component->since_ns);
+	}
+}
+
+static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_part *part)
+{
+	const struct promcb_render_options *options = p->rendering->options;
+	uint8_t labels[4 * LABEL_ROOM], *own = labels;
+
+	if (options->label_name)
+		own = put_pair(own, options->label_name, options->label_value);
+	if (part->segment)
+		own = put_pair(own, "segment", part->segment);
+	if (kind == PROMCB_KIND_DURATION)
+		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options);
+	for (size_t i = 0; i < part->snapshot->count; i++) {
+		const struct promcb_snapshot_component *component = &part->snapshot->components[i];
+		uint8_t *end = put_pair(own, "component", component->name);
+
+		add_component(p, kind, part->snapshot, component, labels, (size_t)(end - labels));
+	}
+}
+
+static void print_plain(void *context, const struct promcb_family *family, const struct promcb_plain_series *series,
+			size_t count)
+{
+	struct protobuf *p = context;
+	enum promcb_metric_type type = family->type == PROMCB_FAMILY_COUNTER ? PROMCB_TYPE_COUNTER : PROMCB_TYPE_GAUGE;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t room = 0;
+		uint8_t *labels, *at;
+
+		for (unsigned j = 0; j < series[i].label_count; j++)
+			room += 32 + strlen(series[i].labels[j].name) + strlen(series[i].labels[j].value);
+		p->value.used = 0;
+		labels = at = promcb_buffer_room(&p->value, room + 1);
+		if (!labels)
+			break;
+		for (unsigned j = 0; j < series[i].label_count; j++)
+			at = put_pair(at, series[i].labels[j].name, series[i].labels[j].value);
+		add_simple(p, labels, (size_t)(at - labels), type, series[i].number, series[i].since_ns);
+	}
+	put_family(p, family->name, family->help, type, family->unit);
+}
+
+void promcb_render_protobuf(const struct promcb_rendering *rendering)
+{
+	struct protobuf p = {.rendering = rendering};
+
+	for (unsigned kind = 0; kind < PROMCB_KINDS; kind++) {
+		const struct promcb_component_family *family = &promcb_families[kind];
+
+		if (family->compat && rendering->options->without_compat)
+			continue;
+		for (size_t i = 0; i < rendering->count; i++) {
+			if (rendering->parts[i].snapshot)
+				add_part(&p, (enum promcb_family_kind)kind, &rendering->parts[i]);
+		}
+		put_family(&p, family->name, family->help, family->type, family->unit);
+	}
+	promcb_plain_each(rendering, print_plain, &p);
+	if ((p.metrics.failed || p.value.failed) && !rendering->sink->error)
+		rendering->sink->error = -ENOMEM;
+	free(p.metrics.bytes);
+	free(p.value.bytes);
+}
