@@ -131,7 +131,7 @@ ASKS
   echo "ask http://localhost:9093/api/v2/status .cluster"
   "$blocks" "$monitoring" 'Five minutes.*' sh 3
 } >"$scratch/five.sh" || fail "tools/monitoring/README.md: no blocks"
-timeout 240 bash "$scratch/five.sh" >"$scratch/out" 2>"$scratch/err" ||
+timeout 900 bash "$scratch/five.sh" >"$scratch/out" 2>"$scratch/err" ||
   fail "five minutes: exit $?: $(cat "$scratch/out"; tail -n 20 "$scratch/err")"
 [ ! -e /dev/shm/promcb ] || fail "the segment stays"
 exit 0

@@ -34,7 +34,7 @@ background=
 [ $(($(wc -l <"$scratch/err") % 2)) = 0 ] || fail "errors and recoveries: $(cat "$scratch/err")"
 
 # A directory that is not there ends it at the start, before it waits for ever.
-timeout 20 "$tools/promcb-export" --interval=100 --output="$scratch/none/m.prom" 2>"$scratch/err"
+timeout 120 "$tools/promcb-export" --interval=100 --output="$scratch/none/m.prom" 2>"$scratch/err"
 [ $? = 1 ] || fail "no directory: it goes on"
 one_line "no directory"
 grep -q "there is no directory \"$scratch/none\"" "$scratch/err" || fail "no directory: $(cat "$scratch/err")"
@@ -66,7 +66,7 @@ background=
 [ $(($(wc -l <"$scratch/out") % $("$tools/promcb-export" | wc -l))) = 0 ] || fail "a body in part"
 
 # A reader that goes away is an error; one that is merely slow does not keep a signal away.
-timeout 20 "$tools/promcb-export" --interval=0.01 2>"$scratch/err" | head -n 1 >/dev/null
+timeout 120 "$tools/promcb-export" --interval=0.01 2>"$scratch/err" | head -n 1 >/dev/null
 [ "${PIPESTATUS[0]}" = 1 ] || fail "a closed pipe: exit ${PIPESTATUS[0]}"
 mkfifo "$scratch/slow"
 "$tools/promcb-export" --interval=0.001 >"$scratch/slow" 2>"$scratch/err" &

@@ -11,7 +11,7 @@ full() {
   grep -q "standard output" "$scratch/err" || fail "$*: $(cat "$scratch/err")"
 }
 for arguments in "" --format=json --format=health --check --list-segments --interval=100; do
-  full timeout 20 "$tools/promcb-export" $arguments
+  full timeout 120 "$tools/promcb-export" $arguments
 done
 full "$tools/promcb-admin" info
 "$tools/promcb-export" 2>"$scratch/err" | true

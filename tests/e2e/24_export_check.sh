@@ -42,9 +42,9 @@ for i in $(seq 150); do
   for _ in 1 2 3 4; do
     printf '\377\377\377\377' | spoil 4 $(((RANDOM * 32768 + RANDOM) % (size / 4)))
   done
-  timeout 20 "$tools/promcb-export" --check --segment="${PROMCB_SEGMENT}_bad" >/dev/null 2>&1
+  timeout 120 "$tools/promcb-export" --check --segment="${PROMCB_SEGMENT}_bad" >/dev/null 2>&1
   [ $? -le 1 ] || fail "round $i: --check died"
-  timeout 20 "$tools/promcb-export" --segment="${PROMCB_SEGMENT}_bad" >/dev/null 2>&1
+  timeout 120 "$tools/promcb-export" --segment="${PROMCB_SEGMENT}_bad" >/dev/null 2>&1
   [ $? -le 1 ] || fail "round $i: an export died"
 done
 

@@ -124,7 +124,7 @@ iconv -f UTF-8 -t UTF-8 "$scratch/out" >/dev/null || fail "a body that is not UT
 for segment in "$one"$'\xff' '' "/$(printf '%0300d' 0)"; do
   export_to_out 2 --segment="$one" --segment="$segment"
   grep -q 'cannot be a label value' "$scratch/err" || fail "$(cat "$scratch/err")"
-  timeout 20 "$sidecar" --segment="$one" --segment="$segment" 2>"$scratch/err" && fail "the sidecar takes $segment"
+  timeout 120 "$sidecar" --segment="$one" --segment="$segment" 2>"$scratch/err" && fail "the sidecar takes $segment"
   grep -q -e 'cannot be a label value' -e 'is empty' "$scratch/err" || fail "$(cat "$scratch/err")"
 done
 rm "/dev/shm$one"$'\xff'

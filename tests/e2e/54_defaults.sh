@@ -29,7 +29,7 @@ for name in link dangling fifo; do
   for what in promcb-export "promcb-record --success --latency=1 component" "promcb-admin reset --all" \
     "promcb-admin remove --force" "promcb-admin create"; do
     # shellcheck disable=SC2086
-    PROMCB_SEGMENT=$scratch/$name timeout 20 "$tools/"$what >"$scratch/out" 2>"$scratch/err"
+    PROMCB_SEGMENT=$scratch/$name timeout 120 "$tools/"$what >"$scratch/out" 2>"$scratch/err"
     status=$?
     [ $status -ne 0 ] && [ $status -ne 124 ] || fail "$what takes a $name, status $status"
     one_line "$what on a $name"

@@ -8,7 +8,7 @@
 refused() {
   local words=$1 status
   shift
-  timeout 20 "$sidecar" "$@" >"$scratch/out" 2>"$scratch/err"
+  timeout 120 "$sidecar" "$@" >"$scratch/out" 2>"$scratch/err"
   status=$?
   [ $status = $wanted ] || fail "$*: exit $status, not $wanted: $(cat "$scratch/err")"
   grep -q -F -e "$words" "$scratch/err" || fail "$*: does not say \"$words\": $(cat "$scratch/err")"

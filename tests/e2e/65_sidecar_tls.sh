@@ -238,7 +238,7 @@ end
 
 # -- What cannot be read at the start
 refused() { # SENTENCE
-  timeout 20 "$sidecar" --segment="$PROMCB_SEGMENT" --web.listen-address="unix:$socket" \
+  timeout 120 "$sidecar" --segment="$PROMCB_SEGMENT" --web.listen-address="unix:$socket" \
     --web.config.file="$scratch/web.yml" 2>"$scratch/err"
   [ $? -eq 1 ] || fail "it starts, or dies otherwise, in spite of: $1"
   grep -q -F -e "$1" "$scratch/err" || fail "nothing of '$1': $(cat "$scratch/err")"

@@ -6,7 +6,7 @@
 . "${0%/*}/sidecar_http.sh"
 command -v python3 >/dev/null || { echo "python3 is not installed"; exit 77; }
 
-timeout 200 python3 - "$sidecar" "$scratch/log.fifo" <<'PYTHON' || fail "as told above"
+timeout 800 python3 - "$sidecar" "$scratch/log.fifo" <<'PYTHON' || fail "as told above"
 import atexit, fcntl, http.client, os, pty, re, select, socket, subprocess, sys, termios, time, tty
 
 sidecar, fifo = sys.argv[1:]

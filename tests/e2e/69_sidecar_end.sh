@@ -70,7 +70,7 @@ assert len(answers) > 8 and len(refused) >= 7
 PYTHON
 for _ in 1 2 3; do
   start --web.share-ms=0 --web.max-requests=0 --log.level=info
-  timeout 60 python3 "$scratch/scrape.py" "$port" "$background" || fail "as told above; log: $(cat "$scratch/log")"
+  timeout 300 python3 "$scratch/scrape.py" "$port" "$background" || fail "as told above; log: $(cat "$scratch/log")"
   wait "$background" || fail "exit $? at the end: $(tail -n 30 "$scratch/log")"
   background=
 done
@@ -81,7 +81,7 @@ for limit in 20 32 64; do
   background=$!
   await listening
   port=$(sed -n 's/.*msg=listening address=127\.0\.0\.1:\([0-9]*\).*/\1/p' "$scratch/log")
-  timeout 60 python3 - "$port" <<'PYTHON' || fail "as told above; log: $(cat "$scratch/log")"
+  timeout 300 python3 - "$port" <<'PYTHON' || fail "as told above; log: $(cat "$scratch/log")"
 import socket, sys, time, urllib.request
 
 port = int(sys.argv[1])

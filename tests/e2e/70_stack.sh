@@ -44,7 +44,7 @@ for file in $(grep -o '\./[a-z-]*\(\.[a-z]*\)\?:' "$monitoring/compose.yaml" | t
 done
 
 # A session of its own, so that all of it goes together.
-setsid timeout -k 5 200 /usr/bin/python3 "${0%.sh}.py" "$PROMCB_SOURCE" "$PROMCB_BUILD" "$scratch" &
+setsid timeout -k 5 800 /usr/bin/python3 "${0%.sh}.py" "$PROMCB_SOURCE" "$PROMCB_BUILD" "$scratch" &
 group=$!
 wait $group
 status=$?

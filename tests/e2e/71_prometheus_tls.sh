@@ -182,7 +182,7 @@ finally:
     prometheus.terminate()
     prometheus.wait()
 PYTHON
-timeout -k 5 150 /usr/bin/python3 "$scratch/ask.py" "$scratch" "$tools/promcb-record" ||
+timeout -k 5 600 /usr/bin/python3 "$scratch/ask.py" "$scratch" "$tools/promcb-record" ||
   fail "as told above; $(tail -n 3 "$scratch/prometheus.log" "$scratch/log")"
 subject() { # NAME: of the client
   openssl s_client -connect "127.0.0.1:$port" -servername localhost -cert "$scratch/$1.pem" -key "$scratch/$1.key" \
