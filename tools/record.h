@@ -20,6 +20,10 @@
  */
 int promcb_record_command(const char *segment, const char *component, char *const *command);
 
+/* Records a call that this program timed, and says so on standard error if its latency is cut. */
+void promcb_record_elapsed(struct promcb_component *handle, const char *component, uint64_t latency_ns, bool success,
+			   uint64_t now_ns);
+
 /* Records the lines of standard input as they come. Returns the status to exit with. */
 int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rules);
 

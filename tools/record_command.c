@@ -158,9 +158,6 @@ int promcb_record_command(const char *segment, const char *component, char *cons
 	now_ns = promcb_tool_now_ns();
 	if (!handle)
 		return status;
-	promcb_record_at(handle, now_ns - start_ns, status == 0, now_ns);
-	if (now_ns - start_ns > PROMCB_LATENCY_MAX_NS)
-		promcb_tool_complain("\"%s\" took %.1f s: " PROMCB_RECORD_TOO_LONG, component,
-				     (double)(now_ns - start_ns) / 1e9);
+	promcb_record_elapsed(handle, component, now_ns - start_ns, status == 0, now_ns);
 	return status;
 }

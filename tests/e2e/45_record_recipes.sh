@@ -141,6 +141,46 @@ grep -q 'tail -n 0 -F /var/log/nginx/promcb.log | promcb-record --stdin' "$PROMC
 nginx -t -e "$scratch/error.log" -c "$scratch/readme.conf" 2>"$scratch/nginx.err" ||
   fail "README: $(cat "$scratch/nginx.err")"
 
+# A FIFO: as printed, read by one recorder over a restart of nginx, and none of its lines is lost.
+mkdir "$scratch/fifo" && chmod a+rx "$scratch/fifo"
+recipe fifo | sed "s|$scratch/|$scratch/fifo/|g" >"$scratch/fifo.sh"
+[ "$(wc -l <"$scratch/fifo.sh")" = 2 ] || fail "no recipe fifo"
+grep -q -F 'access_log /var/log/nginx/promcb.fifo promcb' "$page" || fail "nginx's side of the FIFO is not said"
+setsid bash -e "$scratch/fifo.sh" 2>"$scratch/fifo.err" &
+fifo=$!
+pids+=(-$fifo)
+is_open() { # by the recorder: nginx opens a FIFO as soon as somebody reads
+  for reader in "$fifo" $(cat "/proc/$fifo/task/$fifo/children"); do
+    [ "$(readlink "/proc/$reader/fd/0")" = "$scratch/fifo/promcb.fifo" ] && return 0
+  done
+  return 1
+}
+await is_open
+for round in 1 2; do
+  cat >"$scratch/fifo/nginx.conf" <<CONF
+daemon off; pid $scratch/fifo/nginx.pid; error_log $scratch/fifo/error.log crit; worker_processes 2; events {}
+http { proxy_temp_path $scratch/p; client_body_temp_path $scratch/b; fastcgi_temp_path $scratch/f;
+  uwsgi_temp_path $scratch/u; scgi_temp_path $scratch/s;
+  $(recipe nginx | sed "s|^access_log .*|access_log $scratch/fifo/promcb.fifo promcb;|; s|/static;|/through_fifo;|")
+  server { listen 127.0.0.1:$second; location / { return 204; } }
+}
+CONF
+  nginx -e "$scratch/fifo/error.log" -c "$scratch/fifo/nginx.conf" &
+  server=$!
+  until_counted GET_/through_fifo "http://127.0.0.1:$second/static/x"
+  [ $round = 1 ] || break
+  before=$(value calls_total GET_/through_fifo)
+  seq 400 | xargs -P 4 -n 20 sh -c 'for i; do echo "url=$0/static/$i"; done | curl -s -o /dev/null -K -' \
+    "http://127.0.0.1:$second"
+  await calls GET_/through_fifo $((before + 400))
+  kill -QUIT $server
+  wait $server
+  promcb-admin reset GET_/through_fifo || fail reset
+done
+kill -QUIT $server
+wait $server
+[ -s "$scratch/fifo.err" ] && fail "FIFO: $(cat "$scratch/fifo.err")"
+
 # By hand: 4 refused by both upstreams, 6 saved by the second, 2 too slow, 3 gone away, 1 WebSocket, 5 refused, 9 good.
 tail -n +1 -F "$scratch/outage.log" 2>/dev/null | promcb-record --stdin 2>"$scratch/outage.err" &
 pids+=($!)
