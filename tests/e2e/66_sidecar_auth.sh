@@ -80,6 +80,37 @@ ask 401
 logged 1 'web.yml: No such file or directory'
 grep -q -F -e "$alice" -e 'open sesame' -e changed "$scratch/log" && fail "secrets in the log"
 
+# -- Passwords without TLS: said of each address that is not this machine's alone, and of no other
+end
+warned() { # WORDS OPTION...: what it warns of, at addresses without their ports
+  local wanted=$1
+  shift
+  : >"$scratch/log"
+  "$sidecar" --segment="$PROMCB_SEGMENT" --web.config.file="$scratch/web.yml" "$@" 2>"$scratch/log" &
+  background=$!
+  await listening
+  end
+  [ "$(sed -n 's/.*msg="passwords are accepted without TLS.*" address=\(.*\):[0-9]*$/\1/p' "$scratch/log" |
+    sort | tr '\n' ' ')" = "$wanted" ] || fail "$*: not warned of \"$wanted\" alone: $(cat "$scratch/log")"
+}
+listening() {
+  grep -q 'msg=listening' "$scratch/log" && return 0
+  kill -0 "$background" 2>/dev/null || fail "it does not start: $(cat "$scratch/log")"
+  return 1
+}
+configure 'basic_auth_users:' "  alice: $(hash changed 4)"
+warned '' --web.listen-address=127.0.0.1:0 --web.listen-address=127.0.0.2:0 --web.listen-address="unix:$socket"
+warned '0.0.0.0 ' --web.listen-address=127.0.0.1:0 --web.listen-address=0.0.0.0:0
+configure '# no passwords'
+warned '' --web.listen-address=0.0.0.0:0
+authority ca
+leaf server ca 'subjectAltName=DNS:localhost'
+configure 'tls_server_config: {cert_file: server.pem, key_file: server.key}' 'basic_auth_users:' \
+  "  alice: $(hash changed 4)"
+warned '' --web.listen-address=0.0.0.0:0
+configure 'basic_auth_users:' "  alice: $(hash changed 4)"
+begin http
+
 # -- Headers
 configure 'http_server_config:' '  headers:' '    X-Frame-Options: deny' '    X-XSS-Protection: ""' \
   "    Content-Security-Policy: \"default-src 'none'\"" 'basic_auth_users:' "  alice: $(hash changed 4)"

@@ -87,7 +87,8 @@ static void warn_of_passwords(const struct sidecar_listeners *listeners, struct 
 		return;
 	for (size_t i = 0; i < listeners->count; i++) {
 		if (is_far(listeners->addresses[i]))
-			sidecar_log(SIDECAR_LOG_WARN, "passwords without TLS can be read on their way", "address",
+			sidecar_log(SIDECAR_LOG_WARN,
+				    "passwords are accepted without TLS: anyone between can read them", "address",
 				    listeners->addresses[i], NULL);
 	}
 }
