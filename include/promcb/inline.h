@@ -59,7 +59,7 @@ struct promcb_block {
 	uint64_t ring;                  /* full ring's block number + 1; 0: the first ring. [RING] */
 	uint64_t latency_sum_ns[2];     /* by outcome: 0 success, 1 failure */
 	uint64_t last_failure_ns;       /* CLOCK_REALTIME ns of the last failure; 0: none */
-	uint64_t log_entries[4];        /* by enum promcb_log_level */
+	uint64_t log_entries[PROMCB_LOG_LEVELS];        /* by enum promcb_log_level */
 	uint64_t saturated;             /* calls whose latency was cut down to PROMCB_LATENCY_MAX_NS */
 	uint64_t backward;              /* calls whose clock ran backwards, counted with a latency of 0 */
 	uint64_t component_lane;        /* component << 32 | lane, for display and checks */

@@ -102,8 +102,10 @@ struct promcb;           /* one opened segment */
 struct promcb_component; /* one named thing whose calls are counted; valid until the process ends */
 
 enum promcb_state { PROMCB_CLOSED = 0, PROMCB_OPEN = 1, PROMCB_HALF_OPEN = 2 };
+#define PROMCB_STATES 3
 
 enum promcb_log_level { PROMCB_LOG_DEBUG = 0, PROMCB_LOG_INFO = 1, PROMCB_LOG_WARNING = 2, PROMCB_LOG_ERROR = 3 };
+#define PROMCB_LOG_LEVELS 4
 
 /* A sentence that says what was wrong, where, and what to do. Empty where nothing was. */
 struct promcb_message {

@@ -72,8 +72,8 @@ struct promcb_summary {
 	enum promcb_state state;
 	double last_state_change;       /* Unix seconds; NaN if none, or unknown */
 	double last_failure_time;       /* Unix seconds; NaN if none */
-	uint64_t transitions[3];        /* changes into each enum promcb_state */
-	uint64_t log_entries[4];        /* by enum promcb_log_level */
+	uint64_t transitions[PROMCB_STATES]; /* changes into each enum promcb_state */
+	uint64_t log_entries[PROMCB_LOG_LEVELS]; /* by enum promcb_log_level */
 };
 
 /* The segment as a whole. Counts that cannot be known (locks unsupported) are -1. */

@@ -56,17 +56,17 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 		return -ENOENT;
 	const struct promcb_snapshot_component *c = &snapshot->components[index];
 	const struct promcb_recent *recent = &c->recent;
-	const struct promcb_latency_sum sum = promcb_latency_sum(c);
-	uint64_t calls = c->calls[0] + c->calls[1];
+	const struct promcb_latency_sum sum = promcb_counts_latency(&c->counts);
+	uint64_t calls = promcb_counts_calls(&c->counts);
 
 	*out = (struct promcb_summary){
 		.name = c->name,
 		.total_calls = calls,
-		.successful_calls = c->calls[0],
-		.failed_calls = c->calls[1],
-		.unmeasured_calls = c->unmeasured[0] + c->unmeasured[1],
-		.success_rate = percent(c->calls[0], calls, 0),
-		.failure_rate = percent(c->calls[1], calls, 0),
+		.successful_calls = c->counts.calls[0],
+		.failed_calls = c->counts.calls[1],
+		.unmeasured_calls = c->counts.unmeasured[0] + c->counts.unmeasured[1],
+		.success_rate = percent(c->counts.calls[0], calls, 0),
+		.failure_rate = percent(c->counts.calls[1], calls, 0),
 		.latency_sum = promcb_seconds_double(sum.seconds, sum.nanoseconds),
 		.avg_latency = recent->measured ? seconds(recent->average_ns) : NAN,
 		.min_latency = recent->measured ? seconds(recent->minimum_ns) : NAN,
@@ -82,8 +82,8 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 		.last_state_change = c->last_state_change_ns ? promcb_ns_double(c->last_state_change_ns) : NAN,
 		.last_failure_time = c->last_failure_ns ? promcb_ns_double(c->last_failure_ns) : NAN,
 	};
-	memcpy(out->transitions, c->transitions, sizeof(out->transitions));
-	memcpy(out->log_entries, c->log_entries, sizeof(out->log_entries));
+	memcpy(out->transitions, c->counts.transitions, sizeof(out->transitions));
+	memcpy(out->log_entries, c->counts.log_entries, sizeof(out->log_entries));
 	return 0;
 }
 

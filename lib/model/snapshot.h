@@ -5,7 +5,7 @@
  * Knows nothing of the segment's layout.
  *
  * Invariants of a finished snapshot, per component c:
- *   c.calls[o]  = sum of c.cells[o][0 .. cells-1] + c.unmeasured[o]       for each outcome o (0 success, 1 failure)
+ *   its counts are sound: see counts.h
  *   recent.measured <= recent.calls <= recent_samples of the segment; quantiles, minimum, maximum and average are NaN
  *   when measured is 0
  *   components are sorted by name (bytes) and names are distinct, valid UTF-8, 1 to 127 bytes, zero-terminated
@@ -13,9 +13,9 @@
 #ifndef PROMCB_SNAPSHOT_H
 #define PROMCB_SNAPSHOT_H
 
-#include <promcb/reader.h>
+#include "model/counts.h"
 
-enum { PROMCB_OUTCOMES = 2 };
+#include <promcb/reader.h>
 
 enum promcb_quantile { PROMCB_P50, PROMCB_P90, PROMCB_P95, PROMCB_P99, PROMCB_P999, PROMCB_QUANTILES };
 
@@ -37,40 +37,12 @@ struct promcb_snapshot_component {
 	char name[PROMCB_NAME_MAX + 1];
 	uint32_t name_bytes;
 	uint32_t state;                         /* enum promcb_state */
-	uint64_t *cells[PROMCB_OUTCOMES];       /* snapshot->cells words each: bucket counts, see bucket.h */
-	uint64_t empty;                         /* bit i: cells i << schema and up, an octave, hold nothing */
-	uint64_t calls[PROMCB_OUTCOMES];
-	uint64_t unmeasured[PROMCB_OUTCOMES];   /* of the calls: those without a latency */
-	uint64_t latency_sum_ns[PROMCB_OUTCOMES]; /* modulo 2^64, as both together are */
-	uint64_t latency_sum_wraps;             /* how often 2^64 ns are to be added to both together */
-	uint64_t saturated;                     /* calls that were counted as the longest latency there is */
-	uint64_t transitions[3];
-	uint64_t log_entries[4];
+	struct promcb_counts counts;            /* its cells lie in the snapshot's cell_memory */
 	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */
 	uint64_t last_state_change_ns;          /* Unix nanoseconds; 0: none or unknown */
 	uint64_t since_ns;                      /* Unix nanoseconds of the component's creation, or its last reset */
 	struct promcb_recent recent;
 };
-
-/* Seconds and nanoseconds. */
-struct promcb_latency_sum {
-	uint64_t seconds;
-	uint32_t nanoseconds;
-};
-
-/* The latency of all calls of a component. */
-static inline struct promcb_latency_sum promcb_latency_sum(const struct promcb_snapshot_component *component)
-{
-	const uint64_t second = 1000000000, wrap_seconds = 18446744073, wrap_ns = 709551616;
-	uint64_t low_ns = component->latency_sum_ns[0] + component->latency_sum_ns[1];
-	/* Below 2^29 wraps, which are more calls than a word can count, nothing here exceeds 64 bits. */
-	uint64_t rest_ns = low_ns % second + component->latency_sum_wraps * wrap_ns;
-
-	return (struct promcb_latency_sum){
-		component->latency_sum_wraps * wrap_seconds + low_ns / second + rest_ns / second,
-		(uint32_t)(rest_ns % second),
-	};
-}
 
 /*
  * The double that is nearest to so much time, which is what the digits of the text formats read as. (double)ns / 1e9

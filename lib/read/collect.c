@@ -13,7 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CELLS_AT_ONCE = 8 };
+_Static_assert(PROMCB_COUNTS_TRANSITION_MASK == PROMCB_TRANSITION_MASK,
+	       "changes of state are counted as they are kept");
 
 struct collection {
 	struct promcb_snapshot *snapshot;
@@ -75,52 +76,13 @@ static int read_baseline(struct collection *c, const struct promcb_image_compone
 
 /* -- Blocks ------------------------------------------------------------------------------------------------------- */
 
-/*
- * Adds the cells of one outcome to the sums. Returns how many calls they hold, and takes away from *empty the octaves,
- * 2 to the power of schema cells each, that hold some. The latencies of a component lie in some 50 of 322 cells: those
- * that hold nothing are passed over, eight at a time, and their sums stay untouched. Written out, since compilers do
- * not unroll a loop of atomic loads: that is a fifth of a snapshot's time.
- */
-static uint64_t add_cells(uint64_t *into, const uint64_t *cells, uint32_t count, uint32_t schema, uint64_t *empty)
-{
-	uint64_t calls = 0;
-	uint32_t cell = 0;
-
-	for (; cell + CELLS_AT_ONCE <= count; cell += CELLS_AT_ONCE) {
-		const uint64_t *at = &cells[cell];
-
-		if ((promcb_load_relaxed(&at[0]) | promcb_load_relaxed(&at[1]) | promcb_load_relaxed(&at[2]) |
-		     promcb_load_relaxed(&at[3]) | promcb_load_relaxed(&at[4]) | promcb_load_relaxed(&at[5]) |
-		     promcb_load_relaxed(&at[6]) | promcb_load_relaxed(&at[7])) == 0)
-			continue;
-		*empty &= ~((uint64_t)1 << (cell >> schema));
-		for (unsigned i = 0; i < CELLS_AT_ONCE; i++) {
-			uint64_t value = promcb_load_relaxed(&at[i]);
-
-			into[cell + i] += value;
-			calls += value;
-		}
-	}
-	for (; cell < count; cell++) {
-		uint64_t value = promcb_load_relaxed(&cells[cell]);
-
-		if (!value)
-			continue;
-		*empty &= ~((uint64_t)1 << (cell >> schema));
-		into[cell] += value;
-		calls += value;
-	}
-	return calls;
-}
-
 static int add_block(struct collection *c, const struct promcb_block *block, uint32_t number, uint32_t component,
 		     uint32_t index)
 {
 	struct promcb_snapshot_component *into = &c->snapshot->components[index];
-	const uint64_t *cells = (const uint64_t *)(const void *)(block + 1);
 	uint64_t component_lane = promcb_load_relaxed(&block->component_lane), kind = promcb_load_relaxed(&block->kind);
-	uint32_t lane = (uint32_t)component_lane, count = c->image->geometry->cells;
-	uint64_t calls = 0, failure_ns;
+	uint32_t lane = (uint32_t)component_lane;
+	uint64_t calls, failure_ns;
 
 	if (component_lane >> 32 != component || (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
 	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
@@ -129,23 +91,10 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	/* Ring and head before the cells or after, as it comes: no order is promised between them. */
 	int result = c->with_recent ? promcb_rings_note(&c->rings, block, number, index, lane) : 0;
 
-	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
-		into->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
-		uint64_t unmeasured = promcb_load_relaxed(&block->unmeasured[outcome]);
-		uint64_t added = unmeasured + add_cells(into->cells[outcome], &cells[outcome * count], count,
-							c->image->geometry->schema, &into->empty);
-
-		into->unmeasured[outcome] += unmeasured;
-		into->calls[outcome] += added;
-		calls += added;
-	}
-	for (unsigned level = 0; level < 4; level++)
-		into->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
+	calls = promcb_counts_add_block(&into->counts, block);
 	failure_ns = promcb_load_relaxed(&block->last_failure_ns);
 	if (failure_ns > into->last_failure_ns)
 		into->last_failure_ns = failure_ns;
-	into->saturated += promcb_load_relaxed(&block->saturated);
-	c->snapshot->info.backward_calls += promcb_load_relaxed(&block->backward);
 	if (kind == PROMCB_BLOCK_OVERFLOW)
 		c->snapshot->info.overflow_calls += calls;
 	return result;
@@ -199,79 +148,53 @@ static int sweep(struct collection *c)
 
 /* -- Finishing ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t less(uint64_t value, uint64_t subtract)
+/* Takes away what was there at the reset. base: counts with memory, to be written to. */
+static void subtract_baseline(struct promcb_snapshot_component *component, const struct promcb_block *baseline,
+			      struct promcb_counts *base)
 {
-	return value > subtract ? value - subtract : 0;
-}
-
-/* Takes away what was there at the reset. */
-static void finish(struct promcb_snapshot_component *component, const struct promcb_block *baseline, uint32_t cells)
-{
-	const uint64_t *base_cells = (const uint64_t *)(const void *)(baseline + 1);
-
-	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
-		component->unmeasured[outcome] = less(component->unmeasured[outcome], baseline->unmeasured[outcome]);
-		component->calls[outcome] = component->unmeasured[outcome];
-		for (uint32_t cell = 0; cell < cells; cell++) {
-			component->cells[outcome][cell] =
-				less(component->cells[outcome][cell], base_cells[outcome * cells + cell]);
-			component->calls[outcome] += component->cells[outcome][cell];
-		}
-		/* Both are modulo 2^64, and so is the difference. */
-		component->latency_sum_ns[outcome] -= baseline->latency_sum_ns[outcome];
-	}
-	component->saturated = less(component->saturated, baseline->saturated);
-	for (unsigned level = 0; level < 4; level++)
-		component->log_entries[level] = less(component->log_entries[level], baseline->log_entries[level]);
-	for (unsigned state = 0; state < 3; state++)
-		component->transitions[state] =
-			(component->transitions[state] - promcb_state_transitions(baseline->position, state)) &
-			PROMCB_TRANSITION_MASK;
+	promcb_counts_clear(base);
+	promcb_counts_add_block(base, baseline);
+	for (unsigned state = 0; state < PROMCB_STATES; state++)
+		base->transitions[state] = promcb_state_transitions(baseline->position, state);
+	/* A baseline that says more than there is can only be damage. */
+	promcb_counts_limit(base, &component->counts);
+	promcb_counts_subtract(&component->counts, base);
 	component->since_ns = baseline->last_failure_ns;
 	if (component->last_failure_ns < component->since_ns)
 		component->last_failure_ns = 0;
 }
 
-/*
- * How often the sum passed 2^64 ns. What it is modulo 2^64 is exact; how much it is about, the cells say: a call's
- * latency is known to a twentieth, and one that was cut down exactly. That tells 2^64 ns apart as long as all the
- * others of a component come to less than 2^67, which are 4,600 years.
- */
-static uint64_t count_wraps(const struct promcb_snapshot_component *component, uint32_t schema, uint32_t cells)
+/* What only all blocks of a component tell, once they were added up. Returns 0, or -ENOMEM. */
+static int finish(struct collection *c)
 {
-	const double wrap = 18446744073709551616.0;
-	uint64_t low_ns = component->latency_sum_ns[0] + component->latency_sum_ns[1];
-	uint64_t last = component->cells[0][cells - 1] + component->cells[1][cells - 1];
-	uint64_t longest = component->saturated < last ? component->saturated : last;
-	double about = (double)longest * (double)PROMCB_LATENCY_MAX_NS;
+	struct promcb_snapshot *snapshot = c->snapshot;
+	uint64_t *memory = calloc(2 * (size_t)snapshot->cells, sizeof(*memory));
+	struct promcb_counts base;
 
-	/* With so few it cannot have. */
-	if (component->calls[0] + component->calls[1] < UINT64_MAX / PROMCB_LATENCY_MAX_NS)
-		return 0;
-	for (uint32_t cell = 1; cell < cells; cell++) {
-		uint64_t calls = component->cells[0][cell] + component->cells[1][cell];
+	if (!memory)
+		return -ENOMEM;
+	promcb_counts_init(&base, snapshot->schema, snapshot->cells, memory);
+	for (size_t i = 0; i < snapshot->count; i++) {
+		struct promcb_snapshot_component *component = &snapshot->components[i];
 
-		if (cell == cells - 1)
-			calls -= longest;
-		if (calls)
-			about += (double)calls *
-				 ((double)promcb_bucket_upper_ns(schema, cell - 1) + 1 +
-				  (double)promcb_bucket_upper_ns(schema, cell)) /
-				 2;
+		snapshot->info.saturated_calls += component->counts.saturated;
+		snapshot->info.backward_calls += component->counts.backward;
+		if (c->baselines[i])
+			subtract_baseline(component, c->baselines[i], &base);
+		promcb_counts_find_wraps(&component->counts);
 	}
-	double wraps = (about - (double)low_ns) / wrap + 0.5;
-
-	return wraps < 1 ? 0 : wraps < (double)(1 << 29) ? (uint64_t)wraps : (1 << 29) - 1;
+	free(memory);
+	return 0;
 }
 
 static bool is_listed(const struct promcb_snapshot_component *c, bool after_reset, bool reserved)
 {
-	uint64_t events = c->calls[0] + c->calls[1];
+	uint64_t events = promcb_counts_calls(&c->counts);
 
-	for (unsigned level = 0; level < 4; level++)
-		events += c->log_entries[level];
-	for (unsigned state = 0; state < 3; state++)
-		events += c->transitions[state];
+	for (unsigned level = 0; level < PROMCB_LOG_LEVELS; level++)
+		events += c->counts.log_entries[level];
+	for (unsigned state = 0; state < PROMCB_STATES; state++)
+		events += c->counts.transitions[state];
 	/* A reset must not silence the alert of an open breaker. */
 	return events || c->state != PROMCB_CLOSED || (!after_reset && !reserved);
 }
@@ -334,13 +257,11 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 		component->state = (uint32_t)(listed->state >> PROMCB_STATE_SHIFT) & 3;
 		if (component->state > PROMCB_HALF_OPEN)
 			return corrupt(c, "a component's state is none", listed->component);
-		for (unsigned state = 0; state < 3; state++)
-			component->transitions[state] = promcb_state_transitions(listed->state, state);
+		promcb_counts_init(&component->counts, g->schema, cells, s->cell_memory + s->count * 2 * cells);
+		for (unsigned state = 0; state < PROMCB_STATES; state++)
+			component->counts.transitions[state] = promcb_state_transitions(listed->state, state);
 		component->last_state_change_ns = (listed->state_time >> 16) * 1000000;
 		component->since_ns = listed->created_ns;
-		component->empty = ~(uint64_t)0;
-		component->cells[0] = s->cell_memory + s->count * 2 * cells;
-		component->cells[1] = component->cells[0] + cells;
 		result = read_baseline(c, listed, (uint32_t)s->count);
 		c->index_of[listed->component] = (uint32_t)++s->count;
 	}
@@ -363,15 +284,9 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 		result = sweep(&c);
 	if (result == 0)
 		result = promcb_rings_digest(&c.rings, snapshot, c.baselines, scratch);
+	if (result == 0)
+		result = finish(&c);
 	if (result == 0) {
-		for (size_t i = 0; i < snapshot->count; i++) {
-			struct promcb_snapshot_component *component = &snapshot->components[i];
-
-			snapshot->info.saturated_calls += component->saturated;
-			if (c.baselines[i])
-				finish(component, c.baselines[i], snapshot->cells);
-			component->latency_sum_wraps = count_wraps(component, snapshot->schema, snapshot->cells);
-		}
 		drop_unlisted(&c);
 		qsort(snapshot->components, snapshot->count, sizeof(*snapshot->components), compare_names);
 		result = check_names(&c);

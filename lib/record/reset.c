@@ -8,25 +8,13 @@
  */
 #include "base/clock.h"
 #include "base/name.h"
+#include "model/counts.h"
 #include "record/open.h"
 
 #include <errno.h>
 #include <time.h>
 
 enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000, CHUNKS_A_STEP = 64 };
-
-static void add_block(struct promcb_block *sum, struct promcb_block *block, uint32_t cells)
-{
-	for (unsigned outcome = 0; outcome < 2; outcome++) {
-		sum->latency_sum_ns[outcome] += promcb_load_relaxed(&block->latency_sum_ns[outcome]);
-		sum->unmeasured[outcome] += promcb_load_relaxed(&block->unmeasured[outcome]);
-	}
-	sum->saturated += promcb_load_relaxed(&block->saturated);
-	for (unsigned level = 0; level < 4; level++)
-		sum->log_entries[level] += promcb_load_relaxed(&block->log_entries[level]);
-	for (uint32_t cell = 0; cell < 2 * cells; cell++)
-		promcb_block_cells(sum)[cell] += promcb_load_relaxed(promcb_block_cells(block) + cell);
-}
 
 /* Fills a baseline that no reader looks at. */
 static void fill_baseline(struct promcb_segment *segment, uint32_t component, struct promcb_block *sum)
@@ -35,6 +23,7 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
 	/* [PUB] acquire: published with the descriptor. */
 	struct promcb_block *block = promcb_segment_block(segment, promcb_load32_acquire(&descriptor->overflow));
+	struct promcb_counts counts;
 
 	memset(sum, 0, g->block_bytes);
 	sum->kind = PROMCB_BLOCK_BASELINE;
@@ -49,8 +38,9 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	sum->first_ring[PROMCB_BASELINE_BOOT] = promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->boot);
 	sum->first_ring[PROMCB_BASELINE_BIRTH] =
 		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->birth);
+	promcb_counts_init(&counts, g->schema, g->cells, promcb_block_cells(sum));
 	if (block)
-		add_block(sum, block, g->cells);
+		promcb_counts_add_block(&counts, block);
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {
 		/* [LANE] acquire: used before the directory's memory. */
 		if (!promcb_load_acquire(&promcb_segment_lane(segment, lane)->used) ||
@@ -60,8 +50,9 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 		block = promcb_segment_block(
 			segment, promcb_load32_acquire(promcb_segment_directory(segment, lane) + component));
 		if (block)
-			add_block(sum, block, g->cells);
+			promcb_counts_add_block(&counts, block);
 	}
+	promcb_counts_store(&counts, sum);
 }
 
 static int reset_component(struct promcb_seat *seat, uint32_t component)

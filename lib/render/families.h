@@ -78,20 +78,20 @@ void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, const 
 
 static inline uint64_t promcb_calls(const struct promcb_snapshot_component *component)
 {
-	return component->calls[0] + component->calls[1];
+	return promcb_counts_calls(&component->counts);
 }
 
 /* Those in the histogram and in the sum: all but those without a latency. */
 static inline uint64_t promcb_measured_calls(const struct promcb_snapshot_component *component)
 {
-	return promcb_calls(component) - component->unmeasured[0] - component->unmeasured[1];
+	return promcb_counts_measured(&component->counts);
 }
 
 static inline double promcb_failure_rate(const struct promcb_snapshot_component *component)
 {
 	uint64_t total = promcb_calls(component);
 
-	return total ? 100.0 * (double)component->calls[1] / (double)total : 0;
+	return total ? 100.0 * (double)component->counts.calls[1] / (double)total : 0;
 }
 
 static inline double promcb_recent_failure_rate(const struct promcb_snapshot_component *component)
@@ -125,19 +125,19 @@ static inline bool promcb_is_empty(const struct promcb_snapshot_component *compo
 {
 	if (from >= end)
 		return true;
-	if (!component->empty)
+	if (!component->counts.empty)
 		return false;
 	/* A segment's schema is 3, 4 or 5, and has 41 octaves. */
 	uint64_t octaves = ((uint64_t)2 << ((end - 1) >> schema)) - ((uint64_t)1 << (from >> schema));
 
-	return (octaves & ~component->empty) == 0;
+	return (octaves & ~component->counts.empty) == 0;
 }
 
 /* How many calls fell in cells [from, end). */
 static inline uint64_t promcb_calls_in(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
 {
-	const uint64_t *success = component->cells[0];
-	const uint64_t *failure = component->cells[1];
+	const uint64_t *success = component->counts.cells[0];
+	const uint64_t *failure = component->counts.cells[1];
 	uint64_t sums[2] = {0};
 
 	/* Octaves have a multiple of eight cells; written out like this, compilers make vectors of it. */
@@ -158,8 +158,8 @@ static inline void promcb_prefetch_cells(const struct promcb_snapshot_component 
 	const uint32_t cells_per_line = 64 / sizeof(uint64_t);
 
 	for (; from < end; from += cells_per_line) {
-		__builtin_prefetch(component->cells[0] + from);
-		__builtin_prefetch(component->cells[1] + from);
+		__builtin_prefetch(component->counts.cells[0] + from);
+		__builtin_prefetch(component->counts.cells[1] + from);
 	}
 }
 

@@ -200,7 +200,7 @@ bool promcb_parts_healthy(const struct promcb_render_part *parts, size_t count)
 			return false;
 		/* A failure rate over 50 percent is more failures than successes, without the rounding. */
 		for (size_t i = 0; i < snapshot->count; i++)
-			if (snapshot->components[i].calls[1] > snapshot->components[i].calls[0])
+			if (snapshot->components[i].counts.calls[1] > snapshot->components[i].counts.calls[0])
 				return false;
 	}
 	return count > 0;

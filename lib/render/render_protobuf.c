@@ -172,7 +172,7 @@ static double latency_seconds(const struct promcb_recent *recent, double nanosec
 static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
 			const struct promcb_snapshot_component *component)
 {
-	const struct promcb_latency_sum sum = promcb_latency_sum(component);
+	const struct promcb_latency_sum sum = promcb_counts_latency(&component->counts);
 	uint8_t value[16 + 16 + PROMCB_QUANTILES * 24 + SIMPLE_ROOM], *at = value;
 
 	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_measured_calls(component));
@@ -219,7 +219,7 @@ static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *c
 	int32_t last_end = 1 - first_index;
 
 	for (uint32_t cell = 1; cell < cells; cell++) {
-		uint64_t count = component->cells[0][cell] + component->cells[1][cell];
+		uint64_t count = component->counts.cells[0][cell] + component->counts.cells[1][cell];
 
 		if (count == 0)
 			continue;
@@ -244,7 +244,7 @@ static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *c
 static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
 			 const struct promcb_snapshot *snapshot, const struct promcb_snapshot_component *component)
 {
-	const struct promcb_latency_sum sum = promcb_latency_sum(component);
+	const struct promcb_latency_sum sum = promcb_counts_latency(&component->counts);
 	const struct promcb_classic *classic = &p->classic;
 	uint32_t cells = snapshot->cells;
 	/* The value from the front; deltas further back, until their length is known. */
@@ -268,7 +268,7 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 	at = put_bucket(at, promcb_measured_calls(component), INFINITY);
 	at = promcb_put_u64(at, HISTOGRAM_SCHEMA, promcb_zigzag((int64_t)snapshot->schema));
 	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
-	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->cells[0][0] + component->cells[1][0]);
+	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->counts.cells[0][0] + component->counts.cells[1][0]);
 	at = put_spans(at, component, cells, promcb_bucket_first(snapshot->schema), &deltas_end);
 	if (deltas_end > deltas) {
 		size_t delta_bytes = (size_t)(deltas_end - deltas);
@@ -293,11 +293,11 @@ static bool single_value(enum promcb_family_kind kind, const struct promcb_snaps
 		return true;
 	case PROMCB_KIND_SUCCESSES:
 	case PROMCB_KIND_COMPAT_SUCCESSES:
-		*out = (double)component->calls[0];
+		*out = (double)component->counts.calls[0];
 		return true;
 	case PROMCB_KIND_FAILURES:
 	case PROMCB_KIND_COMPAT_FAILURES:
-		*out = (double)component->calls[1];
+		*out = (double)component->counts.calls[1];
 		return true;
 	case PROMCB_KIND_FAILURE_RATE:
 		*out = promcb_failure_rate(component);
@@ -342,7 +342,7 @@ static void add_component(struct protobuf *p, enum promcb_family_kind kind, cons
 				put_pair(labels + label_bytes, "state", promcb_state_name((enum promcb_state)state));
 
 			number = kind == PROMCB_KIND_STATE ? component->state == state
-							   : (double)component->transitions[state];
+							   : (double)component->counts.transitions[state];
 			add_simple(p, labels, (size_t)(end - labels), type, number, component->since_ns);
 		}
 		return;
@@ -352,8 +352,8 @@ static void add_component(struct protobuf *p, enum promcb_family_kind kind, cons
 			uint8_t *end = put_pair(labels + label_bytes, "level",
 						promcb_log_level_name((enum promcb_log_level)level));
 
-			add_simple(p, labels, (size_t)(end - labels), type, (double)component->log_entries[level],
-				   component->since_ns);
+			add_simple(p, labels, (size_t)(end - labels), type,
+				   (double)component->counts.log_entries[level], component->since_ns);
 		}
 		return;
 	default:

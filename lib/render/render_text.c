@@ -25,12 +25,12 @@ struct text {
 
 static inline uint64_t successes(const struct promcb_snapshot_component *component)
 {
-	return component->calls[0];
+	return component->counts.calls[0];
 }
 
 static inline uint64_t failures(const struct promcb_snapshot_component *component)
 {
-	return component->calls[1];
+	return component->counts.calls[1];
 }
 
 static inline uint64_t state_code(const struct promcb_snapshot_component *component)
@@ -178,7 +178,7 @@ static void lines_state(const struct text *text, const char *name)
 
 static inline uint64_t transitions(const struct promcb_snapshot_component *component, unsigned state)
 {
-	return component->transitions[state];
+	return component->counts.transitions[state];
 }
 
 static void lines_transitions(const struct text *text, const char *name)
@@ -195,7 +195,7 @@ static const struct suffix levels[] = {
 
 static inline uint64_t log_entries_of(const struct promcb_snapshot_component *component, unsigned level)
 {
-	return component->log_entries[level];
+	return component->counts.log_entries[level];
 }
 
 static void lines_log_levels(const struct text *text, const char *name)

@@ -121,7 +121,7 @@ static inline char *put_seconds(char *at, uint64_t nanoseconds)
 /* The latency of all calls of a component. */
 static inline char *put_sum(char *at, const struct promcb_snapshot_component *component)
 {
-	const struct promcb_latency_sum sum = promcb_latency_sum(component);
+	const struct promcb_latency_sum sum = promcb_counts_latency(&component->counts);
 
 	at = promcb_digits_u64(at, sum.seconds);
 	at = promcb_digits_fraction(at, (uint64_t)sum.nanoseconds * 10000000);

@@ -141,7 +141,7 @@ static int64_t recorded(void)
 	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
 	CHECK(result == 0, "%s: %s", victim_point, message.text);
 	for (size_t i = 0; i < snapshot->count; i++)
-		calls += (int64_t)(snapshot->components[i].calls[0] + snapshot->components[i].calls[1]);
+		calls += (int64_t)(snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1]);
 	CHECK(snapshot->info.used_bytes <= (3 << 20), "%llu bytes are used",
 	      (unsigned long long)snapshot->info.used_bytes);
 	CHECK(snapshot->info.dropped_calls == 0, "calls were dropped");

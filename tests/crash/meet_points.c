@@ -101,7 +101,7 @@ static void fork_while_starting(void)
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
 	const struct promcb_snapshot_component *met = stress_find(snapshot, "met");
 
-	CHECK(met && met->calls[0] == 2, "process_fork_while_starting: calls are missing");
+	CHECK(met && met->counts.calls[0] == 2, "process_fork_while_starting: calls are missing");
 	promcb_snapshot_free(snapshot);
 	promcb_close(metrics);
 	printf("forked while a thread started: the child records\n");

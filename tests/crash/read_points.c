@@ -52,7 +52,7 @@ static void scrape(unsigned nth, enum promcb_access access, uint64_t calls)
 	passed = 0;
 	struct promcb_snapshot *snapshot = stress_snapshot(access);
 	const struct promcb_snapshot_component *found = stress_find(snapshot, "read");
-	uint64_t changes = calls / CALLS, is = found ? found->calls[0] : 0;
+	uint64_t changes = calls / CALLS, is = found ? found->counts.calls[0] : 0;
 	const char *point = nth < passed ? points[nth] : "no point";
 
 	CHECK(awaited == NEVER || nth == NEVER, "point %u was not passed", nth);
@@ -61,8 +61,8 @@ static void scrape(unsigned nth, enum promcb_access access, uint64_t calls)
 		CHECK(is == calls || is == calls + CALLS, "at \"%s\": %llu calls, expected %llu", point,
 		      (unsigned long long)is, (unsigned long long)calls);
 		for (unsigned state = PROMCB_CLOSED; state <= PROMCB_OPEN; state++)
-			CHECK(found->transitions[state] <= changes + 1, "at \"%s\": %llu changes into %s", point,
-			      (unsigned long long)found->transitions[state], promcb_state_name(state));
+			CHECK(found->counts.transitions[state] <= changes + 1, "at \"%s\": %llu changes into %s", point,
+			      (unsigned long long)found->counts.transitions[state], promcb_state_name(state));
 	}
 	promcb_snapshot_free(snapshot);
 }

@@ -255,8 +255,8 @@ static void scrape_at_every_step(const char *name, void (*what)(void), enum prom
 			continue;
 		struct promcb_snapshot *snapshot = snapshot_now();
 		const struct promcb_snapshot_component *found = stress_find(snapshot, "stepped");
-		uint64_t calls = found ? found->calls[0] + found->calls[1] : 0;
-		uint64_t sum = found ? found->latency_sum_ns[0] + found->latency_sum_ns[1] : 0;
+		uint64_t calls = found ? found->counts.calls[0] + found->counts.calls[1] : 0;
+		uint64_t sum = found ? found->counts.latency_sum_ns[0] + found->counts.latency_sum_ns[1] : 0;
 
 		looked++;
 		CHECK(calls >= shared->done && calls <= shared->begun && calls >= calls_before,
@@ -364,8 +364,8 @@ static bool handle_after(const char *name, void (*what)(void), void (*handler)(i
 	CHECK(promcb_reader_open(stress_segment, &options, &reader, NULL) == 0, "reader");
 	struct promcb_snapshot *snapshot = snapshot_now();
 	const struct promcb_snapshot_component *found = stress_find(snapshot, "stepped");
-	uint64_t calls = found ? found->calls[0] + found->calls[1] : 0;
-	uint64_t sum = found ? found->latency_sum_ns[0] + found->latency_sum_ns[1] : 0;
+	uint64_t calls = found ? found->counts.calls[0] + found->counts.calls[1] : 0;
+	uint64_t sum = found ? found->counts.latency_sum_ns[0] + found->counts.latency_sum_ns[1] : 0;
 
 	if (handler == fork_in_handler) {
 		uint64_t expected = shared->warmed + (calls - shared->warmed) * 500;

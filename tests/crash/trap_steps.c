@@ -180,7 +180,7 @@ static void trap(const char *name, void (*what)(void), int lanes)
 		what();
 		snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
 		for (size_t i = 0; i < snapshot->count; i++)
-			calls += snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+			calls += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 		CHECK(calls == *done, "%s: %llu calls, expected %llu", name, (unsigned long long)calls,
 		      (unsigned long long)*done);
 		CHECK(snapshot->info.lanes_live <= lanes && snapshot->info.dropped_calls == 0,

@@ -33,7 +33,7 @@ static void sum_up(const struct promcb_snapshot *snapshot, struct outcome *outco
 {
 	outcome->count = snapshot->count;
 	for (size_t i = 0; i < snapshot->count; i++) {
-		outcome->calls += snapshot->components[i].calls[0] + 3 * snapshot->components[i].calls[1];
+		outcome->calls += snapshot->components[i].counts.calls[0] + 3 * snapshot->components[i].counts.calls[1];
 		outcome->recent_calls += snapshot->components[i].recent.calls;
 	}
 }

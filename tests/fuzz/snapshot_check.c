@@ -53,14 +53,15 @@ static void check_component(const struct promcb_snapshot *s, size_t index, bool 
 		uint64_t sum = 0;
 
 		for (uint32_t cell = 0; cell < s->cells; cell++)
-			sum += c->cells[outcome][cell];
-		FUZZ_REQUIRE(sum + c->unmeasured[outcome] == c->calls[outcome],
+			sum += c->counts.cells[outcome][cell];
+		FUZZ_REQUIRE(sum + c->counts.unmeasured[outcome] == c->counts.calls[outcome],
 			     "%llu calls in cells, %llu without a latency, %llu in all", (unsigned long long)sum,
-			     (unsigned long long)c->unmeasured[outcome], (unsigned long long)c->calls[outcome]);
+			     (unsigned long long)c->counts.unmeasured[outcome],
+			     (unsigned long long)c->counts.calls[outcome]);
 	}
 	for (unsigned state = 0; state < 3; state++)
-		FUZZ_REQUIRE(c->transitions[state] < 1 << 20, "%llu changes",
-			     (unsigned long long)c->transitions[state]);
+		FUZZ_REQUIRE(c->counts.transitions[state] < 1 << 20, "%llu changes",
+			     (unsigned long long)c->counts.transitions[state]);
 	FUZZ_REQUIRE(with_recent || c->recent.calls == 0, "samples that were not asked for");
 	check_recent(&c->recent, s->info.recent_samples);
 	FUZZ_REQUIRE(promcb_snapshot_summary(s, index, &summary) == 0 && promcb_snapshot_find(s, c->name, &found) == 0,

@@ -133,9 +133,9 @@ static inline uint64_t stress_all_calls(uint64_t latency_ns)
 
 	for (size_t i = 0; i < snapshot->count; i++) {
 		const struct promcb_snapshot_component *component = &snapshot->components[i];
-		uint64_t calls = component->calls[0] + component->calls[1];
+		uint64_t calls = component->counts.calls[0] + component->counts.calls[1];
 
-		CHECK(component->latency_sum_ns[0] + component->latency_sum_ns[1] == latency_ns * calls,
+		CHECK(component->counts.latency_sum_ns[0] + component->counts.latency_sum_ns[1] == latency_ns * calls,
 		      "a call without its latency");
 		sum += calls;
 	}

@@ -149,12 +149,12 @@ static void expect(const char *how)
 {
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
 	const struct promcb_snapshot_component *found = stress_find(snapshot, "copies");
-	uint64_t is = found ? found->calls[0] + found->calls[1] : 0, expected = promcb_load_acquire(recorded),
-		 others = 0;
+	uint64_t is = found ? found->counts.calls[0] + found->counts.calls[1] : 0,
+		 expected = promcb_load_acquire(recorded), others = 0;
 
 	for (size_t i = 0; i < snapshot->count; i++)
 		if (&snapshot->components[i] != found)
-			others += snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+			others += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 	CHECK(is == expected && others == 0, "%s: %llu calls of %llu, %llu on other components", how,
 	      (unsigned long long)is, (unsigned long long)expected, (unsigned long long)others);
 	CHECK(snapshot->info.dropped_calls == 0 && snapshot->info.overflow_calls == 0, "%s: dropped, or without a lane",

@@ -168,11 +168,11 @@ static uint64_t added(const struct function *function)
 	uint64_t sum = 0;
 
 	if (found && function->adds == CALLS)
-		sum = found->calls[0] + found->calls[1];
+		sum = found->counts.calls[0] + found->counts.calls[1];
 	else if (found && function->adds == LOGS)
-		sum = found->log_entries[PROMCB_LOG_INFO];
+		sum = found->counts.log_entries[PROMCB_LOG_INFO];
 	else if (found)
-		sum = found->transitions[PROMCB_OPEN] + found->transitions[PROMCB_HALF_OPEN];
+		sum = found->counts.transitions[PROMCB_OPEN] + found->counts.transitions[PROMCB_HALF_OPEN];
 	promcb_snapshot_free(snapshot);
 	return sum;
 }

@@ -39,7 +39,7 @@ static uint64_t total(void)
 {
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
 	const struct promcb_snapshot_component *found = stress_find(snapshot, "forked");
-	uint64_t result = found ? found->calls[0] + found->calls[1] : 0;
+	uint64_t result = found ? found->counts.calls[0] + found->counts.calls[1] : 0;
 
 	CHECK(snapshot->info.dropped_calls == 0, "dropped calls");
 	promcb_snapshot_free(snapshot);

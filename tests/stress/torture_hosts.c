@@ -84,7 +84,7 @@ static uint64_t total(struct promcb_segment_info *info)
 	uint64_t calls = 0;
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		calls += snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+		calls += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 	CHECK(snapshot->info.dropped_calls == 0, "dropped calls");
 	if (info)
 		*info = snapshot->info;

@@ -71,8 +71,8 @@ int main(void)
 		const struct promcb_snapshot_component *victim = stress_find(snapshot, "victim");
 
 		CHECK(victim, "the component is missing");
-		total = victim->calls[0] + victim->calls[1];
-		sum = victim->latency_sum_ns[0] + victim->latency_sum_ns[1];
+		total = victim->counts.calls[0] + victim->counts.calls[1];
+		sum = victim->counts.latency_sum_ns[0] + victim->counts.latency_sum_ns[1];
 		CHECK(done <= total && total <= begun, "round %llu: done %llu, recorded %llu, begun %llu",
 		      (unsigned long long)round, (unsigned long long)done, (unsigned long long)total,
 		      (unsigned long long)begun);

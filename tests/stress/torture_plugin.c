@@ -107,8 +107,9 @@ int main(int argc, char **argv)
 	CHECK(waitpid(child, &status, 0) == child && status == 0, "the host ended with %#x", (unsigned)status);
 	snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
 	found = stress_find(snapshot, "copies");
-	CHECK(found && found->calls[0] + found->calls[1] == *recorded, "%llu of %llu calls",
-	      (unsigned long long)(found ? found->calls[0] + found->calls[1] : 0), (unsigned long long)*recorded);
+	CHECK(found && found->counts.calls[0] + found->counts.calls[1] == *recorded, "%llu of %llu calls",
+	      (unsigned long long)(found ? found->counts.calls[0] + found->counts.calls[1] : 0),
+	      (unsigned long long)*recorded);
 	promcb_snapshot_free(snapshot);
 	printf("%llu calls in a plugin that was unloaded %d times, none is missing\n", (unsigned long long)*recorded,
 	       ROUNDS);

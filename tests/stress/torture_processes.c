@@ -81,7 +81,7 @@ static void expect(const char *how, uint64_t killed_threads)
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		is += snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+		is += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 	CHECK(snapshot->info.dropped_calls == 0, "%s: dropped calls", how);
 	CHECK(least <= is && is <= most && most - least <= killed_threads, "%s: %llu done, %llu recorded, %llu begun",
 	      how, (unsigned long long)least, (unsigned long long)is, (unsigned long long)most);

@@ -144,15 +144,15 @@ static struct promcb_snapshot *check(const struct promcb_snapshot *before, enum 
 		CHECK(is || done[c] == 0, "%s is not listed", name);
 		if (!is)
 			continue;
-		uint64_t calls = is->calls[0] + is->calls[1];
+		uint64_t calls = is->counts.calls[0] + is->counts.calls[1];
 
 		CHECK(calls >= done[c], "%s: %llu calls recorded, %llu were done before", name,
 		      (unsigned long long)calls, (unsigned long long)done[c]);
 		CHECK(calls <= promcb_load_acquire(&shared->begun[c]), "%s: more calls than were begun", name);
 		for (unsigned outcome = 0; was && outcome < 2; outcome++)
 			for (uint32_t cell = 0; cell < snapshot->cells; cell++)
-				CHECK(is->cells[outcome][cell] >= was->cells[outcome][cell], "%s: cell %u went down",
-				      name, cell);
+				CHECK(is->counts.cells[outcome][cell] >= was->counts.cells[outcome][cell],
+				      "%s: cell %u went down", name, cell);
 	}
 	CHECK(snapshot->info.dropped_calls == 0, "calls were dropped");
 	CHECK(snapshot->info.lanes_live + snapshot->info.lanes_idle <= LANES, "more lanes than there are");

@@ -123,7 +123,7 @@ static void expect(const struct round *round, const char *when)
 			if (index != OVERFLOW)
 				name_of(name, index);
 			const struct promcb_snapshot_component *found = stress_find(snapshot, name);
-			uint64_t is = found ? found->calls[0] + found->calls[1] : 0;
+			uint64_t is = found ? found->counts.calls[0] + found->counts.calls[1] : 0;
 
 			CHECK(is == shared->expected[index], "%llu bytes, %d pages left, %s: %s has %llu calls of %llu",
 			      (unsigned long long)round->bytes, round->pages_left, when, name, (unsigned long long)is,
@@ -261,7 +261,7 @@ static void fill_64_megabytes(void)
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
 
 	for (size_t i = 0; i < snapshot->count; i++) {
-		uint64_t is = snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+		uint64_t is = snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 
 		CHECK(is == (uint64_t)LARGE_THREADS * CALLS, "%s has %llu calls", snapshot->components[i].name,
 		      (unsigned long long)is);

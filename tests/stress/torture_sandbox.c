@@ -22,7 +22,7 @@ static uint64_t total(void)
 	uint64_t calls = 0;
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		calls += snapshot->components[i].calls[0] + snapshot->components[i].calls[1];
+		calls += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 	CHECK(snapshot->info.dropped_calls == 0, "%llu dropped calls",
 	      (unsigned long long)snapshot->info.dropped_calls);
 	promcb_snapshot_free(snapshot);

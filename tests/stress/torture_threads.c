@@ -50,7 +50,7 @@ static struct promcb_snapshot *expect(const char *how)
 
 		name_of(name, index);
 		const struct promcb_snapshot_component *found = stress_find(snapshot, name);
-		uint64_t is = found ? found->calls[0] + found->calls[1] : 0,
+		uint64_t is = found ? found->counts.calls[0] + found->counts.calls[1] : 0,
 			 expected = promcb_load_acquire(&recorded[index]);
 
 		CHECK(is == expected, "%s: %s has %llu calls, %llu were recorded", how, name, (unsigned long long)is,
@@ -361,7 +361,7 @@ static uint64_t total_of(const struct promcb_snapshot *snapshot, unsigned count)
 		name_of(name, index);
 		const struct promcb_snapshot_component *found = stress_find(snapshot, name);
 
-		sum += found ? found->calls[0] + found->calls[1] : 0;
+		sum += found ? found->counts.calls[0] + found->counts.calls[1] : 0;
 	}
 	return sum;
 }

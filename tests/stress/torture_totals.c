@@ -114,23 +114,24 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 
 		CHECK(is, "%s vanished", was->name);
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
-			CHECK(is->latency_sum_ns[outcome] >= was->latency_sum_ns[outcome], "%s: sum went down",
+			CHECK(is->counts.latency_sum_ns[outcome] >= was->counts.latency_sum_ns[outcome],
+			      "%s: sum went down", was->name);
+			CHECK(is->counts.calls[outcome] >= was->counts.calls[outcome], "%s: calls went down",
 			      was->name);
-			CHECK(is->calls[outcome] >= was->calls[outcome], "%s: calls went down", was->name);
-			CHECK(is->unmeasured[outcome] >= was->unmeasured[outcome],
+			CHECK(is->counts.unmeasured[outcome] >= was->counts.unmeasured[outcome],
 			      "%s: calls without a latency went down", was->name);
 			for (uint32_t cell = 0; cell < before->cells; cell++)
-				CHECK(is->cells[outcome][cell] >= was->cells[outcome][cell], "%s: cell %u went down",
-				      was->name, cell);
+				CHECK(is->counts.cells[outcome][cell] >= was->counts.cells[outcome][cell],
+				      "%s: cell %u went down", was->name, cell);
 		}
 	}
 	for (size_t i = 0; i < after->count; i++)
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
-			uint64_t sum = after->components[i].unmeasured[outcome];
+			uint64_t sum = after->components[i].counts.unmeasured[outcome];
 
 			for (uint32_t cell = 0; cell < after->cells; cell++)
-				sum += after->components[i].cells[outcome][cell];
-			CHECK(sum == after->components[i].calls[outcome], "%s: calls are not the sum of buckets",
+				sum += after->components[i].counts.cells[outcome][cell];
+			CHECK(sum == after->components[i].counts.calls[outcome], "%s: calls are not the sum of buckets",
 			      after->components[i].name);
 		}
 }
@@ -173,17 +174,18 @@ static void run(const struct promcb_options *options, uint64_t calls, bool expec
 
 		CHECK(c, "%s is missing", names[i]);
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
-			CHECK(c->latency_sum_ns[outcome] == expected->sums[i][outcome], "%s: sum %llu, expected %llu",
-			      names[i], (unsigned long long)c->latency_sum_ns[outcome],
+			CHECK(c->counts.latency_sum_ns[outcome] == expected->sums[i][outcome],
+			      "%s: sum %llu, expected %llu", names[i],
+			      (unsigned long long)c->counts.latency_sum_ns[outcome],
 			      (unsigned long long)expected->sums[i][outcome]);
-			CHECK(c->unmeasured[outcome] == expected->unmeasured[i][outcome],
+			CHECK(c->counts.unmeasured[outcome] == expected->unmeasured[i][outcome],
 			      "%s: %llu calls without a latency, expected %llu", names[i],
-			      (unsigned long long)c->unmeasured[outcome],
+			      (unsigned long long)c->counts.unmeasured[outcome],
 			      (unsigned long long)expected->unmeasured[i][outcome]);
 			for (uint32_t cell = 0; cell < after->cells; cell++)
-				CHECK(c->cells[outcome][cell] == expected->cells[i][outcome][cell],
+				CHECK(c->counts.cells[outcome][cell] == expected->cells[i][outcome][cell],
 				      "%s: cell %u has %llu, expected %llu", names[i], cell,
-				      (unsigned long long)c->cells[outcome][cell],
+				      (unsigned long long)c->counts.cells[outcome][cell],
 				      (unsigned long long)expected->cells[i][outcome][cell]);
 		}
 	}

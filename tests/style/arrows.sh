@@ -15,7 +15,7 @@ wings='base
 format  base
 model   base
 segment base|format
-record  base|format|segment
+record  base|format|model|segment
 read    base|format|model
 render  base|model'
 # Each header here includes those before it, and never one behind it.

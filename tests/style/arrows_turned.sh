@@ -23,7 +23,7 @@ turned() {
 }
 
 PROMCB_SOURCE=$scratch bash "$here/tests/style/arrows.sh" || exit 1
-for pair in 'base format' 'format model' 'model format' 'segment record' 'segment read' 'record read' 'record model' \
+for pair in 'base format' 'format model' 'model format' 'segment record' 'segment read' 'segment model' 'record read' 'record render' \
   'read record' 'read segment' 'render read' 'render format' 'render segment'; do
   read -r from to <<<"$pair"
   from=$(find "lib/$from" -name '*.h' | LC_ALL=C sort | head -n 1)

@@ -44,24 +44,24 @@ static void check(struct promcb_snapshot *snapshot)
 		uint64_t calls[PROMCB_OUTCOMES] = {0};
 
 		for (uint32_t cell = 0; cell < snapshot->cells; cell++) {
-			bool holds = component->cells[0][cell] + component->cells[1][cell] > 0;
+			bool holds = component->counts.cells[0][cell] + component->counts.cells[1][cell] > 0;
 
-			cr_assert(!holds || !(component->empty >> (cell >> snapshot->schema) & 1), "%s, cell %u",
+			cr_assert(!holds || !(component->counts.empty >> (cell >> snapshot->schema) & 1), "%s, cell %u",
 				  component->name, cell);
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-				calls[outcome] += component->cells[outcome][cell];
+				calls[outcome] += component->counts.cells[outcome][cell];
 		}
-		cr_assert_eq(calls[0], component->calls[0]);
-		cr_assert_eq(calls[1], component->calls[1]);
-		empty[i] = component->empty;
+		cr_assert_eq(calls[0], component->counts.calls[0]);
+		cr_assert_eq(calls[1], component->counts.calls[1]);
+		empty[i] = component->counts.empty;
 	}
 	/* What is printed does not depend on it. */
 	for (unsigned classic_schema = 0; classic_schema <= 3; classic_schema++) {
 		for (size_t i = 0; i < snapshot->count; i++)
-			snapshot->components[i].empty = empty[i];
+			snapshot->components[i].counts.empty = empty[i];
 		render(snapshot, classic_schema, &known);
 		for (size_t i = 0; i < snapshot->count; i++)
-			snapshot->components[i].empty = 0;
+			snapshot->components[i].counts.empty = 0;
 		render(snapshot, classic_schema, &unknown);
 		cr_assert_eq(known.length, unknown.length);
 		cr_assert_eq(memcmp(known.bytes, unknown.bytes, known.length), 0);
@@ -89,7 +89,7 @@ Test(collect, empty_octaves_are_empty)
 		promcb_record(all, 0, true);
 		snapshot = fixture_snapshot();
 		/* One octave of 41 holds something, or two. */
-		cr_assert_geq(__builtin_popcountll(snapshot->components[2].empty), 62);
+		cr_assert_geq(__builtin_popcountll(snapshot->components[2].counts.empty), 62);
 		check(snapshot);
 		promcb_snapshot_free(snapshot);
 

@@ -96,7 +96,7 @@ static struct promcb_snapshot make_snapshot(size_t count)
 		struct promcb_recent *recent = &snapshot.components[i].recent;
 
 		for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-			snapshot.components[i].cells[outcome] =
+			snapshot.components[i].counts.cells[outcome] =
 				snapshot.cell_memory + (2 * i + outcome) * snapshot.cells;
 		recent->average_ns = recent->minimum_ns = recent->maximum_ns = (double)NAN;
 		for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
@@ -115,9 +115,9 @@ static void add(struct promcb_snapshot *snapshot, size_t i, unsigned outcome, ui
 {
 	struct promcb_snapshot_component *component = &snapshot->components[i];
 
-	component->cells[outcome][promcb_bucket_cell(snapshot->schema, latency_ns)] += calls;
-	component->calls[outcome] += calls;
-	component->latency_sum_ns[outcome] += calls * latency_ns;
+	component->counts.cells[outcome][promcb_bucket_cell(snapshot->schema, latency_ns)] += calls;
+	component->counts.calls[outcome] += calls;
+	component->counts.latency_sum_ns[outcome] += calls * latency_ns;
 }
 
 /* Names in the order of their bytes, with everything that wants escaping. */
@@ -145,9 +145,9 @@ static struct promcb_snapshot make_golden(void)
 		}
 		component->state = (uint32_t)(i % 3);
 		for (unsigned state = 0; state < 3; state++)
-			component->transitions[state] = 100 * i + state;
+			component->counts.transitions[state] = 100 * i + state;
 		for (unsigned level = 0; level < 4; level++)
-			component->log_entries[level] = 1000 * i + 10 * level;
+			component->counts.log_entries[level] = 1000 * i + 10 * level;
 		component->last_failure_ns = i ? 1699999999000000000 + i : 0;
 		component->last_state_change_ns = i % 2 ? 0 : 1699999000250000000;
 		component->recent = (struct promcb_recent){
@@ -162,8 +162,8 @@ static struct promcb_snapshot make_golden(void)
 	}
 	add(&snapshot, 4, 0, 1, UINT64_MAX / 4);
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
-		snapshot.components[1].unmeasured[outcome] = 30 + outcome;
-		snapshot.components[1].calls[outcome] += 30 + outcome;
+		snapshot.components[1].counts.unmeasured[outcome] = 30 + outcome;
+		snapshot.components[1].counts.calls[outcome] += 30 + outcome;
 	}
 	return snapshot;
 }
@@ -345,13 +345,13 @@ Test(render, protobuf_spans_and_deltas)
 	uint32_t cell = (uint32_t)(-8 - promcb_bucket_first(snapshot.schema) + 1);
 	struct collected to = {.bytes = NULL};
 
-	memset(component->cells[0], 0, snapshot.cells * sizeof(uint64_t));
-	memset(component->cells[1], 0, snapshot.cells * sizeof(uint64_t));
-	component->cells[0][cell] = 1;
-	component->cells[1][cell + 1] = 2;
-	component->cells[0][cell + 5] = 2;
-	component->cells[1][cell + 5] = 1;
-	component->calls[0] = component->calls[1] = 3;
+	memset(component->counts.cells[0], 0, snapshot.cells * sizeof(uint64_t));
+	memset(component->counts.cells[1], 0, snapshot.cells * sizeof(uint64_t));
+	component->counts.cells[0][cell] = 1;
+	component->counts.cells[1][cell + 1] = 2;
+	component->counts.cells[0][cell + 5] = 2;
+	component->counts.cells[1][cell + 5] = 1;
+	component->counts.calls[0] = component->counts.calls[1] = 3;
 	cr_assert_eq(promcb_render(&snapshot, PROMCB_FORMAT_PROTOBUF, NULL, collect, &to), 0);
 	cr_assert_not_null(memmem(to.bytes, to.length, expected, sizeof(expected)));
 	free(to.bytes);
@@ -553,7 +553,8 @@ Test(render, classic_buckets_are_exact)
 
 			name(&snapshot, i, letter);
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-				snapshot.components[i].cells[outcome] = keep(calloc(snapshot.cells, sizeof(uint64_t)));
+				snapshot.components[i].counts.cells[outcome] =
+					keep(calloc(snapshot.cells, sizeof(uint64_t)));
 		}
 		for (int i = 0; i < 20000; i++) {
 			random = random * 6364136223846793005u + 1442695040888963407u;
@@ -640,14 +641,14 @@ Test(render, largest_lines_fit)
 		memset(component->name, i % 2 ? '"' : '\\', PROMCB_NAME_MAX);
 		snprintf(component->name, 5, "%04zu", i);
 		component->name[4] = '"';
-		component->calls[0] = component->calls[1] = UINT64_MAX / 2;
-		component->cells[0][100] = component->cells[1][100] = UINT64_MAX / 2;
-		component->latency_sum_ns[0] = UINT64_MAX;
+		component->counts.calls[0] = component->counts.calls[1] = UINT64_MAX / 2;
+		component->counts.cells[0][100] = component->counts.cells[1][100] = UINT64_MAX / 2;
+		component->counts.latency_sum_ns[0] = UINT64_MAX;
 		component->last_failure_ns = component->last_state_change_ns = UINT64_MAX;
 		for (unsigned k = 0; k < 3; k++)
-			component->transitions[k] = UINT64_MAX;
+			component->counts.transitions[k] = UINT64_MAX;
 		for (unsigned k = 0; k < 4; k++)
-			component->log_entries[k] = UINT64_MAX / 4;
+			component->counts.log_entries[k] = UINT64_MAX / 4;
 		component->recent.calls = 3;
 		component->recent.failures = 1;
 		component->recent.average_ns = 1e300 / 3;
@@ -752,9 +753,9 @@ Test(render, json_numbers_are_never_negative)
 	struct promcb_snapshot snapshot = make_snapshot(1);
 
 	name(&snapshot, 0, "much");
-	snapshot.components[0].calls[0] = UINT64_MAX - 5;
-	snapshot.components[0].transitions[1] = (uint64_t)INT64_MAX;
-	snapshot.components[0].transitions[2] = (uint64_t)INT64_MAX + 1;
+	snapshot.components[0].counts.calls[0] = UINT64_MAX - 5;
+	snapshot.components[0].counts.transitions[1] = (uint64_t)INT64_MAX;
+	snapshot.components[0].counts.transitions[2] = (uint64_t)INT64_MAX + 1;
 	json_t *component = json_object_get(parse(render(&snapshot, PROMCB_FORMAT_JSON, NULL)), "much");
 	json_t *changes = json_object_get(component, "transitions");
 
@@ -791,10 +792,10 @@ Test(render, one_failing_component_is_unhealthy)
 	name(&snapshot, 1, "b");
 	name(&snapshot, 2, "c");
 	cr_assert(healthy(&snapshot));
-	snapshot.components[1].calls[0] = 50;
-	snapshot.components[1].calls[1] = 50;
+	snapshot.components[1].counts.calls[0] = 50;
+	snapshot.components[1].counts.calls[1] = 50;
 	cr_assert(healthy(&snapshot));
-	snapshot.components[1].calls[1] = 51;
+	snapshot.components[1].counts.calls[1] = 51;
 	cr_assert_not(healthy(&snapshot));
 
 	struct promcb_snapshot empty = make_snapshot(0);
