@@ -4,11 +4,12 @@
 # run.sh: the README's commands on a Debian that has nothing on it: a minbase chroot, without git, dpkg-dev or a name
 # for localhost in /etc/hosts.
 #
-#   tests/chroot/run.sh [--short] [--as=root|user] [RELEASE...]     bookworm and trixie by default
+#   tests/chroot/run.sh [--short | --whole | --as=root|user] [RELEASE...]     bookworm and trixie by default
 #
 # --short   installs the packages that the build needs, builds without tests, and runs the README's program as printed:
 #           a minute. Without it both commands of "Try it" are run, as root and as a plain user, and the program: half
 #           an hour and 3 GB of disk for each release.
+# --whole   as root alone, and every test of tools/test.sh: an hour
 # --as      as one of the two alone
 #
 # Needs root, mmdebstrap, and a mirror of Debian (PROMCB_MIRROR, or that of mmdebstrap). The bare root is kept in
@@ -30,6 +31,7 @@ releases=
 for argument; do
   case $argument in
   --short) steps=short ;;
+  --whole) steps=whole ;;
   --as=root | --as=user) steps=${argument#*=} ;;
   -*)
     sed -n '3,/^set/s/^# \{0,1\}//p' "$0" >&2
