@@ -23,8 +23,8 @@ turned() {
 }
 
 PROMCB_SOURCE=$scratch bash "$here/tests/style/arrows.sh" || exit 1
-for pair in 'base format' 'format model' 'model format' 'segment record' 'segment read' 'segment model' 'record read' 'record render' \
-  'read record' 'read segment' 'render read' 'render format' 'render segment'; do
+for pair in 'base format' 'format model' 'model format' 'segment record' 'segment read' 'segment model' 'record read' \
+  'record render' 'read record' 'read segment' 'render read' 'render format' 'render segment'; do
   read -r from to <<<"$pair"
   from=$(find "lib/$from" -name '*.h' | LC_ALL=C sort | head -n 1)
   to=$(find "lib/$to" -name '*.h' | LC_ALL=C sort | head -n 1)
