@@ -30,6 +30,7 @@ packages_of() {
     echo openssl apache2-utils # certificates and passwords
     echo xz-utils                                              # segments kept as files
     echo systemd                                               # judges the units
+    echo bash-completion zsh fish                              # shells that complete
     echo mount procps e2fsprogs                                # file systems and processes to have faults with
     echo valgrind                                              # counts instructions and cache lines
     echo mmdebstrap debian-archive-keyring                     # a Debian without anything
