@@ -17,10 +17,7 @@ enum { KEY_COMPONENTS = 'c', KEY_MATCH = 'm' };
 
 static const struct argp_option options[] = {
 	{"components", KEY_COMPONENTS, NULL, 0, "List the components of a segment instead, one name a line", 0},
-	{"match", KEY_MATCH, "TEXT", 0,
-	 "With --components: only those whose name contains TEXT; with a * in it, those whose whole name TEXT matches, "
-	 "* being any text",
-	 0},
+	{"match", KEY_MATCH, "TEXT", 0, "With --components. " PROMCB_TOOL_MATCH_HELP, 0},
 	{0}};
 
 static error_t parse(int key, char *text, struct argp_state *state)

@@ -59,7 +59,7 @@ static const struct argp_option options[] = {
 	 "text (Prometheus 0.0.4, the default), openmetrics (1.0.0), protobuf (delimited, with native histograms), "
 	 "json (a summary of each component) or health (one verdict)",
 	 0},
-	{"match", KEY_MATCH, "TEXT", 0, "Only components whose name contains TEXT", 0},
+	{"match", KEY_MATCH, "TEXT", 0, PROMCB_TOOL_MATCH_HELP, 0},
 	{"output", KEY_OUTPUT, "FILE", 0,
 	 "Replace FILE atomically (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,

@@ -48,7 +48,8 @@ struct promcb_reader_options {
 
 struct promcb_snapshot_options {
 	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
-	const char *matching; /* only components whose name contains this text, trimmed as names are; NULL: all */
+	/* Only components whose name contains this text, or is like it where it has a "*", any text; NULL: all. */
+	const char *matching;
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
 };
@@ -169,7 +170,7 @@ struct promcb_family {
 
 struct promcb_render_options {
 	double scrape_seconds;   /* what promcb_scrape_duration_seconds says */
-	const char *matching;    /* JSON: only components whose name contains this text; NULL: all */
+	const char *matching;    /* JSON: as in promcb_snapshot_options */
 	bool without_compat;     /* leave out the names that only the Python collector's dashboards use */
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
 	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */

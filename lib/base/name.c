@@ -97,10 +97,30 @@ void promcb_name_trim(const char **name, size_t *length)
 	}
 }
 
-bool promcb_name_contains(const char *name, const char *text)
+/* What stands between two stars is looked for from the left, which finds it if it is there: no step is taken back. */
+bool promcb_name_matches(const char *name, const char *text)
 {
-	size_t length = strlen(text);
+	size_t left = strlen(name), length = strlen(text), piece;
+	const char *star, *found;
 
 	promcb_name_trim(&text, &length);
-	return memmem(name, strlen(name), text, length) != NULL;
+	star = memchr(text, '*', length);
+	if (!star)
+		return memmem(name, left, text, length) != NULL;
+	piece = (size_t)(star - text);
+	if (piece > left || memcmp(name, text, piece) != 0)
+		return false;
+	for (found = name;;) {
+		name = found + piece;
+		left = strlen(name);
+		length -= piece + 1;
+		text = star + 1;
+		star = memchr(text, '*', length);
+		if (!star)
+			return length <= left && memcmp(name + left - length, text, length) == 0;
+		piece = (size_t)(star - text);
+		found = memmem(name, left, text, piece);
+		if (!found)
+			return false;
+	}
 }

@@ -19,8 +19,11 @@ const char *promcb_name_fault(const char *name, size_t length);
  */
 void promcb_name_trim(const char **name, size_t *length);
 
-/* Whether a name contains a text, trimmed likewise: what --match and ?q= ask. */
-bool promcb_name_contains(const char *name, const char *text);
+/*
+ * What --match and ?q= ask of a name: whether it contains a text, trimmed likewise; or, if there is a "*" in the text,
+ * which stands for any text, whether the whole name is like that.
+ */
+bool promcb_name_matches(const char *name, const char *text);
 
 /* Whether bytes are UTF-8 in that sense. */
 bool promcb_name_is_utf8(const char *text, size_t length);

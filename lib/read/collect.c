@@ -41,7 +41,7 @@ static int too_late(const struct collection *c)
 
 static bool is_wanted(const struct promcb_image_component *listed, const struct promcb_snapshot_options *options)
 {
-	return !options || !options->matching || promcb_name_contains(listed->name, options->matching);
+	return !options || !options->matching || promcb_name_matches(listed->name, options->matching);
 }
 
 /* -- Baselines ---------------------------------------------------------------------------------------------------- */

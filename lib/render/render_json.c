@@ -171,7 +171,7 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 		for (size_t i = 0; snapshot && i < snapshot->count && !sink->error; i++) {
 			struct promcb_summary summary;
 
-			if (matching && !promcb_name_contains(snapshot->components[i].name, matching))
+			if (matching && !promcb_name_matches(snapshot->components[i].name, matching))
 				continue;
 			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
 				continue;

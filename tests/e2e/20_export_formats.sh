@@ -42,6 +42,11 @@ has 'log_entries_total{component="odd \"name\\",level="warning"} 1'
 export_to_out --match=pay
 grep -q payment_api "$scratch/out" || fail "--match lost a component"
 grep -q odd "$scratch/out" && fail "--match let another through"
+export_to_out --match='pay*_api'
+grep -q payment_api "$scratch/out" || fail "--match with a star lost a component"
+grep -q odd "$scratch/out" && fail "--match with a star let another through"
+export_to_out --match='*ay'
+grep -q payment_api "$scratch/out" && fail "--match with a star is of a part of the name"
 export_to_out --match=nothing_of_the_kind
 grep -q payment_api "$scratch/out" && fail "--match let another through"
 

@@ -24,6 +24,8 @@ list --components
 names 'GET_/one,GET_/two,POST_/one,two words'
 list --components --match=one
 names 'GET_/one,POST_/one'
+list --components --match='GET_*o*'
+names 'GET_/one,GET_/two'
 PROMCB_SEGMENT=/none list --segment="$PROMCB_SEGMENT" --components --match=nothing
 names ''
 # What is no segment of this version is listed with the reason.

@@ -54,6 +54,8 @@ jq -e '.healthy == false and .components.pay.failure_rate == 100 and .components
   <"$scratch/body" >/dev/null || fail "health: $(cat "$scratch/body")"
 answers 200 '/prometheus/query?q=a%3Cb'
 jq -e 'keys == ["a<b>&\"c\""]' <"$scratch/body" >/dev/null || fail "query: $(cat "$scratch/body")"
+answers 200 '/prometheus/query?q=p*y'
+jq -e 'keys == ["pay"]' <"$scratch/body" >/dev/null || fail "query with a star: $(cat "$scratch/body")"
 answers 200 /prometheus/query
 jq -e 'length == 2 and .pay.current_state == "open" and .pay.latency_percentiles.p99 == 0.5' <"$scratch/body" \
   >/dev/null || fail "query of all"
@@ -227,3 +229,22 @@ jq -e --arg key "$PROMCB_SEGMENT here" \
   fail "health of one of two: $(cat "$scratch/body")"
 answers 200 /prometheus/query
 stop
+
+# Some components alone, in all that is served.
+for component in GET_/one GET_/two POST_/one; do
+  "$tools/promcb-record" --latency=1 --failure $component || fail record
+done
+start --match='GET_*' --segment="$PROMCB_SEGMENT" --web.share-ms=0
+for accept in text/plain 'application/openmetrics-text;version=1.0.0'; do
+  answers 200 /metrics -H "Accept: $accept"
+  [ "$(sed -n 's/^circuit_breaker_calls_total{component="\(.*\)"} .*/\1/p' "$scratch/body" | paste -s -d,)" = \
+    GET_/one,GET_/two ] || fail "--match: $(grep calls_total "$scratch/body")"
+done
+answers 200 /health/metrics
+[ "$(jq -c '.components | keys' <"$scratch/body")" = '["GET_/one","GET_/two"]' ] || fail "health of some"
+answers 200 '/prometheus/query?q=one'
+[ "$(jq -c keys <"$scratch/body")" = '["GET_/one"]' ] || fail "query of some"
+answers 200 /
+grep -q POST_/one "$scratch/body" && fail "the page shows others"
+stop
+exit 0

@@ -372,11 +372,55 @@ Test(name, ends_are_trimmed)
 	expect_trimmed("\xc3\xa0", "\xc3\xa0");
 }
 
-Test(name, contains_what_is_left_of_a_text)
+Test(name, matches_what_is_left_of_a_text)
 {
-	cr_expect(promcb_name_contains("GET /a", " GET "));
-	cr_expect(promcb_name_contains("GET /a", ""));
-	cr_expect(promcb_name_contains("GET /a", "T /"));
-	cr_expect(promcb_name_contains("GET /a", "\xef\xbb\xbfGET /a\n"));
-	cr_expect(!promcb_name_contains("GET /a", "GET /ab"));
+	cr_expect(promcb_name_matches("GET /a", " GET "));
+	cr_expect(promcb_name_matches("GET /a", ""));
+	cr_expect(promcb_name_matches("GET /a", "T /"));
+	cr_expect(promcb_name_matches("GET /a", "\xef\xbb\xbfGET /a\n"));
+	cr_expect(!promcb_name_matches("GET /a", "GET /ab"));
+}
+
+/* By the definition: a star is nothing, or a byte and a star. */
+static bool is_like(const char *name, const char *text)
+{
+	if (*text == '*')
+		return is_like(name, text + 1) || (*name && is_like(name + 1, text));
+	return *text == *name && (!*text || is_like(name + 1, text + 1));
+}
+
+/* Every name and every text with a star of up to five of these characters. */
+Test(name, matches_stars)
+{
+	static const char letters[] = "ab*";
+	char names[363][6], texts[363][6];
+	size_t count = 0, checked = 0;
+
+	for (unsigned length = 1; length <= 5; length++) {
+		unsigned all = 1;
+
+		for (unsigned i = 0; i < length; i++)
+			all *= 3;
+		for (unsigned number = 0; number < all; number++, count++) {
+			unsigned rest = number;
+
+			for (unsigned i = 0; i < length; i++, rest /= 3)
+				texts[count][i] = letters[rest % 3];
+			texts[count][length] = '\0';
+			memcpy(names[count], texts[count], sizeof(texts[count]));
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count; j++) {
+			if (!strchr(texts[j], '*'))
+				continue;
+			checked++;
+			cr_assert_eq(promcb_name_matches(names[i], texts[j]), is_like(names[i], texts[j]), "%s like %s",
+				     names[i], texts[j]);
+		}
+	cr_assert_eq(count, 363);
+	cr_assert_gt(checked, 100000);
+	cr_expect(promcb_name_matches("GET_/users", " GET_* "));
+	cr_expect(promcb_name_matches("GET_/users", "*"));
+	cr_expect(!promcb_name_matches("xGET_/users", "GET_*"));
 }

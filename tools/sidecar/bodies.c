@@ -173,7 +173,8 @@ static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct 
 	take->count = (size_t)count;
 	take->part_count = count ? take->count : 1;
 	result = sidecar_parts_take(&(struct sidecar_parts){take->attachments, take->parts, take->messages, take->count,
-							    sidecar_segments_are_several(bodies->segments)},
+							    sidecar_segments_are_several(bodies->segments),
+							    bodies->options.matching},
 				    deadline_ns, &take->is_short);
 	if (result < 0) {
 		take_free(take);

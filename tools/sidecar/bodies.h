@@ -18,6 +18,7 @@ struct sidecar_bodies_options {
 	const char *const
 		*segments;    /* names or paths, or glob patterns of them; borrowed until sidecar_bodies_stop() */
 	size_t segment_count;
+	const char *matching;           /* of components, as in promcb_snapshot_options; NULL: all; borrowed likewise */
 	bool without_compat;
 	unsigned classic_schema;
 	int classic_first, classic_last;

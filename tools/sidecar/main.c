@@ -99,6 +99,7 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 	const struct sidecar_bodies_options bodies_options = {
 		.segments = options->segments,
 		.segment_count = options->segment_count,
+		.matching = options->matching,
 		.without_compat = options->rendering.without_compat,
 		.classic_schema = options->rendering.classic_schema,
 		.classic_first = options->rendering.classic_first,

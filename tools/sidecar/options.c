@@ -10,6 +10,7 @@
 
 enum {
 	KEY_SEGMENT = 's',
+	KEY_MATCH = 'm',
 	KEY_LISTEN = 256,
 	KEY_PATH,
 	KEY_CONFIG,
@@ -27,6 +28,7 @@ static const struct argp_option options[] = {
 	 "A segment: a shared-memory name such as \"/promcb\", a path, or a glob pattern of either; may be repeated. "
 	 "Default: what PROMCB_SEGMENT in the environment says, else \"/promcb\"",
 	 0},
+	{"match", KEY_MATCH, "TEXT", 0, PROMCB_TOOL_MATCH_HELP, 0},
 	{"web.listen-address", KEY_LISTEN, "HOST:PORT", 0,
 	 "Where to listen: HOST:PORT, :PORT (every address) or unix:PATH; may be repeated. Default: port 10042 on "
 	 "127.0.0.1 and ::1",
@@ -99,6 +101,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_SEGMENT:
 		add(state, "segment", text, out->segments, &out->segment_count);
+		return 0;
+	case KEY_MATCH:
+		out->matching = text;
 		return 0;
 	case KEY_LISTEN:
 		add(state, "web.listen-address", text, out->listen, &out->listen_count);

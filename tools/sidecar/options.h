@@ -14,6 +14,7 @@ struct sidecar_options {
 	size_t listen_count;
 	const char *segments[SIDECAR_LISTS_MAX]; /* at least one */
 	size_t segment_count;
+	const char *matching;           /* of components to serve, as in promcb_snapshot_options; NULL: all */
 	const char *telemetry_path;
 	const char *config_file;        /* NULL: none */
 	const char *user;               /* USER or USER:GROUP to become; NULL: stay */

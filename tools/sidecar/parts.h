@@ -19,6 +19,7 @@ struct sidecar_parts {
 	struct promcb_message *messages;
 	size_t count;
 	bool labelled;
+	const char *matching; /* as in promcb_snapshot_options */
 };
 
 /*
