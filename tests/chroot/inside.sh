@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# inside.sh: what chroot/run.sh runs in its chroot, in /src, as root: short, root, whole or user. Ends at the first failure,
-# but for that of the tests, after which it goes on.
+# inside.sh: what chroot/run.sh runs in its chroot, in /src, as root: short, root, whole or user. Ends at the first
+# failure, but for that of the tests, after which it goes on.
 set -eu
 cd /src
 step=$1

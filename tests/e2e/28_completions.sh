@@ -51,8 +51,8 @@ tried=
 for shell in bash zsh fish; do
   command -v $shell >/dev/null || { echo "$shell is not installed: left out"; continue; }
   tried=yes
-  python3 "$PROMCB_SOURCE/tests/e2e/28_completions.py" $shell "$share" <"$scratch/lines" >"$scratch/offered" 2>"$scratch/err" ||
-    fail "$shell: $(cat "$scratch/err")"
+  python3 "$PROMCB_SOURCE/tests/e2e/28_completions.py" $shell "$share" <"$scratch/lines" >"$scratch/offered" \
+    2>"$scratch/err" || fail "$shell: $(cat "$scratch/err")"
   while IFS= read -r line && IFS= read -r offered <&3; do
     # As the word at the end is told, with or without what came before "=", and with "=" or without where one follows.
     mapfile -t got < <(jq -r '.[]' <<<"$offered" | sed -E 's/^(--[a-z.-]+)=$/\1/' | sort -u)
