@@ -92,12 +92,13 @@ int promcb_export_segment_open(struct promcb_export_segment *segment, struct pro
 {
 	static const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
 
+	int result;
+
 	/* What the name now leads to counts, not what it led to a round ago. */
-	if (segment->reader && promcb_reader_validate(segment->reader) < 0) {
-		promcb_reader_close(segment->reader);
-		segment->reader = NULL;
-	}
-	return segment->reader ? 0 : promcb_reader_open(segment->given, &mapped, &segment->reader, message);
+	if (!segment->reader)
+		return promcb_reader_open(segment->given, &mapped, &segment->reader, message);
+	result = promcb_reader_refresh(segment->reader, message);
+	return result < 0 ? result : 0;
 }
 
 /* Returns 0, or -errno, told unless it is that of the round before. */

@@ -114,9 +114,9 @@ static bool take_latency(struct span *from, enum promcb_unit unit, struct sum *s
 /* -- Lines -------------------------------------------------------------------------------------------------------- */
 
 /* Takes the outcome off the text's end: of a list, the last. Returns false where there is none. */
-static bool take_outcome(struct span *from, const struct promcb_failures *failures, struct promcb_outcome *out)
+static bool take_outcome(struct span *from, const struct promcb_failures *failures, struct promcb_parsed_outcome *out)
 {
-	struct promcb_outcome earlier;
+	struct promcb_parsed_outcome earlier;
 	struct span rest, word = take_word(from);
 
 	if (!promcb_outcome_parse(word.text, word.bytes, failures, out))
@@ -139,7 +139,7 @@ static void take_name(struct span name, bool with_blanks, struct promcb_line *ou
 }
 
 /* What the line's end says, all but the name. */
-static void take_call(const struct promcb_outcome *how, const struct sum *sum, struct promcb_line *out)
+static void take_call(const struct promcb_parsed_outcome *how, const struct sum *sum, struct promcb_line *out)
 {
 	out->measured = sum->known && !how->without_latency;
 	out->latency_ns = out->measured ? sum->ns : 0;
@@ -150,7 +150,7 @@ static void take_call(const struct promcb_outcome *how, const struct sum *sum, s
 static enum promcb_line_fault parse_tabs(struct span name, struct span latency, struct span outcome,
 					 const struct promcb_line_rules *rules, struct promcb_line *out)
 {
-	struct promcb_outcome how;
+	struct promcb_parsed_outcome how;
 	struct sum sum = {.ns = 0};
 
 	if (!take_outcome(&outcome, &rules->failures, &how) || outcome.bytes > 0)
@@ -166,7 +166,7 @@ static enum promcb_line_fault parse_tabs(struct span name, struct span latency, 
 static enum promcb_line_fault parse_words(struct span line, const struct promcb_line_rules *rules,
 					  struct promcb_line *out)
 {
-	struct promcb_outcome how;
+	struct promcb_parsed_outcome how;
 	struct span rest = line;
 	struct sum sum;
 

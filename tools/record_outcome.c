@@ -57,11 +57,11 @@ static bool is(const char *text, size_t length, const char *word)
 }
 
 bool promcb_outcome_parse(const char *text, size_t length, const struct promcb_failures *failures,
-			  struct promcb_outcome *out)
+			  struct promcb_parsed_outcome *out)
 {
 	int status;
 
-	*out = (struct promcb_outcome){.success = false};
+	*out = (struct promcb_parsed_outcome){.success = false};
 	if (length == 3 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2])) {
 		status = 100 * (text[0] - '0') + 10 * (text[1] - '0') + (text[2] - '0');
 	} else if (is(text, length, "0") || is(text, length, "-") || is(text, length, "-1")) {

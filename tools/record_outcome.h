@@ -30,13 +30,13 @@ void promcb_failures_default(struct promcb_failures *out);
  */
 const char *promcb_failures_parse(const char *list, struct promcb_failures *out);
 
-struct promcb_outcome {
+struct promcb_parsed_outcome {
 	bool success;
 	bool without_latency; /* 101: the time of what follows is no latency of the service */
 };
 
 /* Returns false where the text is no outcome. */
 bool promcb_outcome_parse(const char *text, size_t length, const struct promcb_failures *failures,
-			  struct promcb_outcome *out);
+			  struct promcb_parsed_outcome *out);
 
 #endif

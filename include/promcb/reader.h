@@ -48,6 +48,7 @@ struct promcb_reader_options {
 
 struct promcb_snapshot_options {
 	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
+	bool with_calls;      /* keep the recent samples, for promcb_snapshot_call(): 16 bytes each */
 	/* Only components whose name contains this text, or is like it where it has a "*", any text; NULL: all. */
 	const char *matching;
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
@@ -115,10 +116,19 @@ int promcb_reader_open(const char *segment, const struct promcb_reader_options *
 void promcb_reader_close(struct promcb_reader *reader);
 
 /*
- * Whether the segment's name now leads elsewhere. Returns 0 if not, -ESTALE if it was recreated, -ENOENT if it was
- * removed, -EBADMSG if it was truncated.
+ * Whether the segment's name now leads elsewhere. Returns 0 if not, -ESTALE if it was recreated or written over,
+ * -ENOENT if it was removed, -EBADMSG if it was truncated.
  */
 int promcb_reader_validate(struct promcb_reader *reader);
+
+/*
+ * Follows the segment's name: where it leads elsewhere, as promcb_reader_validate() tells, the reader goes on with what
+ * it leads to now. For every reader that takes more than one snapshot, before each: it costs three system calls.
+ * Returns 0 if the segment is the one of before, 1 if it is another, or -errno as promcb_reader_open() does. Then the
+ * reader has let go of the file that it had, its snapshots fail with -ENOENT, and a later refresh finds what is there
+ * by then. A relative path, and NULL, mean what they meant when the reader was opened.
+ */
+int promcb_reader_refresh(struct promcb_reader *reader, struct promcb_message *message);
 
 /*
  * Takes a snapshot. What that takes of memory and time is bounded by what the file holds, whoever wrote it; who has
@@ -140,6 +150,123 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out);
 
 void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out);
+
+/* -- When ---------------------------------------------------------------------------------------------------------- */
+
+/*
+ * When a snapshot was taken: Unix nanoseconds, and the same moment by CLOCK_MONOTONIC, which nobody sets. Thread-safe,
+ * as all that takes a const struct promcb_snapshot.
+ */
+uint64_t promcb_snapshot_taken_ns(const struct promcb_snapshot *snapshot);
+uint64_t promcb_snapshot_taken_monotonic_ns(const struct promcb_snapshot *snapshot);
+
+/* Moments of a component. */
+enum promcb_moment {
+	PROMCB_MOMENT_CREATED = 0,           /* it was registered */
+	PROMCB_MOMENT_SINCE = 1,             /* since when it counts: its creation, or its last reset */
+	PROMCB_MOMENT_LAST_CALL = 2,         /* to 2 ms, and to how well callers of promcb_record_at() tell the time */
+	PROMCB_MOMENT_LAST_SUCCESS = 3,      /* likewise; known from recent calls, or if no call of its lane failed */
+	PROMCB_MOMENT_LAST_FAILURE = 4,
+	PROMCB_MOMENT_LAST_STATE_CHANGE = 5, /* of its circuit breaker */
+};
+
+/* Unix nanoseconds. 0: there was none since PROMCB_MOMENT_SINCE, or it is not known, or there is no such component. */
+uint64_t promcb_snapshot_moment_ns(const struct promcb_snapshot *snapshot, size_t index, enum promcb_moment moment);
+
+/* -- Latencies ----------------------------------------------------------------------------------------------------- */
+
+enum promcb_outcome { PROMCB_OUTCOME_SUCCESS = 0, PROMCB_OUTCOME_FAILURE = 1, PROMCB_OUTCOME_ANY = 2 };
+
+/*
+ * A bucket of latencies: what lies above above_seconds and is not more than upto_seconds. In whole nanoseconds, which
+ * is what a segment counts, these are exactly those from least_ns to most_ns; a bucket that none falls in has a
+ * least_ns above its most_ns. Longer calls than PROMCB_LATENCY_MAX_NS count as that, in the last bucket. Bucket 0 is
+ * the zero bucket: exactly 0 ns.
+ */
+struct promcb_bucket {
+	uint64_t least_ns, most_ns;
+	double above_seconds, upto_seconds; /* of the native histogram: powers of 2^(2^-schema) */
+	uint64_t reserved[4];               /* 0 */
+};
+
+/* How many buckets histograms of a schema (info.schema: 3 to 5) have; 0: no such schema. Thread-safe. */
+size_t promcb_bucket_count(uint32_t schema);
+
+/* The bounds of a bucket, from 0 up. Returns 0, or -EINVAL (no such bucket, or schema). Thread-safe. */
+int promcb_bucket_bounds(uint32_t schema, size_t bucket, struct promcb_bucket *out);
+
+/*
+ * Copies how many calls each bucket holds, of one outcome or of both: as many as room, or promcb_bucket_count() of the
+ * segment's schema, whichever is less. Calls without a latency are in none. Returns how many buckets there are; 0: no
+ * such component, or outcome.
+ */
+size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
+			       uint64_t *counts, size_t room);
+
+/*
+ * The bucket that a quantile lies in: of n latencies in order the one of rank quantile x n, rounded up, at least 1; so
+ * at least that share of the calls took at most out->most_ns, exactly. quantile: 0 to 1. Of a snapshot that is over all
+ * calls since PROMCB_MOMENT_SINCE, of a difference over those in between. *calls, if not NULL: n; where there are fewer
+ * than 1 / (1 - quantile), the quantile is their longest. Returns 0, or -errno: -EINVAL (a quantile or an outcome that
+ * is none), -ENOENT (no such component), -ENODATA (no call with a latency).
+ */
+int promcb_snapshot_quantile(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
+			     double quantile, struct promcb_bucket *out, uint64_t *calls);
+
+/* What stands for a latency that is not known: promcb_record_outcome(). */
+#define PROMCB_LATENCY_UNMEASURED (UINT64_MAX >> 1)
+
+/* One of the newest calls. */
+struct promcb_recent_call {
+	uint64_t time_ns;     /* Unix nanoseconds, to 2 ms */
+	uint64_t latency_ns;  /* as a float: exact to 16.7 ms, then 6e-8 of it; or PROMCB_LATENCY_UNMEASURED */
+	uint64_t failed;      /* 0 or 1 */
+	uint64_t reserved[3]; /* 0 */
+};
+
+/*
+ * One of the newest calls of a component, 0 the newest: of a snapshot that was taken with_calls, those that its
+ * quantiles are of, summary.recent_calls. Returns 0, or -ENOENT.
+ */
+int promcb_snapshot_call(const struct promcb_snapshot *snapshot, size_t index, size_t number,
+			 struct promcb_recent_call *out);
+
+/* -- Differences --------------------------------------------------------------------------------------------------- */
+
+/* What the counts of a component cover. */
+enum promcb_span {
+	PROMCB_SPAN_TOTAL = 0,     /* of a snapshot that is no difference: all since PROMCB_MOMENT_SINCE */
+	PROMCB_SPAN_BETWEEN = 1,   /* of a difference: all between the two */
+	PROMCB_SPAN_CREATED = 2,   /* registered in between: all since */
+	PROMCB_SPAN_RESET =
+		3,     /* reset in between: all since; what came between the earlier one and the reset is lost */
+	PROMCB_SPAN_RECREATED = 4, /* the segment was recreated in between: all since, in the new one; likewise */
+	PROMCB_SPAN_UNKNOWN =
+		5,   /* counts went back, as where a file was written over by an older one: 0, all of them */
+};
+
+/*
+ * The difference of two snapshots of one segment, which is a snapshot, too: counts, sums, buckets and transitions of
+ * its components are what came in between, exactly, from which rates and quantiles of that time can be taken; their
+ * recent calls, states and moments are those of the later one, and so is its promcb_snapshot_info(). A component is
+ * listed if the later one lists it. Freed by promcb_snapshot_free(), and independent of both. Returns 0, or 1 if the
+ * two are of two segments, as after promcb_reader_refresh() returned 1: each component is then PROMCB_SPAN_RECREATED;
+ * or -errno: -EINVAL (later was taken first, one is a difference itself, or their options.matching differ), -ENOMEM.
+ * Thread-safe.
+ */
+int promcb_snapshot_difference(const struct promcb_snapshot *later, const struct promcb_snapshot *earlier,
+			       struct promcb_snapshot **out);
+
+/* What the counts of a component cover. PROMCB_SPAN_UNKNOWN if there is no such component. */
+enum promcb_span promcb_snapshot_span(const struct promcb_snapshot *snapshot, size_t index);
+
+/*
+ * How many seconds that is: what calls are to be divided by to be calls per second. Between two snapshots by
+ * CLOCK_MONOTONIC, else by CLOCK_REALTIME; 0 if it is not known.
+ */
+double promcb_snapshot_seconds(const struct promcb_snapshot *snapshot, size_t index);
+
+/* -- Rendering ----------------------------------------------------------------------------------------------------- */
 
 /* What a snapshot is rendered as. */
 enum promcb_format {

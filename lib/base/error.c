@@ -23,6 +23,7 @@ static const struct {
 	{EBADMSG, "not a promcb segment, or a corrupt one"},
 	{EPROTO, "the segment has a format or ABI that this version does not understand"},
 	{ESTALE, "the segment was recreated or truncated"},
+	{ENODATA, "no call with a latency"},
 	{EAGAIN, "no stable view in time"},
 	{ETIMEDOUT, "not done in time"},
 	{EBUSY, "in use by another process"},

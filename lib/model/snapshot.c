@@ -27,6 +27,8 @@ void promcb_snapshot_free(struct promcb_snapshot *snapshot)
 		return;
 	free(snapshot->components);
 	free(snapshot->cell_memory);
+	free(snapshot->calls);
+	free(snapshot->matching);
 	free(snapshot);
 }
 
@@ -85,6 +87,68 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 	memcpy(out->transitions, c->counts.transitions, sizeof(out->transitions));
 	memcpy(out->log_entries, c->counts.log_entries, sizeof(out->log_entries));
 	return 0;
+}
+
+uint64_t promcb_snapshot_taken_ns(const struct promcb_snapshot *snapshot)
+{
+	return snapshot->taken_ns;
+}
+
+uint64_t promcb_snapshot_taken_monotonic_ns(const struct promcb_snapshot *snapshot)
+{
+	return snapshot->monotonic_ns;
+}
+
+uint64_t promcb_snapshot_moment_ns(const struct promcb_snapshot *snapshot, size_t index, enum promcb_moment moment)
+{
+	if (index >= snapshot->count)
+		return 0;
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+
+	switch (moment) {
+	case PROMCB_MOMENT_CREATED:
+		return c->created_ns;
+	case PROMCB_MOMENT_SINCE:
+		return c->since_ns;
+	case PROMCB_MOMENT_LAST_CALL:
+		return c->last_call_ns;
+	case PROMCB_MOMENT_LAST_SUCCESS:
+		return c->last_success_ns;
+	case PROMCB_MOMENT_LAST_FAILURE:
+		return c->last_failure_ns;
+	case PROMCB_MOMENT_LAST_STATE_CHANGE:
+		return c->last_state_change_ns;
+	default:
+		return 0;
+	}
+}
+
+int promcb_snapshot_call(const struct promcb_snapshot *snapshot, size_t index, size_t number,
+			 struct promcb_recent_call *out)
+{
+	if (index >= snapshot->count || number >= snapshot->components[index].listed_calls)
+		return -ENOENT;
+	const struct promcb_snapshot_call *call = &snapshot->calls[snapshot->components[index].first_call + number];
+
+	*out = (struct promcb_recent_call){
+		.time_ns = call->time_ns, .latency_ns = call->latency >> 1, .failed = call->latency & 1};
+	return 0;
+}
+
+enum promcb_span promcb_snapshot_span(const struct promcb_snapshot *snapshot, size_t index)
+{
+	return index < snapshot->count ? snapshot->components[index].span : PROMCB_SPAN_UNKNOWN;
+}
+
+double promcb_snapshot_seconds(const struct promcb_snapshot *snapshot, size_t index)
+{
+	if (index >= snapshot->count)
+		return 0;
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+
+	if (c->span != PROMCB_SPAN_TOTAL)
+		return promcb_ns_double(c->span_ns);
+	return c->since_ns && c->since_ns < snapshot->taken_ns ? promcb_ns_double(snapshot->taken_ns - c->since_ns) : 0;
 }
 
 int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out)

@@ -27,6 +27,8 @@ struct promcb_recent {
 	uint64_t calls;
 	uint64_t failures;
 	uint64_t measured;                      /* of the calls: those that have a latency */
+	bool has_success;                       /* one was seen, maybe older than those that are counted here */
+	uint32_t success_tick;                  /* of the newest such */
 	double average_ns;
 	double minimum_ns;
 	double maximum_ns;
@@ -40,7 +42,15 @@ struct promcb_snapshot_component {
 	struct promcb_counts counts;            /* its cells lie in the snapshot's cell_memory */
 	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */
 	uint64_t last_state_change_ns;          /* Unix nanoseconds; 0: none or unknown */
+	uint64_t created_ns;                    /* Unix nanoseconds of the component's creation */
 	uint64_t since_ns;                      /* Unix nanoseconds of the component's creation, or its last reset */
+	uint64_t reset;                         /* another one after each reset; 0: never reset */
+	uint64_t last_call_ns;                  /* Unix nanoseconds; 0: none since since_ns, or unknown */
+	uint64_t last_success_ns;               /* likewise */
+	enum promcb_span span;                  /* what the counts cover */
+	uint64_t span_ns;                       /* and how long that is, of a difference */
+	size_t first_call;                      /* in snapshot->calls */
+	size_t listed_calls;                    /* how many there are */
 	struct promcb_recent recent;
 };
 
@@ -61,15 +71,27 @@ static inline double promcb_ns_double(uint64_t nanoseconds)
 	return promcb_seconds_double(nanoseconds / 1000000000, (uint32_t)(nanoseconds % 1000000000));
 }
 
+/* One of the newest calls. */
+struct promcb_snapshot_call {
+	uint64_t time_ns;                       /* Unix nanoseconds */
+	uint64_t latency;                       /* (nanoseconds, or PROMCB_LATENCY_UNMEASURED) << 1 | failed */
+};
+
 struct promcb_snapshot {
 	struct promcb_segment_info info;
 	uint64_t taken_ns;                      /* Unix nanoseconds */
+	uint64_t monotonic_ns;                  /* the same moment by CLOCK_MONOTONIC */
+	uint64_t identity[2];                   /* of the segment: random */
+	char *matching;                         /* only components whose name contains this; NULL: all */
 	uint64_t created_ns;                    /* Unix nanoseconds of the segment's creation; 0: unknown */
+	bool is_difference;                     /* of two snapshots: spans are not PROMCB_SPAN_TOTAL */
 	uint32_t schema;
 	uint32_t cells;                         /* per outcome */
 	size_t count;
 	struct promcb_snapshot_component *components;
 	uint64_t *cell_memory;                  /* count * 2 * cells words */
+	struct promcb_snapshot_call *calls;     /* of all components; NULL: not asked for */
+	size_t call_count, call_room;
 };
 
 /*

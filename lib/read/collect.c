@@ -8,6 +8,7 @@
 
 #include "base/bucket.h"
 #include "base/name.h"
+#include "read/moments.h"
 #include "read/rings.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct collection {
 	uint32_t *index_of;             /* descriptor -> index in the snapshot + 1 */
 	struct promcb_block **baselines; /* by index; NULL: never reset */
 	struct promcb_rings rings;
+	struct promcb_moments moments;
 	size_t wanted;                  /* components that the options let through */
 	bool with_recent;
 };
@@ -82,7 +84,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	struct promcb_snapshot_component *into = &c->snapshot->components[index];
 	uint64_t component_lane = promcb_load_relaxed(&block->component_lane), kind = promcb_load_relaxed(&block->kind);
 	uint32_t lane = (uint32_t)component_lane;
-	uint64_t calls, failure_ns;
+	uint64_t calls, failed = into->counts.calls[1], failure_ns;
 
 	if (component_lane >> 32 != component || (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
 	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
@@ -97,6 +99,9 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 		into->last_failure_ns = failure_ns;
 	if (kind == PROMCB_BLOCK_OVERFLOW)
 		c->snapshot->info.overflow_calls += calls;
+	if (calls)
+		promcb_moments_note(&c->moments, block, lane, c->baselines[index], into->counts.calls[1] == failed,
+				    into);
 	return result;
 }
 
@@ -164,6 +169,19 @@ static void subtract_baseline(struct promcb_snapshot_component *component, const
 		component->last_failure_ns = 0;
 }
 
+/* What is a little older than the reset came with it, or after it: heads tell milliseconds. */
+static void finish_moments(struct promcb_snapshot_component *component)
+{
+	if (promcb_counts_calls(&component->counts) == 0)
+		component->last_call_ns = 0;
+	else if (component->last_call_ns && component->last_call_ns < component->since_ns)
+		component->last_call_ns = component->since_ns;
+	if (component->counts.calls[0] == 0)
+		component->last_success_ns = 0;
+	else if (component->last_success_ns && component->last_success_ns < component->since_ns)
+		component->last_success_ns = component->since_ns;
+}
+
 /* What only all blocks of a component tell, once they were added up. Returns 0, or -ENOMEM. */
 static int finish(struct collection *c)
 {
@@ -182,6 +200,7 @@ static int finish(struct collection *c)
 		if (c->baselines[i])
 			subtract_baseline(component, c->baselines[i], &base);
 		promcb_counts_find_wraps(&component->counts);
+		finish_moments(component);
 	}
 	free(memory);
 	return 0;
@@ -261,7 +280,8 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 		for (unsigned state = 0; state < PROMCB_STATES; state++)
 			component->counts.transitions[state] = promcb_state_transitions(listed->state, state);
 		component->last_state_change_ns = (listed->state_time >> 16) * 1000000;
-		component->since_ns = listed->created_ns;
+		component->created_ns = component->since_ns = listed->created_ns;
+		component->reset = listed->reset;
 		result = read_baseline(c, listed, (uint32_t)s->count);
 		c->index_of[listed->component] = (uint32_t)++s->count;
 	}
@@ -276,7 +296,12 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 			       .image = image,
 			       .source = source,
 			       .message = message,
-			       .rings = {.image = image, .source = source, .message = message, .now_ns = now_ns},
+			       .rings = {.image = image,
+					 .source = source,
+					 .message = message,
+					 .now_ns = now_ns,
+					 .with_calls = options && options->with_calls},
+			       .moments = {image, now_ns, snapshot->taken_ns},
 			       .with_recent = !options || !options->without_recent};
 	int result = begin(&c, options);
 

@@ -137,6 +137,7 @@ static void compare_clocks(struct promcb_image_lane *listed, const struct promcb
 	there.time_namespace = promcb_load_acquire(&entry->time_namespace);   /* [LANE] */
 	there.clock_offset_ns = promcb_load_acquire(&entry->clock_offset_ns); /* [LANE] */
 	clocks = promcb_domain_compare(here, &there);
+	listed->clock_offset_ns = there.clock_offset_ns;
 	listed->samples_count = clocks != PROMCB_CLOCKS_FOREIGN;
 	if (clocks == PROMCB_CLOCKS_SHIFTED)
 		listed->shift_ns = (int64_t)(there.clock_offset_ns - here->clock_offset_ns);

@@ -30,6 +30,7 @@ struct promcb_image_lane {
 	bool used;
 	bool samples_count;             /* its stamps are not of another boot */
 	uint64_t cookie;
+	uint64_t clock_offset_ns;       /* what makes real time of its stamps; 0: not known */
 	int64_t shift_ns;               /* to add to its stamps: its clock is another */
 };
 

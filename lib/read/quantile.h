@@ -56,6 +56,13 @@ uint32_t promcb_recent_position(const uint64_t *samples, uint32_t slots, uint32_
 int promcb_recent_digest(const struct promcb_ring_copy *rings, size_t count, const struct promcb_recent_window *window,
 			 struct promcb_recent_scratch *scratch, struct promcb_recent *out);
 
+/*
+ * The samples that promcb_recent_digest() counts, one by one, the newest first. samples: as many as window->newest or
+ * the rings' slots, whichever is less. Returns 0 with *listed, how many there are, or -ENOMEM.
+ */
+int promcb_recent_list(const struct promcb_ring_copy *rings, size_t count, const struct promcb_recent_window *window,
+		       struct promcb_recent_scratch *scratch, uint64_t *samples, size_t *listed);
+
 void promcb_recent_scratch_free(struct promcb_recent_scratch *scratch);
 
 #endif

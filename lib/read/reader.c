@@ -20,6 +20,7 @@ enum { TRIES_MIN = 32 };
 
 struct promcb_reader {
 	struct promcb_source source;
+	bool mapped;
 	struct promcb_recent_scratch scratch;
 };
 
@@ -33,8 +34,8 @@ int promcb_reader_open(const char *segment, const struct promcb_reader_options *
 	*out = NULL;
 	if (!reader)
 		return promcb_message_error(message, -ENOMEM, "no memory for a reader");
-	result = promcb_source_open(&reader->source, segment, options && options->access == PROMCB_ACCESS_MAPPED,
-				    message);
+	reader->mapped = options && options->access == PROMCB_ACCESS_MAPPED;
+	result = promcb_source_open(&reader->source, segment, reader->mapped, message);
 	if (result < 0) {
 		free(reader);
 		return result;
@@ -56,13 +57,32 @@ void promcb_reader_close(struct promcb_reader *reader)
 int promcb_reader_validate(struct promcb_reader *reader)
 {
 	PROMCB_NOT_CANCELLED;
-	struct stat now;
+	return promcb_source_follows(&reader->source);
+}
 
-	if (lstat(reader->source.path, &now) < 0)
-		return errno == ENOENT ? -ENOENT : -errno;
-	if (now.st_dev != reader->source.status.st_dev || now.st_ino != reader->source.status.st_ino)
-		return -ESTALE;
-	return promcb_source_begin(&reader->source, NULL);
+int promcb_reader_refresh(struct promcb_reader *reader, struct promcb_message *message)
+{
+	PROMCB_NOT_CANCELLED;
+	char path[PROMCB_PATH_MAX];
+	int result;
+
+	if (promcb_source_follows(&reader->source) == 0)
+		return 0;
+	/* Absolute, and so no other's when the environment or the directory has changed. */
+	memcpy(path, reader->source.path, sizeof(path));
+	promcb_source_close(&reader->source);
+	result = promcb_source_open(&reader->source, path, reader->mapped, message);
+	return result < 0 ? result : 1;
+}
+
+/* Whether a refresh found no segment. */
+static bool is_detached(const struct promcb_reader *reader, struct promcb_message *message, int *result)
+{
+	if (reader->source.fd >= 0)
+		return false;
+	*result = promcb_message_error(message, -ENOENT, "there was no segment %s when it was last looked for",
+				       reader->source.path);
+	return true;
 }
 
 /* -- The segment as a whole --------------------------------------------------------------------------------------- */
@@ -143,9 +163,15 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 		result = promcb_image_make(&image, &reader->source, message);
 	if (result == 0) {
 		snapshot->taken_ns = promcb_clock_realtime_ns();
+		snapshot->monotonic_ns = promcb_clock_monotonic_ns();
+		memcpy(snapshot->identity, reader->source.header.identity, sizeof(snapshot->identity));
 		snapshot->schema = image.geometry->schema;
-		result = promcb_collect(snapshot, &image, &reader->source, options, promcb_clock_monotonic_ns(),
-					&reader->scratch, message);
+		if (options && options->matching)
+			snapshot->matching = strdup(options->matching);
+		result = options && options->matching && !snapshot->matching
+				 ? -ENOMEM
+				 : promcb_collect(snapshot, &image, &reader->source, options, snapshot->monotonic_ns,
+						  &reader->scratch, message);
 	}
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
@@ -180,6 +206,9 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
 	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
 
+	*out = NULL;
+	if (is_detached(reader, message, &result))
+		return result;
 	reader->source.deadline_ns = options ? options->deadline_ns : 0;
 	/* Not by time alone unless it was given: a reader that others keep from running has few tries in a second. */
 	do
@@ -202,8 +231,11 @@ int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *conte
 	PROMCB_NOT_CANCELLED;
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot;
-	int findings = promcb_check(&reader->source, report, context), result;
+	int findings, result;
 
+	if (is_detached(reader, NULL, &result))
+		return result;
+	findings = promcb_check(&reader->source, report, context);
 	if (findings != 0)
 		return findings;
 	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);

@@ -209,10 +209,9 @@ static int compare_places(const void *left, const void *right)
 	return a->block < b->block ? -1 : a->block > b->block;
 }
 
-/* When the component was reset, by our clock. */
-static uint64_t reset_ns(const struct promcb_rings *rings, const struct promcb_block *baseline)
+uint64_t promcb_rings_reset_ns(const struct promcb_image *image, const struct promcb_block *baseline)
 {
-	const struct promcb_domain *here = &rings->image->here;
+	const struct promcb_domain *here = &image->here;
 	const struct promcb_domain there = {
 		.boot = baseline->first_ring[PROMCB_BASELINE_BOOT],
 		.time_namespace = baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE],
@@ -224,6 +223,66 @@ static uint64_t reset_ns(const struct promcb_rings *rings, const struct promcb_b
 		return baseline->head;
 	/* Before our boot it wraps, and so do the differences to it. */
 	return baseline->last_failure_ns - here->clock_offset_ns;
+}
+
+/* Unix nanoseconds of when a tick began, which is at most 26 days from now. */
+static uint64_t time_of_tick(const struct promcb_rings *rings, const struct promcb_snapshot *snapshot, uint32_t tick)
+{
+	int32_t age = (int32_t)((uint32_t)(rings->now_ns >> PROMCB_HEAD_POSITION_BITS) - tick);
+	uint64_t begun_ns = (rings->now_ns & ~PROMCB_HEAD_POSITION_MASK) -
+			    (uint64_t)age * ((uint64_t)1 << PROMCB_HEAD_POSITION_BITS);
+
+	/* Producers' clocks may be ahead by what counts as now. */
+	return age < 0 ? snapshot->taken_ns : snapshot->taken_ns - (rings->now_ns - begun_ns);
+}
+
+static uint64_t later_of(uint64_t left_ns, uint64_t right_ns)
+{
+	return left_ns > right_ns ? left_ns : right_ns;
+}
+
+/* The float of a latency, which nobody need have recorded. */
+static uint64_t latency_of(uint32_t bits)
+{
+	float nanoseconds;
+
+	bits &= INT32_MAX;
+	if (bits == PROMCB_RECENT_UNMEASURED)
+		return PROMCB_LATENCY_UNMEASURED;
+	memcpy(&nanoseconds, &bits, sizeof(nanoseconds));
+	return nanoseconds < (float)PROMCB_LATENCY_MAX_NS ? (uint64_t)nanoseconds : PROMCB_LATENCY_MAX_NS;
+}
+
+/* The calls themselves, the newest first. */
+static int list_calls(const struct promcb_rings *rings, const struct pieces *pieces, size_t count,
+		      const struct promcb_recent_window *window, struct promcb_recent_scratch *scratch,
+		      struct promcb_snapshot *snapshot, struct promcb_snapshot_component *component)
+{
+	size_t most = window->newest < pieces->slots ? window->newest : pieces->slots, listed = 0;
+	uint64_t *samples;
+	int result;
+
+	if (count == 0)
+		return 0;
+	samples = malloc(most * sizeof(*samples));
+	result = samples ? promcb_recent_list(pieces->copies, count, window, scratch, samples, &listed) : -ENOMEM;
+	if (result == 0 && snapshot->call_count + listed > snapshot->call_room) {
+		size_t room = 2 * snapshot->call_room + listed;
+		struct promcb_snapshot_call *calls = realloc(snapshot->calls, room * sizeof(*calls));
+
+		result = calls ? 0 : -ENOMEM;
+		snapshot->calls = calls ? calls : snapshot->calls;
+		snapshot->call_room = calls ? room : snapshot->call_room;
+	}
+	component->first_call = snapshot->call_count;
+	for (size_t i = 0; i < listed && result == 0; i++)
+		snapshot->calls[snapshot->call_count++] = (struct promcb_snapshot_call){
+			.time_ns = time_of_tick(rings, snapshot, (uint32_t)(samples[i] >> 32)),
+			.latency = latency_of((uint32_t)samples[i]) << 1 | (samples[i] >> 31 & 1),
+		};
+	component->listed_calls = snapshot->call_count - component->first_call;
+	free(samples);
+	return result;
 }
 
 int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snapshot,
@@ -245,6 +304,7 @@ int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snap
 	if (rings->count)
 		qsort(rings->places, rings->count, sizeof(*rings->places), compare_places);
 	for (uint32_t index = 0; index < snapshot->count && result == 0; index++) {
+		struct promcb_snapshot_component *component = &snapshot->components[index];
 		size_t first = next, count = 0;
 
 		while (next < rings->count && rings->places[next].index == index)
@@ -254,12 +314,17 @@ int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snap
 		if (result < 0)
 			break;
 		/* Ticks wrap: a reset that is older than half a round would seem to lie ahead. */
-		uint64_t since_ns = baselines[index] ? reset_ns(rings, baselines[index]) : 0;
+		uint64_t since_ns = baselines[index] ? promcb_rings_reset_ns(rings->image, baselines[index]) : 0;
 
 		window.after_reset = baselines[index] && rings->now_ns - since_ns < TICKS_MEAN_AGE_NS;
 		window.reset_tick = (uint32_t)(since_ns >> PROMCB_HEAD_POSITION_BITS);
-		result = promcb_recent_digest(pieces.copies, count, &window, scratch,
-					      &snapshot->components[index].recent);
+		result = promcb_recent_digest(pieces.copies, count, &window, scratch, &component->recent);
+		if (result == 0 && component->recent.has_success)
+			component->last_success_ns =
+				later_of(component->last_success_ns,
+					 time_of_tick(rings, snapshot, component->recent.success_tick));
+		if (result == 0 && rings->with_calls)
+			result = list_calls(rings, &pieces, count, &window, scratch, snapshot, component);
 	}
 	pieces_free(&pieces);
 	return result;

@@ -14,12 +14,13 @@
 
 struct promcb_ring_place;
 
-/* Zeroed but for the first four. */
+/* Zeroed but for the first five. */
 struct promcb_rings {
 	const struct promcb_image *image;
 	struct promcb_source *source;
 	struct promcb_message *message;
 	uint64_t now_ns;                /* CLOCK_MONOTONIC */
+	bool with_calls;                /* list them one by one, too */
 	struct promcb_ring_place *places;
 	size_t count, room;
 	uint64_t *named;                /* a bit per ring: some block has it */
@@ -34,6 +35,9 @@ int promcb_rings_start(struct promcb_rings *rings);
  */
 int promcb_rings_note(struct promcb_rings *rings, const struct promcb_block *block, uint32_t number, uint32_t index,
 		      uint32_t lane);
+
+/* When a component was reset, by our CLOCK_MONOTONIC. baseline: a private copy. */
+uint64_t promcb_rings_reset_ns(const struct promcb_image *image, const struct promcb_block *baseline);
 
 /*
  * Fills recent of each component from what was noted. baselines: by index, private copies; NULL: never reset. Returns

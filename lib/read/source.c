@@ -119,6 +119,28 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 	return result;
 }
 
+int promcb_source_follows(struct promcb_source *source)
+{
+	const size_t fixed_bytes = offsetof(struct promcb_header, reserved);
+	struct promcb_header now;
+	struct stat status;
+	int result;
+
+	if (lstat(source->path, &status) < 0)
+		return -errno;
+	/* While it is open, its inode is nobody else's. */
+	if (source->fd < 0 || status.st_dev != source->status.st_dev || status.st_ino != source->status.st_ino)
+		return -ESTALE;
+	result = look(source, NULL);
+	if (result < 0)
+		return result;
+	/* A file that was written over, by cp say, has the same inode. */
+	if (pread(source->fd, &now, fixed_bytes, 0) != (ssize_t)fixed_bytes ||
+	    memcmp(&now, &source->header, fixed_bytes) != 0)
+		return -ESTALE;
+	return 0;
+}
+
 void promcb_source_close(struct promcb_source *source)
 {
 	if (source->base) {

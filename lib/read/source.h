@@ -43,6 +43,12 @@ struct promcb_source {
 int promcb_source_open(struct promcb_source *source, const char *segment, bool mapped, struct promcb_message *message);
 void promcb_source_close(struct promcb_source *source);
 
+/*
+ * Whether the segment's name leads to the very file that is open, with the header that it had. Returns 0, -ESTALE if it
+ * leads to another, -EBADMSG if this one was truncated, or -errno: -ENOENT where there is none.
+ */
+int promcb_source_follows(struct promcb_source *source);
+
 /* Before each pass: how long is the file, and is the map whole. Returns 0, -EBADMSG or -ESTALE. */
 int promcb_source_begin(struct promcb_source *source, struct promcb_message *message);
 

@@ -161,7 +161,7 @@ Test(latency, units)
 static bool fails(const char *list, const char *outcome)
 {
 	struct promcb_failures failures;
-	struct promcb_outcome parsed;
+	struct promcb_parsed_outcome parsed;
 
 	if (list)
 		cr_assert(promcb_failures_parse(list, &failures) == NULL, "%s", list);

@@ -100,17 +100,21 @@ static void log_change(struct sidecar_attachment *attachment, int error, const s
 static int attach(struct sidecar_attachment *attachment, struct promcb_reader **out, struct promcb_message *message)
 {
 	const struct promcb_reader_options options = {.access = PROMCB_ACCESS_MAPPED};
-	struct promcb_reader *reader;
+	struct promcb_reader *reader = take_reader(attachment), *other;
+	int result;
 
-	/* All that wait here and are of another file go, so that none outlives its file by much. */
-	while ((reader = take_reader(attachment)) != NULL) {
-		if (promcb_reader_validate(reader) == 0) {
-			*out = reader;
-			return 0;
-		}
+	*out = NULL;
+	if (!reader)
+		return promcb_reader_open(attachment->name, &options, out, message);
+	result = promcb_reader_refresh(reader, message);
+	/* All that wait here are of the file of before: they go, so that none outlives it by much. */
+	while (result != 0 && (other = take_reader(attachment)) != NULL)
+		promcb_reader_close(other);
+	if (result < 0)
 		promcb_reader_close(reader);
-	}
-	return promcb_reader_open(attachment->name, &options, out, message);
+	else
+		*out = reader;
+	return result < 0 ? result : 0;
 }
 
 int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const struct promcb_snapshot_options *options,

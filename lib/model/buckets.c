@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* buckets.c: what readers are told of buckets, and the quantiles in them. */
+#include "base/bucket.h"
+#include "model/snapshot.h"
+
+#include <errno.h>
+
+size_t promcb_bucket_count(uint32_t schema)
+{
+	return promcb_bucket_cells(schema);
+}
+
+int promcb_bucket_bounds(uint32_t schema, size_t bucket, struct promcb_bucket *out)
+{
+	if (bucket >= promcb_bucket_cells(schema))
+		return -EINVAL;
+	uint32_t cell = (uint32_t)bucket;
+
+	*out = (struct promcb_bucket){
+		.least_ns = cell ? promcb_bucket_upper_ns(schema, cell - 1) + 1 : 0,
+		.most_ns = promcb_bucket_upper_ns(schema, cell),
+		.above_seconds = cell ? promcb_bucket_upper_seconds(schema, cell - 1) : 0,
+		.upto_seconds = promcb_bucket_upper_seconds(schema, cell),
+	};
+	return 0;
+}
+
+static uint64_t count_of(const struct promcb_snapshot_component *c, enum promcb_outcome outcome, size_t bucket)
+{
+	if (outcome == PROMCB_OUTCOME_ANY)
+		return c->counts.cells[0][bucket] + c->counts.cells[1][bucket];
+	return c->counts.cells[outcome][bucket];
+}
+
+static bool is_outcome(enum promcb_outcome outcome)
+{
+	return outcome == PROMCB_OUTCOME_SUCCESS || outcome == PROMCB_OUTCOME_FAILURE || outcome == PROMCB_OUTCOME_ANY;
+}
+
+size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
+			       uint64_t *counts, size_t room)
+{
+	if (index >= snapshot->count || !is_outcome(outcome))
+		return 0;
+	for (size_t bucket = 0; bucket < snapshot->cells && bucket < room; bucket++)
+		counts[bucket] = count_of(&snapshot->components[index], outcome, bucket);
+	return snapshot->cells;
+}
+
+/* Rounded up, but for what the product itself is off: 0.07 of 100 is 7, and as doubles a little more. */
+static uint64_t rank_of(double quantile, uint64_t calls)
+{
+	double exact = quantile * (double)calls;
+
+	if (exact >= (double)calls)
+		return calls;
+	uint64_t rank = (uint64_t)exact;
+
+	if (exact - (double)rank > exact * 0x1p-50)
+		rank++;
+	return rank < 1 ? 1 : rank < calls ? rank : calls;
+}
+
+int promcb_snapshot_quantile(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
+			     double quantile, struct promcb_bucket *out, uint64_t *calls)
+{
+	uint64_t count = 0, rank, below = 0;
+
+	/* Written so that a NaN is refused, too. */
+	if (!(quantile >= 0 && quantile <= 1) || !is_outcome(outcome))
+		return -EINVAL;
+	if (index >= snapshot->count)
+		return -ENOENT;
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+
+	for (size_t bucket = 0; bucket < snapshot->cells; bucket++)
+		count += count_of(c, outcome, bucket);
+	if (calls)
+		*calls = count;
+	if (!count)
+		return -ENODATA;
+	rank = rank_of(quantile, count);
+	for (size_t bucket = 0; bucket < snapshot->cells; bucket++) {
+		below += count_of(c, outcome, bucket);
+		if (below >= rank)
+			return promcb_bucket_bounds(snapshot->schema, bucket, out);
+	}
+	/* Only where hostile counts have run over 64 bits in between. */
+	return -ENODATA;
+}
