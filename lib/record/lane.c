@@ -175,10 +175,8 @@ int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
 
 int promcb_lane_take_special(struct promcb_segment *segment, uint32_t which, struct promcb_seat *seat)
 {
-	int result = promcb_locks_ready(segment);
+	int result = take(segment, segment->geometry.lanes + which, seat);
 
-	if (result == 0)
-		result = take(segment, segment->geometry.lanes + which, seat);
 	return result == -EAGAIN ? -EBUSY : result;
 }
 

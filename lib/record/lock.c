@@ -46,27 +46,44 @@ static bool is_description(const struct promcb_segment *segment, int fd, int64_t
 	return promcb_segment_owns_fd(segment, fd) && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 
+/* A fresh description of the segment's file, and the page that keeps it. Returns its descriptor, or -errno. */
+static int open_description(const struct promcb_segment *segment, void **page)
+{
+	uint64_t bytes = segment->geometry.page_bytes;
+	int fd = promcb_segment_reopen(segment);
+
+	if (fd < 0)
+		return fd;
+	/* DONTFORK before the first lock, so that no child can ever hold this description by a mapping. */
+	*page = mmap(NULL, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (*page != MAP_FAILED && madvise(*page, bytes, MADV_DONTFORK) == 0)
+		return fd;
+	if (*page != MAP_FAILED)
+		munmap(*page, bytes);
+	close(fd);
+	return -ENOLCK;
+}
+
 int promcb_locks_open(struct promcb_segment *segment)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
-	uint64_t random = 0, bytes = segment->geometry.page_bytes;
+	uint64_t random = 0;
 	void *page;
 	int fd;
 
 	locks->open = false;
 	locks->retry_ns = promcb_clock_monotonic_coarse_ns() + 1000000000u;
-	fd = promcb_segment_reopen(segment);
+	fd = open_description(segment, &page);
 	if (fd < 0)
 		return fd;
-	/* DONTFORK before the first lock, so that no child can ever hold this description by a mapping. */
-	page = mmap(NULL, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (page == MAP_FAILED || madvise(page, bytes, MADV_DONTFORK) < 0)
-		goto fail;
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != sizeof(random))
 		random = promcb_process->cookie * 0x9E3779B97F4A7C15u ^ promcb_clock_monotonic_coarse_ns();
 	locks->marker = PROMCB_LOCK_MARKERS + (int64_t)(random >> 8);
-	if (set_lock(fd, F_WRLCK, locks->marker) < 0)
-		goto fail;
+	if (set_lock(fd, F_WRLCK, locks->marker) < 0) {
+		munmap(page, segment->geometry.page_bytes);
+		close(fd);
+		return -ENOLCK;
+	}
 	memset(locks->current, 0, sizeof(locks->current));
 	locks->fd = fd;
 	locks->open = true;
@@ -74,11 +91,6 @@ int promcb_locks_open(struct promcb_segment *segment)
 	segment->lock_marker = locks->marker;
 	segment->lock_page = page;
 	return 0;
-fail:
-	if (page != MAP_FAILED)
-		munmap(page, bytes);
-	close(fd);
-	return -ENOLCK;
 }
 
 void promcb_locks_forget_inherited(struct promcb_segment *segment)
@@ -101,7 +113,7 @@ int promcb_locks_ready(struct promcb_segment *segment)
 	return promcb_locks_open(segment) < 0 ? -ENOLCK : 0;
 }
 
-int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
+static int take_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
 	int result;
@@ -114,6 +126,38 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 		set(locks->current, lane, true);
 	}
 	return result;
+}
+
+static int take_special(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	uint32_t which = lane - segment->geometry.lanes;
+	void *page;
+	int result, fd;
+
+	if (locks->special_kept[which]) {
+		locks->special_kept[which] = false;
+		return 0;
+	}
+	if (locks->special_pages[which])
+		return -EAGAIN;
+	fd = open_description(segment, &page);
+	if (fd < 0) {
+		result = promcb_locks_ready(segment);
+		return result < 0 ? result : take_by_descriptor(segment, lane);
+	}
+	result = set_lock(fd, F_WRLCK, lane_byte(lane));
+	close(fd);
+	if (result == 0)
+		locks->special_pages[which] = page;
+	else
+		munmap(page, segment->geometry.page_bytes);
+	return result;
+}
+
+int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
+{
+	return lane < segment->geometry.lanes ? take_by_descriptor(segment, lane) : take_special(segment, lane);
 }
 
 uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
@@ -131,7 +175,7 @@ uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
 	return behind > (int64_t)lane ? (uint32_t)behind : lane + 1;
 }
 
-bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
+static bool drop_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 {
 	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
 
@@ -141,6 +185,20 @@ bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
 	set(locks->held, lane, false);
 	set(locks->current, lane, false);
 	return true;
+}
+
+bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
+{
+	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	uint32_t which = lane - segment->geometry.lanes;
+
+	if (lane < segment->geometry.lanes)
+		return drop_by_descriptor(segment, lane);
+	if (locks->special_pages[which] && munmap(locks->special_pages[which], segment->geometry.page_bytes) == 0)
+		locks->special_pages[which] = NULL;
+	else if (locks->special_pages[which] || !drop_by_descriptor(segment, lane))
+		locks->special_kept[which] = true;
+	return !locks->special_kept[which];
 }
 
 void promcb_locks_close(struct promcb_segment *segment)

@@ -13,6 +13,10 @@
  *   - A descriptor's number is used only after it was shown to be that description: same file, and blind to its
  *     marker, a lock on a byte of its own that any other description of the file would run into.
  *   - A process never asks the kernel for a lane that it holds: a description does not conflict with itself.
+ *   - The registrar's and the resetter's lane, which are held for a moment, have a description of their own, and of
+ *     that nothing but the page: giving them back is unmapping it. So nobody can keep them from others by closing
+ *     descriptors meanwhile. Where none can be opened (rights that were given up), they are taken like the others; if
+ *     they then cannot be dropped they are the process's next to take.
  */
 #ifndef PROMCB_LOCK_H
 #define PROMCB_LOCK_H
@@ -29,8 +33,8 @@ void promcb_locks_forget_inherited(struct promcb_segment *segment);
 int promcb_locks_ready(struct promcb_segment *segment);
 
 /*
- * Takes a lane's lock, right after the above. Returns 0, -EAGAIN (held by somebody), or -ENOLCK (no locks to be had
- * here).
+ * Takes a lane's lock, right after the above if it is not a special one. Returns 0, -EAGAIN (held by somebody), or
+ * -ENOLCK (no locks to be had here).
  */
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane);
 

@@ -46,6 +46,8 @@ struct promcb_locks {
 	uint64_t retry_ns;                  /* CLOCK_MONOTONIC: after a failed open, not before */
 	uint64_t held[PROMCB_LANE_WORDS];   /* lanes of this process, whichever description holds them */
 	uint64_t current[PROMCB_LANE_WORDS]; /* those that fd can unlock */
+	void *special_pages[PROMCB_SPECIAL_LANES]; /* of the special lanes' own descriptions, while they are held */
+	bool special_kept[PROMCB_SPECIAL_LANES]; /* nobody here uses the lane, and it could not be unlocked */
 };
 
 struct promcb_recorder;
