@@ -31,9 +31,14 @@
  *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. The child of vfork() may record and set
  *    states, more slowly, and nothing else of this. Children that share their parent's memory and run beside it,
  *    clone() with CLONE_VM and without CLONE_VFORK, must not record: both would use one thread's storage. Handlers of
- *    pthread_atfork() may call what a signal handler may. The child of a signal handler that
- *    forked in the middle of a record ends that one call in its parent's lane: it may be counted once for both, and on
- *    aarch64, where adding takes more than one instruction, take back what its parent counted in the same word since.
+ *    pthread_atfork() may call what a signal handler may, promcb_component() too. A lock that handlers take which were
+ *    registered before the library was loaded, as where it comes by dlopen(), may be held in what a signal handler may
+ *    call, but not in the calls that are marked T and blocking below: these wait for the fork, and it for the lock.
+ *    The child of a signal handler that forked in the middle of a record ends that one call in its parent's lane: it
+ *    may be counted once for both, and on aarch64, where adding takes more than one instruction, take back what its
+ *    parent counted in the same word since. A handler of a signal that promcb's own instructions or system calls raised
+ *    (SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) may fork only if its child executes or ends in the handler: the
+ *    call that it interrupted does not go on in a child.
  *  - exec: the new program opens the segment again.
  *  - Crash: what was recorded stays, SIGKILL included; at most the one call being recorded is missing or without its
  *    sum.
@@ -59,7 +64,8 @@
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
  *      promcb_open, promcb_close, promcb_default       T    blocking (this process only)
  *      promcb_component                                T    blocking (this process only)
- *      promcb_record, promcb_record_at                 T S  wait-free once a component was recorded by the thread
+ *      promcb_record, promcb_record_at                 T S  wait-free once a component was recorded by the thread in
+ *                                                           the present segment
  *      promcb_record_many, promcb_record_outcome       T S  wait-free, as promcb_record
  *      promcb_start, promcb_stop                       T S  wait-free, as promcb_record
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
@@ -136,7 +142,8 @@ struct promcb_options {
  * options: NULL for the defaults. out: an opened segment, to be closed once per open. Two opens of one segment in a
  * process share one attachment. Returns 0, or -errno: -EINVAL (an option or the name is out of range), -EACCES,
  * -ENOSPC (no room), -EPROTO (another format version), -EBADMSG (not a segment, or corrupt), -EOPNOTSUPP (a
- * filesystem that cannot reserve room), -EMFILE, -ENOMEM. Thread-safe.
+ * filesystem that cannot reserve room), -EMFILE (descriptors, or 64 segments in this process), -ENOMEM.
+ * Thread-safe.
  */
 int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out);
 

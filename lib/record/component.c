@@ -331,8 +331,8 @@ uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *com
 			/* Not for good: the generation stays behind, and the next thread tries again. */
 			return PROMCB_OVERFLOW_COMPONENT;
 		}
-		promcb_store32_relaxed(&handle->component, (uint32_t)found);
-		/* [FOLLOW] release: the number before the generation that it is of. */
+		/* [FOLLOW] release: the place before the number, and the number before the generation that it is of. */
+		promcb_store32_release(&handle->component, (uint32_t)found);
 		promcb_store32_release(&handle->generation, p->generation);
 	}
 	return handle->component;

@@ -113,7 +113,7 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 	return place;
 }
 
-struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component)
+struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component, bool exact)
 {
 	const struct promcb_handle *handle = promcb_component_handle(component);
 	/* [HANDLE] acquire: the owner before what it leads to. */
@@ -121,7 +121,9 @@ struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *co
 	uint32_t number;
 	struct promcb_segment *segment = p ? promcb_owner_glance(p, handle, &number) : NULL;
 
-	return segment ? overflow_place(segment, number) : (struct promcb_entry){.block = 0, .ring = 0};
+	if (!segment || (exact && number == PROMCB_NO_COMPONENT))
+		return (struct promcb_entry){.block = 0, .ring = 0};
+	return overflow_place(segment, number == PROMCB_NO_COMPONENT ? PROMCB_OVERFLOW_COMPONENT : number);
 }
 
 struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at)

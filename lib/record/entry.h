@@ -74,8 +74,11 @@ struct promcb_entry promcb_entry_load(const struct promcb_component *component);
  */
 struct promcb_entry promcb_entry_find(struct promcb_component *component);
 
-/* The component's overflow block, for a guest: see process.h. Both words 0 if there is none. */
-struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component);
+/*
+ * The component's overflow block, for a guest: see process.h. exact: not that of "_overflow" in its place, where the
+ * component is not known in the present segment yet. Both words 0 if there is none.
+ */
+struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component, bool exact);
 
 /* The segment that the thread's entry leads to. Neither word may be stored into it. NULL: nowhere. */
 struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at);

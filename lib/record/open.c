@@ -137,23 +137,34 @@ static struct promcb_segment *adopt(struct promcb_segment *place, const struct p
 
 static void set_segment(struct promcb *p, struct promcb_segment *segment)
 {
+	uint64_t place = p->opens ? PROMCB_PLACE_AWAY : 0;
+
 	p->segment = segment;
-	/* [FOLLOW] release: the generation before the place. */
-	promcb_store_release(&p->place, segment ? segment->slot + 1 : p->opens ? PROMCB_PLACE_AWAY : 0);
+	if (segment)
+		place = (uint64_t)p->generation << PROMCB_PLACE_SLOT_BITS | (segment->slot + 1);
+	/* [FOLLOW] release: before any handle has a number there. */
+	promcb_store_release(&p->place, place);
 }
 
 struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
 					   uint32_t *component)
 {
-	/* [FOLLOW] acquire: the place before the generation, and a handle's generation before its number. */
-	uint64_t place = promcb_load_acquire(&p->place);
-	uint32_t generation = promcb_load32_acquire(&handle->generation);
+	uint64_t place;
+	uint32_t generation, number;
 
-	if (place == 0 || place == PROMCB_PLACE_AWAY)
-		return NULL;
-	*component = generation == promcb_load32_relaxed(&p->generation) ? promcb_load32_relaxed(&handle->component)
-									 : PROMCB_OVERFLOW_COMPONENT;
-	return &promcb_process_segments[place - 1];
+	/* Again only if the owner has moved in between. */
+	do {
+		/* [FOLLOW] acquire: the place before the generation. */
+		place = promcb_load_acquire(&p->place);
+		PROMCB_INJECT("glance: placed");
+		if (place == 0 || place == PROMCB_PLACE_AWAY)
+			return NULL;
+		/* [FOLLOW] acquire: the generation before the number, and that before the place again. */
+		generation = promcb_load32_acquire(&handle->generation);
+		number = promcb_load32_acquire(&handle->component);
+	} while (promcb_load_relaxed(&p->place) != place);
+	*component = generation == place >> PROMCB_PLACE_SLOT_BITS ? number : PROMCB_NO_COMPONENT;
+	return &promcb_process_segments[(place & (((uint64_t)1 << PROMCB_PLACE_SLOT_BITS) - 1)) - 1];
 }
 
 static bool is_away(const struct promcb *p)
@@ -181,7 +192,7 @@ static void move(struct promcb *p, struct promcb_segment *place, const struct pr
 	struct promcb_segment *old = p->segment;
 	uint64_t *lost = &promcb_process->lost_calls[p->last.slot], count = promcb_load_relaxed(lost);
 
-	promcb_store32_relaxed(&p->generation, p->generation + 1);
+	p->generation++;
 	set_segment(p, adopt(place, attached, p));
 	/* [FOLLOW] release: its number is the same in every segment. */
 	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
@@ -270,6 +281,10 @@ static int open_path(const char *path, const struct promcb_options *options, str
 	if (result == -EBUSY)
 		promcb_message_error(options->message, result, "the child of vfork cannot open %s before it executes",
 				     path);
+	else if (result == -EMFILE && promcb_handles_used < PROMCB_HANDLES_MAX)
+		promcb_message_error(options->message, result,
+				     "cannot open %s: this process has %d segments, which is the most; close another",
+				     path, PROMCB_SEGMENTS_MAX);
 	else if (result < 0)
 		promcb_message_error(options->message, result, "cannot open %s: %s", path, promcb_strerror(result));
 	if (*out != fresh)

@@ -15,9 +15,10 @@
  *
  * Pairs, in one process
  *   [DEFAULT] open.c publishes the segment of promcb_default(). A thread could see it half made.
- *   [FOLLOW]  open.c changes the owner's generation before its place, and component.c a handle's number before its
- *             generation; a guest loads them the other way round. It could take a number of the old segment to the new
- *             one, and record another component.
+ *   [FOLLOW]  open.c changes the owner's place before component.c a handle's number, and that before the handle's
+ *             generation. A guest loads them the other way round, the place once more at the end: if it is the same,
+ *             and of the handle's generation, the number is of that segment. It could take a number of the old segment
+ *             to the new one, or the other way round, and record another component.
  */
 #ifndef PROMCB_OPEN_H
 #define PROMCB_OPEN_H
@@ -30,7 +31,7 @@ struct promcb {
 	uint32_t opens;
 	uint32_t generation;
 	struct promcb_segment *segment;         /* NULL: closed, or away */
-	uint64_t place;                         /* slot of the segment + 1, or as below. Without the mutex. [FOLLOW] */
+	uint64_t place;                         /* where the segment is, as below. Without the mutex. [FOLLOW] */
 	struct promcb_segment last;             /* the present or last one, as it was attached */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
@@ -43,8 +44,9 @@ struct promcb {
 	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
 };
 
-/* Places of owners without a segment; 0: closed. */
+/* A place: the generation, and below it slot + 1 of the segment. Of owners without a segment; 0: closed. */
 #define PROMCB_PLACE_AWAY UINT64_MAX
+#define PROMCB_PLACE_SLOT_BITS 8
 
 /* How long a name is believed to lead where it did. */
 #define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
@@ -68,11 +70,13 @@ void promcb_owner_follow(struct promcb *p);
 struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder);
 
 /*
- * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, that of
- * "_overflow" if the handle has none yet. NULL: closed.
+ * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, or
+ * PROMCB_NO_COMPONENT if the handle has none yet. NULL: closed, or away.
  */
 struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
 					   uint32_t *component);
+
+#define PROMCB_NO_COMPONENT UINT32_MAX
 
 /* Whether the owner is away; without the mutex, as the next two. */
 bool promcb_owner_is_away(const struct promcb *p);

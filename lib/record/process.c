@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/kcmp.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -33,9 +34,12 @@ static const void *forker;
 /* How many forks a handler of fork makes, one in another. Of that thread. */
 static uint32_t forks_between;
 
+/* The mutex: free; held; held, and waited for; held by a thread that is between the handlers of fork. */
+enum { FREE, HELD, AWAITED, HELD_BY_FORK };
+
 /*
- * Where the thread is: INSIDE while it has the mutex or waits for it, FORKING while it has the mutex between the
- * handlers of fork. A child of vfork(2) shares it with the thread that waits for it.
+ * Where the thread is: INSIDE while it has the mutex or waits for it, or is a guest instead of waiting; FORKING while
+ * it has the mutex between the handlers of fork. A child of vfork(2) shares it with the thread that waits for it.
  */
 enum { OUTSIDE, INSIDE, FORKING };
 static __thread uint32_t whereabouts __attribute__((tls_model("initial-exec")));
@@ -77,18 +81,36 @@ static int lacks_robust_list(void)
 #endif
 }
 
+/* Whether the parent and this process are of one memory: 1, 0, or -1 if the kernel does not say. */
+static int shares_memory_with_parent(void)
+{
+	long parent = getppid(), order;
+
+	/* The first process of a namespace. */
+	if (parent == 0)
+		return 0;
+	order = syscall(SYS_kcmp, (long)getpid(), parent, KCMP_VM, 0L, 0L);
+	return order < 0 ? -1 : order == 0;
+}
+
 /*
  * The child of vfork(2), or of clone(2) in that manner, has all this in common with its parent, but not its threads.
- * Its number tells, but where each is the first process of a namespace of its own; then the list above does.
+ * Its number tells, but where each is the first process of a namespace of its own; then the list above does. Where
+ * nobody has left a number yet, since a raw clone was told to no handler, the first thread of that has no list either.
  */
 static bool is_child_of_vfork(void)
 {
 	uint32_t pid = promcb_load32_relaxed(&promcb_process->pid);
+	int lacks, shares;
 
-	if (pid == 0)
+	if (pid != 0)
+		return (uint32_t)getpid() != pid ||
+		       (promcb_load32_relaxed(&promcb_process->has_robust_list) && lacks_robust_list() == 1);
+	lacks = lacks_robust_list();
+	if (lacks == 0)
 		return false;
-	return (uint32_t)getpid() != pid ||
-	       (promcb_load32_relaxed(&promcb_process->has_robust_list) && lacks_robust_list() == 1);
+	shares = shares_memory_with_parent();
+	return shares == 1 || (shares < 0 && lacks == 1);
 }
 
 /*
@@ -115,28 +137,51 @@ static void renew(void)
 
 /*
  * A mutex of our own, since a pthread mutex may not be wiped, by the letter of its contract, nor locked in a handler.
- * The states are those of Drepper, "Futexes Are Tricky" (2011), mutex 2.
+ * The states are those of Drepper, "Futexes Are Tricky" (2011), mutex 2, and one more: who waits for a fork waits for
+ * what the application does in its handlers.
  */
-static void lock_mutex(uint32_t *mutex)
+static bool try_mutex(uint32_t *mutex)
 {
 	/* [MUTEX] acquire: what the last holder wrote. */
-	if (promcb_cas32_acq_rel(mutex, 0, 1))
-		return;
+	return promcb_cas32_acq_rel(mutex, FREE, HELD);
+}
+
+/* Returns false, without it, if a fork holds it and for_fork is not set. */
+static bool lock_mutex(uint32_t *mutex, bool for_fork)
+{
+	if (try_mutex(mutex))
+		return true;
 	/* [MUTEX] acquire: as above. */
-	while (!promcb_cas32_acq_rel(mutex, 0, 2))
+	while (!promcb_cas32_acq_rel(mutex, FREE, AWAITED)) {
+		uint32_t state = promcb_load32_relaxed(mutex);
+
+		if (state == HELD_BY_FORK && !for_fork)
+			return false;
 		/* [MUTEX] tells the holder to wake us. */
-		if (promcb_load32_relaxed(mutex) == 2 || promcb_cas32_acq_rel(mutex, 1, 2))
-			syscall(SYS_futex, mutex, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+		if (state == HELD && promcb_cas32_acq_rel(mutex, HELD, AWAITED))
+			state = AWAITED;
+		if (state == AWAITED || state == HELD_BY_FORK)
+			syscall(SYS_futex, mutex, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
+	}
+	return true;
 }
 
 static void unlock_mutex(uint32_t *mutex)
 {
 	/* [MUTEX] release: what we wrote, to the next holder. */
-	if (promcb_cas32_acq_rel(mutex, 1, 0))
+	if (promcb_cas32_acq_rel(mutex, HELD, FREE))
 		return;
 	/* [MUTEX] release: as above. */
-	promcb_store32_release(mutex, 0);
+	promcb_store32_release(mutex, FREE);
 	syscall(SYS_futex, mutex, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* With the mutex held: all who wait for it are told what for, those too who slept when it was free for a moment. */
+static void hold_for_fork(uint32_t *mutex)
+{
+	/* [MUTEX] release: as above. */
+	promcb_store32_release(mutex, HELD_BY_FORK);
+	syscall(SYS_futex, mutex, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
 /* Signals that come while the mutex is held would come too late. But one that the thread raises kills if blocked. */
@@ -264,7 +309,15 @@ static void arrive(struct promcb_way_out *way)
 	way->guest = false;
 }
 
-bool promcb_process_enter(struct promcb_way_out *way)
+enum wait { FOR_ALL, NOT_FOR_FORK, FOR_NOBODY };
+
+static bool have_mutex(enum wait wait)
+{
+	return wait == FOR_NOBODY ? try_mutex(&promcb_process->mutex)
+				  : lock_mutex(&promcb_process->mutex, wait == FOR_ALL);
+}
+
+static bool enter(struct promcb_way_out *way, enum wait wait)
 {
 	shield(way);
 	look_for_fork();
@@ -274,23 +327,34 @@ bool promcb_process_enter(struct promcb_way_out *way)
 		return false;
 	}
 	be(INSIDE);
-	if (way->before == OUTSIDE)
-		lock_mutex(&promcb_process->mutex);
+	if (way->before == OUTSIDE && !have_mutex(wait)) {
+		begin_visit(way);
+		return false;
+	}
 	arrive(way);
 	return true;
 }
 
+bool promcb_process_enter(struct promcb_way_out *way)
+{
+	return enter(way, FOR_ALL);
+}
+
+bool promcb_process_enter_or_visit(struct promcb_way_out *way, bool patient)
+{
+	return enter(way, patient ? NOT_FOR_FORK : FOR_NOBODY);
+}
+
 bool promcb_process_try_enter(struct promcb_way_out *way)
 {
-	if (whereabouts == OUTSIDE && promcb_load32_relaxed(&promcb_process->mutex) != 0)
+	if (whereabouts == OUTSIDE && promcb_load32_relaxed(&promcb_process->mutex) != FREE)
 		return false;
 	shield(way);
 	look_for_fork();
 	way->before = whereabouts;
 	if (way->before != INSIDE && !is_child_of_vfork()) {
 		be(INSIDE);
-		/* [MUTEX] acquire: what the last holder wrote. */
-		if (way->before == FORKING || promcb_cas32_acq_rel(&promcb_process->mutex, 0, 1)) {
+		if (way->before == FORKING || try_mutex(&promcb_process->mutex)) {
 			arrive(way);
 			return true;
 		}
@@ -302,20 +366,18 @@ bool promcb_process_try_enter(struct promcb_way_out *way)
 
 void promcb_process_leave(struct promcb_way_out *way)
 {
-	if (way->guest) {
+	if (way->guest)
 		end_visit(way);
-	} else {
-		if (way->before == OUTSIDE)
-			unlock_mutex(&promcb_process->mutex);
-		be(way->before);
-	}
+	else if (way->before == OUTSIDE)
+		unlock_mutex(&promcb_process->mutex);
+	be(way->before);
 	unshield(way);
 }
 
 void promcb_process_let_others(const struct promcb_way_out *way)
 {
 	const struct timespec pause = {.tv_nsec = LET_OTHERS_NS};
-	bool waited_for = promcb_load32_relaxed(&promcb_process->mutex) == 2;
+	bool waited_for = promcb_load32_relaxed(&promcb_process->mutex) == AWAITED;
 
 	if (way->before != OUTSIDE)
 		return;
@@ -323,7 +385,7 @@ void promcb_process_let_others(const struct promcb_way_out *way)
 	/* Who was woken needs a moment: the mutex is had by whoever asks first. */
 	if (waited_for)
 		nanosleep(&pause, NULL);
-	lock_mutex(&promcb_process->mutex);
+	lock_mutex(&promcb_process->mutex, true);
 }
 
 /* -- fork --------------------------------------------------------------------------------------------------------- */
@@ -339,6 +401,7 @@ static void before_fork(void)
 		forker = &whereabouts;
 		promcb_process->forking = 1;
 		be(FORKING);
+		hold_for_fork(&promcb_process->mutex);
 	} else {
 		forks_between += !way.guest;
 		promcb_process_leave(&way);

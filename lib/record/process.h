@@ -12,9 +12,11 @@
  *     and code of this library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
  *   - No record of a component that the thread has recorded before waits for the mutex.
  *   - Who cannot wait for the mutex is a guest, and takes none: the child of vfork(2), whose death would leave it
- *     locked, and the handler of a signal that the thread raised inside. A guest reads where a component is and
- *     changes nothing of the process's but who its guests are; nothing is unmapped while there are any. One that was
- *     killed is sent away by the thread that had it, when that comes here itself.
+ *     locked, and the handler of a signal that the thread raised inside. So is who need not wait: a record or a state
+ *     while a fork holds the mutex, whose handlers may want a lock that the thread holds; and the record of a thread
+ *     that gets no recorder. A guest reads where a component is and changes nothing of the process's but who its guests
+ *     are; nothing is unmapped while there are any. One that was killed is sent away by the thread that had it, when
+ *     that comes here itself.
  *   - The thread that forks holds the mutex from promcb's handler of pthread_atfork(3) before fork to that after it.
  *     In the other handlers in between it comes and goes as if it were free.
  *
@@ -54,7 +56,7 @@ struct promcb_recorder;
 
 struct promcb_process {
 	uint64_t renewed;                   /* 0 in a child that has not been here yet */
-	uint32_t mutex;                     /* 0 free, 1 held, 2 held and waited for: a futex of this process alone */
+	uint32_t mutex;                     /* a futex of this process alone: see process.c */
 	uint32_t pid;                       /* of the process that this is; 0: not renewed. Relaxed */
 	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a child that was wiped */
 	uint32_t has_robust_list;           /* see is_child_of_vfork(). Relaxed */
@@ -97,6 +99,12 @@ struct promcb_way_out {
  * see above. Either way out is promcb_process_leave().
  */
 bool promcb_process_enter(struct promcb_way_out *way);
+
+/*
+ * The same, but as a guest where that would wait for a fork; or, if patient is not set, for anybody. Who is no guest
+ * otherwise and finds that a guest's way does not serve him leaves, and enters as above.
+ */
+bool promcb_process_enter_or_visit(struct promcb_way_out *way, bool patient);
 
 /* The same without waiting. Returns false where that would wait, and to guests: then there is nothing to leave. */
 bool promcb_process_try_enter(struct promcb_way_out *way);

@@ -168,6 +168,12 @@ static void use_place(const struct promcb_entry *at, void (*use)(const struct pr
 	promcb_thread_set_busy(0);
 }
 
+static struct promcb_entry find_in(struct promcb_component *component, bool inside, bool exact)
+{
+	return inside && !promcb_thread_is_busy() ? promcb_entry_find(component)
+						  : promcb_entry_find_overflow(component, !inside && exact);
+}
+
 enum found { NOWHERE, USED, OWN_BLOCK };
 
 /*
@@ -186,8 +192,13 @@ static enum found find_place(struct promcb_component *component, const struct pr
 		use_place(have, use, context);
 		return USED;
 	}
-	inside = have->ring || promcb_process_enter(&way);
-	at = inside && !promcb_thread_is_busy() ? promcb_entry_find(component) : promcb_entry_find_overflow(component);
+	/* Nor who will get none of his own; and nobody waits for a fork, whose handlers may wait for him. */
+	inside = have->ring || promcb_process_enter_or_visit(&way, !promcb_recorder_is_denied());
+	at = find_in(component, inside, true);
+	if (!inside && !at.ring) {
+		promcb_process_leave(&way);
+		at = find_in(component, promcb_process_enter(&way), false);
+	}
 	/* An own block is used without the mutex. */
 	if (!at.block && at.ring)
 		use(&at, context);
@@ -394,7 +405,7 @@ void promcb_count_bad_lines(struct promcb *p, uint64_t count)
 
 	if (!p)
 		return;
-	if (promcb_process_enter(&way)) {
+	if (promcb_process_enter_or_visit(&way, true)) {
 		promcb_owner_follow(p);
 		segment = p->segment;
 	} else {

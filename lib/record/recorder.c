@@ -18,6 +18,9 @@ __thread uint32_t promcb_thread_busy;
 /* Of promcb_thread_busy: never 0 again. Where promcb_add_owned() is whole, nobody else touches it. */
 enum { THREAD_HAS_LEFT = 2 };
 
+/* There was no memory for a recorder when the thread last asked. */
+static __thread bool lacks_memory __attribute__((tls_model("initial-exec")));
+
 static pthread_key_t exit_key;
 static bool exit_key_usable;
 
@@ -166,6 +169,11 @@ static void reap(void)
 	}
 }
 
+bool promcb_recorder_is_denied(void)
+{
+	return lacks_memory || promcb_thread_busy == THREAD_HAS_LEFT;
+}
+
 struct promcb_recorder *promcb_recorder_current(bool make)
 {
 	struct promcb_recorder *recorder = led_to();
@@ -181,6 +189,7 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 	}
 	if (!recorder)
 		recorder = promcb_process_map_wiped(sizeof(*recorder));
+	lacks_memory = !recorder;
 	if (!recorder)
 		return NULL;
 	/* New, or wiped under a forked thread that is led to it. */

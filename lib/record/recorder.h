@@ -2,7 +2,7 @@
 /*
  * recorder.h: what a thread needs to record: its table of entries, and its seats in segments.
  *
- * Called with the process's mutex held but for promcb_recorder_start().
+ * Called with the process's mutex held but for promcb_recorder_start() and promcb_recorder_is_denied().
  *
  * Invariants
  *   - A recorder is used by one thread at a time; an idle one by none.
@@ -62,6 +62,9 @@ void promcb_recorder_start(void);
 
 /* The calling thread's recorder; with make, made or taken over if it has none. NULL: none, or no memory. */
 struct promcb_recorder *promcb_recorder_current(bool make);
+
+/* Whether the calling thread gets none: it has left, or there was no memory when it last asked. Without the mutex. */
+bool promcb_recorder_is_denied(void);
 
 /* In a child without MADV_WIPEONFORK. */
 void promcb_recorder_wipe_current(void);

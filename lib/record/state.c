@@ -32,30 +32,52 @@ static void change_state(struct promcb_descriptor *descriptor, enum promcb_state
 			     promcb_clock_realtime_coarse_ns() / 1000000 << 16 | promcb_state_tag(after));
 }
 
+/* The component's segment as a guest sees it, and its number there. */
+static struct promcb_segment *visit(const struct promcb *p, const struct promcb_component *component, uint32_t *number)
+{
+	*number = PROMCB_NO_COMPONENT;
+	return promcb_owner_glance(p, promcb_component_handle(component), number);
+}
+
+/* Into the slow path, with the component's descriptor, or NULL: closed, or away. */
+static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component, struct promcb_way_out *way)
+{
+	struct promcb_segment *segment = NULL;
+	uint32_t number = PROMCB_NO_COMPONENT;
+	/* The segment may be left by another thread that finds it removed: not under a guest either. */
+	bool inside = promcb_process_enter_or_visit(way, true);
+
+	if (!inside)
+		segment = visit(p, component, &number);
+	if (!inside && number == PROMCB_NO_COMPONENT) {
+		promcb_process_leave(way);
+		inside = promcb_process_enter(way);
+		segment = inside ? NULL : visit(p, component, &number);
+	}
+	if (inside) {
+		promcb_owner_follow(p);
+		segment = p->segment;
+		if (segment)
+			number = promcb_component_resolve(p, component,
+							  promcb_owner_seat(p, promcb_recorder_current(true)));
+	}
+	if (number == PROMCB_NO_COMPONENT)
+		number = PROMCB_OVERFLOW_COMPONENT;
+	return segment ? promcb_segment_descriptor(segment, number) : NULL;
+}
+
 int promcb_set_state(struct promcb_component *component, enum promcb_state state)
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
-	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
 	struct promcb_descriptor *descriptor;
-	struct promcb_segment *segment;
 	struct promcb_way_out way;
 
 	if ((unsigned)state > PROMCB_HALF_OPEN)
 		return -EINVAL;
 	if (!p)
 		return 0;
-	/* The mutex, because the segment may be left by another thread that finds it removed. */
-	if (promcb_process_enter(&way)) {
-		promcb_owner_follow(p);
-		segment = p->segment;
-		if (segment)
-			number = promcb_component_resolve(p, component,
-							  promcb_owner_seat(p, promcb_recorder_current(true)));
-	} else {
-		segment = promcb_owner_glance(p, promcb_component_handle(component), &number);
-	}
-	descriptor = segment ? promcb_segment_descriptor(segment, number) : NULL;
+	descriptor = enter(p, component, &way);
 	if (descriptor)
 		change_state(descriptor, state);
 	promcb_process_leave(&way);

@@ -3,14 +3,20 @@
  * meet_inside: one stops at a named point of a call (inject.h), and there something happens to its process.
  *
  * Invariants
+ *   - glance_paired_two_segments: the child of vfork(2) that looks where a component is while another thread finds the
+ *     segment removed and goes on in a new one, in which the components have other numbers, counts the right one.
  *   - reset_kept_its_lane: an application that closes all descriptors during a reset, or while a component is
  *     registered by the registrar's lane, can do so again, and so can other processes.
+ *   - process_took_a_childs_number: where the first call of a process is made by its child of vfork(2), that is a guest
+ *     there, and the process has a lane of its own with its next call.
  */
 #include "../stress/stress.h"
 
+#include <promcb/atomic.h>
 #include <promcb/inject.h>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/syscall.h>
 
 enum { PATIENCE_SECONDS = 20 };
@@ -50,6 +56,81 @@ static void in_child(const char *what, void (*scenario)(void))
 	CHECK(status == 0, "%s: ended with %d", what, status);
 	promcb_remove(stress_segment, true, NULL);
 	printf("%s: holds\n", what);
+}
+
+static uint64_t calls_of(const char *name)
+{
+	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
+	const struct promcb_snapshot_component *found = stress_find(snapshot, name);
+	uint64_t calls = found ? found->counts.calls[0] + found->counts.calls[1] : 0;
+
+	promcb_snapshot_free(snapshot);
+	return calls;
+}
+
+/* -- Two segments ------------------------------------------------------------------------------------------------- */
+
+static uint64_t arrived, go_on;
+static struct promcb_component *first, *second;
+
+static void tell_and_wait(void)
+{
+	promcb_store_release(&arrived, 1);
+	while (!promcb_load_acquire(&go_on))
+		sched_yield();
+}
+
+/* Registers the two in the other order in the new segment. */
+static void *move_on(void *argument)
+{
+	while (!promcb_load_acquire(&arrived))
+		sched_yield();
+	CHECK(promcb_remove(stress_segment, true, NULL) == 0, "remove");
+	CHECK(promcb_create(stress_segment, NULL, NULL) == 0, "create");
+	promcb_set_state(second, PROMCB_OPEN);
+	promcb_set_state(first, PROMCB_OPEN);
+	promcb_store_release(&go_on, 1);
+	return argument;
+}
+
+__attribute__((noinline)) static int record_in_vfork(struct promcb_component *component)
+{
+	pid_t child = vfork();
+
+	if (child == 0) {
+		promcb_record(component, 1000, true);
+		_exit(0);
+	}
+	return stress_wait(child);
+}
+
+static void pair_two_segments(void)
+{
+	char path[128], old_path[140], segment[64];
+	struct promcb *metrics = stress_open(NULL);
+	uint64_t in_new;
+	pthread_t thread;
+
+	memcpy(segment, stress_segment, sizeof(segment));
+	snprintf(path, sizeof(path), "/dev/shm%s", segment);
+	snprintf(old_path, sizeof(old_path), "%s-old", path);
+	first = stress_component(metrics, "first");
+	second = stress_component(metrics, "second");
+	CHECK(link(path, old_path) == 0, "link");
+	CHECK(pthread_create(&thread, NULL, move_on, NULL) == 0, "thread");
+	meet_at("glance: placed", tell_and_wait);
+	CHECK(record_in_vfork(first) == 0, "child of vfork");
+	pthread_join(thread, NULL);
+	in_new = calls_of("first");
+	CHECK(calls_of("second") == 0, "glance_paired_two_segments: the other component was counted, in the new one");
+	snprintf(stress_segment, sizeof(stress_segment), "%.50s-old", segment);
+	uint64_t in_old = calls_of("first"), wrong = calls_of("second");
+
+	unlink(old_path);
+	memcpy(stress_segment, segment, sizeof(segment));
+	CHECK(wrong == 0, "glance_paired_two_segments: the other component was counted");
+	CHECK(in_old + in_new == 1, "glance_paired_two_segments: %llu + %llu calls", (unsigned long long)in_old,
+	      (unsigned long long)in_new);
 }
 
 /* -- Closed descriptors ------------------------------------------------------------------------------------------- */
@@ -133,11 +214,52 @@ static void close_in_registration(void)
 	stress_wait(holder);
 }
 
+/* -- First calls in a child of vfork ------------------------------------------------------------------------------ */
+
+/* In a child that no handler of fork was told of. */
+static void record_by_vfork_first(struct promcb_component *component)
+{
+	CHECK(record_in_vfork(component) == 0, "child of vfork");
+	for (unsigned k = 0; k < 100; k++)
+		promcb_record(component, 1000, true);
+	CHECK(fork() != 0 || (promcb_record(component, 1000, true), _exit(0), 0), "fork");
+	CHECK(wait(NULL) > 0, "wait");
+}
+
+static void first_call_in_vfork(void)
+{
+	struct promcb *metrics = stress_open(NULL);
+	struct promcb_component *component = stress_component(metrics, "counted");
+
+	for (unsigned way = 0; way < 2; way++) {
+		struct promcb_segment_info info;
+		pid_t child = way ? (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL) : _Fork();
+
+		CHECK(child >= 0, "fork");
+		if (child == 0) {
+			alarm(PATIENCE_SECONDS);
+			record_by_vfork_first(component);
+			_exit(0);
+		}
+		CHECK(stress_wait(child) == 0, "child");
+		struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
+
+		info = snapshot->info;
+		promcb_snapshot_free(snapshot);
+		CHECK(calls_of("counted") == 102 * (way + 1), "way %u: %llu calls", way,
+		      (unsigned long long)calls_of("counted"));
+		CHECK(info.overflow_calls == way + 1, "process_took_a_childs_number: way %u: %llu calls by overflow",
+		      way, (unsigned long long)info.overflow_calls);
+	}
+}
+
 int main(void)
 {
 	stress_begin("meet-inside");
+	in_child("a guest between two segments", pair_two_segments);
 	in_child("descriptors closed in a reset", close_in_reset);
 	in_child("descriptors closed in a registration", close_in_registration);
+	in_child("a first call in a child of vfork", first_call_in_vfork);
 	stress_remove();
 	return 0;
 }

@@ -4,7 +4,8 @@
  *
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs:
  *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states, and fork, in
- *     each way; a child has no lane more than its threads;
+ *     each way; a child has no lane more than its threads; they may take a lock after promcb's own that threads hold
+ *     when they record or set a state;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
  *     mapping;
  *   - the child of vfork may be killed at any step, or be the first process of a pid namespace as its parent is, or
@@ -122,6 +123,10 @@ static void in_handler(unsigned which)
 		record_one(component);
 }
 
+/* A lock of the application's, which the early handlers take: after promcb's own. */
+static pthread_mutex_t application = PTHREAD_MUTEX_INITIALIZER;
+static bool locks;
+
 /* How the earliest handler forks, if it does. */
 static pid_t (*forks)(void);
 
@@ -158,13 +163,19 @@ static void early_prepare(void)
 	in_handler(0);
 	fork_in_handler();
 	in_handler(0);
+	if (locks)
+		pthread_mutex_lock(&application);
 }
 static void early_parent(void)
 {
+	if (locks)
+		pthread_mutex_unlock(&application);
 	in_handler(1);
 }
 static void early_child(void)
 {
+	if (locks)
+		pthread_mutex_unlock(&application);
 	in_handler(2);
 }
 static void late_prepare(void)
@@ -270,6 +281,56 @@ static void fork_in_handlers(void)
 		CHECK(total(NULL) == counts->done, "way %u: %llu calls, expected %llu", way,
 		      (unsigned long long)total(NULL), (unsigned long long)counts->done);
 	}
+	stress_check_segment();
+}
+
+static void *record_under_lock(void *argument)
+{
+	for (unsigned i = 0; i < FRESH; i++) {
+		pthread_mutex_lock(&application);
+		record_one(fresh[i]);
+		promcb_set_state(fresh[i], (enum promcb_state)(i % 3));
+		promcb_count_log(fresh[i], PROMCB_LOG_INFO);
+		promcb_count_bad_lines(metrics, 1);
+		pthread_mutex_unlock(&application);
+	}
+	return argument;
+}
+
+static void *start_recorders(void *argument)
+{
+	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
+		pthread_t recorder;
+
+		CHECK(pthread_create(&recorder, NULL, record_under_lock, NULL) == 0, "thread");
+		pthread_join(recorder, NULL);
+	}
+	return argument;
+}
+
+static void fork_under_locks(void)
+{
+	pthread_t beside[2];
+
+	start();
+	stop = active = 0;
+	locks = true;
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(pthread_create(&beside[i], NULL, start_recorders, NULL) == 0, "thread");
+	for (uint64_t round = stress_scale(1000); round; round--) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			record_one(known);
+			_exit(0);
+		}
+		CHECK(stress_wait(child) == 0, "child");
+	}
+	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(beside[i], NULL);
+	CHECK(total(NULL) == counts->done, "%llu calls, expected %llu", (unsigned long long)total(NULL),
+	      (unsigned long long)counts->done);
 	stress_check_segment();
 }
 
@@ -606,6 +667,7 @@ int main(void)
 	pthread_atfork(late_prepare, late_parent, late_child);
 	in_time("handlers of fork", fork_with_handlers);
 	in_time("forks in handlers of fork", fork_in_handlers);
+	in_time("forks and records under one lock", fork_under_locks);
 	in_time("states, cancelled asynchronously", cancel_states_asynchronously);
 	in_time("states, cancelled", cancel_states_deferred);
 	in_time("opens, cancelled", cancel_opens);

@@ -3,12 +3,14 @@
  * torture_sandbox: records where the kernel refuses system calls, or kills whoever waits.
  *
  * Invariants: a thread that records components it has recorded before never waits, whatever the other threads of its
- * process do with promcb: a filter kills it if it does. And whichever system call is refused, by an error or by a
+ * process do with promcb: a filter kills it if it does. That holds too for one that has no memory for its lanes, and
+ * for one that ends. And whichever system call is refused, by an error or by a
  * handler of SIGSYS that answers for the kernel, before the first record or after many: the process lives, and the
  * totals are exact.
  */
 #include "sandbox.h"
 
+#include <sys/resource.h>
 #include <ucontext.h>
 
 static struct promcb *metrics;
@@ -36,9 +38,21 @@ enum { OTHERS = 200, FRESH = 2000 };
 static struct promcb_component *known[4];
 static uint64_t recorded, ready, stop;
 
+/* The memory that the thread's first record would map is not to be had. */
+static bool lacks_memory;
+
+static void forbid_memory(void)
+{
+	const struct rlimit none = {1 << 20, 1 << 20};
+
+	CHECK(setrlimit(RLIMIT_AS, &none) == 0, "setrlimit");
+}
+
 static void *record_known(void *argument)
 {
 	(void)argument;
+	if (lacks_memory)
+		forbid_memory();
 	for (unsigned i = 0; i < 4; i++)
 		promcb_record(known[i], 1000, true);
 	if (!sandbox_never_wait())
@@ -56,6 +70,23 @@ static void *record_known(void *argument)
 	return NULL;
 }
 
+/* A thread that ends: its destructor comes after promcb's, which has given its lanes back. */
+static pthread_key_t late_key;
+
+static void record_while_leaving(void *argument)
+{
+	record_known(argument);
+}
+
+static void *leave(void *argument)
+{
+	promcb_record(known[0], 1000, true);
+	CHECK(pthread_setspecific(late_key, known[0]) == 0, "thread-specific data");
+	return argument;
+}
+
+static void *(*recorder)(void *argument) = record_known;
+
 static void reset_all(unsigned round)
 {
 	(void)round;
@@ -69,6 +100,11 @@ static void register_one(unsigned round)
 
 	snprintf(name, sizeof(name), "fresh%u", round);
 	CHECK(promcb_component(metrics, name, &fresh) == 0, "%s", name);
+}
+
+static void register_late(unsigned round)
+{
+	register_one(FRESH + 1 + round);
 }
 
 static void open_and_close(unsigned round)
@@ -102,14 +138,14 @@ static void nobody_waits(const char *what, void (*other)(unsigned round), uint64
 		pthread_t thread;
 
 		stop = ready = 0;
-		CHECK(pthread_create(&thread, NULL, record_known, NULL) == 0, "thread");
+		CHECK(pthread_create(&thread, NULL, recorder, NULL) == 0, "thread");
 		while (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE)) {
 		}
 		for (unsigned round = 0; round < rounds; round++)
 			other(round);
 		__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 		pthread_join(thread, NULL);
-		*calls_of_all = recorded;
+		*calls_of_all = recorded + (recorder == leave);
 		_exit(0);
 	}
 	int status = stress_wait(child);
@@ -246,6 +282,17 @@ int main(void)
 	nobody_waits("promcb_open and promcb_close", open_and_close, stress_scale(OTHERS));
 	nobody_waits("fork", fork_one, stress_scale(OTHERS));
 	nobody_waits("promcb_set_state", change_state, stress_scale(100 * OTHERS));
+	/* Who has no recorder, and gets none. */
+	lacks_memory = true;
+	nobody_waits("promcb_reset_all, without memory,", reset_all, stress_scale(OTHERS));
+	nobody_waits("promcb_set_state, without memory,", change_state, stress_scale(100 * OTHERS));
+	lacks_memory = false;
+	CHECK(pthread_key_create(&late_key, record_while_leaving) == 0, "key");
+	recorder = leave;
+	nobody_waits("promcb_reset_all, while leaving,", reset_all, stress_scale(OTHERS));
+	nobody_waits("promcb_component, while leaving,", register_late, stress_scale(FRESH));
+	nobody_waits("fork, while leaving,", fork_one, stress_scale(OTHERS));
+	nobody_waits("promcb_set_state, while leaving,", change_state, stress_scale(100 * OTHERS));
 
 	CHECK(promcb_reset_all(metrics) == 0, "reset");
 	for (unsigned late = 0; late < 2; late++) {
