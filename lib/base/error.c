@@ -28,7 +28,7 @@ static const struct {
 	{ETIMEDOUT, "not done in time"},
 	{EBUSY, "in use by another process"},
 	{EOPNOTSUPP, "the filesystem cannot reserve room for a segment"},
-	{EMFILE, "too many open files or component handles in this process"},
+	{EMFILE, "too many open files, segments or component handles in this process"},
 	{ENFILE, "too many open files in the system"},
 	{ENOMEM, "out of memory"},
 	{EROFS, "read-only filesystem"},
