@@ -25,6 +25,7 @@
 #define PROMCB_INLINE_H
 
 #include <promcb/atomic.h>
+#include <promcb/block.h>
 #include <promcb/bucket3.h>
 /* Tests of promcb's own define it, and have the header, which is not installed. */
 #ifdef PROMCB_INJECTING
@@ -34,46 +35,12 @@
 #endif
 #include <promcb/promcb.h>
 
-#include <string.h>
 #include <time.h>
 
 #pragma GCC visibility push(default)
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The ring in the block itself, which serves until a component has seen that many calls in a lane. */
-#define PROMCB_FIRST_RING_SLOTS 32
-#define PROMCB_FIRST_RING_LOG2 5
-
-/*
- * The low bits of a head hold the position, the rest the time, so that one store carries both. Of a position counts
- * what is left modulo the ring's slots: the slot of the next sample.
- */
-#define PROMCB_HEAD_POSITION_BITS 20
-#define PROMCB_HEAD_POSITION_MASK (((uint64_t)1 << PROMCB_HEAD_POSITION_BITS) - 1)
-
-/* The cells of one (component, lane): its hot part. layout.h asserts every offset. */
-struct promcb_block {
-	uint64_t head;                  /* CLOCK_MONOTONIC ns of the last record; low 20 bits: position */
-	uint64_t ring;                  /* full ring's block number + 1; 0: the first ring. [RING] */
-	uint64_t latency_sum_ns[2];     /* by outcome: 0 success, 1 failure */
-	uint64_t last_failure_ns;       /* CLOCK_REALTIME ns of the last failure; 0: none */
-	uint64_t log_entries[PROMCB_LOG_LEVELS];        /* by enum promcb_log_level */
-	uint64_t saturated;             /* calls whose latency was cut down to PROMCB_LATENCY_MAX_NS */
-	uint64_t backward;              /* calls whose clock ran backwards, counted with a latency of 0 */
-	uint64_t component_lane;        /* component << 32 | lane, for display and checks */
-	uint64_t kind;                  /* PROMCB_BLOCK_ in layout.h */
-	uint64_t position;              /* of the first ring of an overflow block; 0 elsewhere */
-	uint64_t unmeasured[2];         /* calls without a latency, by outcome: in no cell and in no sum */
-	uint64_t first_ring[PROMCB_FIRST_RING_SLOTS];
-	/* then the histogram: words [outcome][cell], promcb_bucket_cells() per outcome: promcb_block_cells() */
-};
-
-static inline uint64_t *promcb_block_cells(struct promcb_block *block)
-{
-	return (uint64_t *)(void *)(block + 1);
-}
 
 /*
  * Where a thread records one component. The low 56 bits of each word are an address (64-byte aligned), the rest says
@@ -130,33 +97,6 @@ void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns
 #define PROMCB_LATENCY_BITS 40
 
 #define PROMCB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
-
-/* A head: what is kept of a stamp, about a millisecond, and the position. */
-static inline uint64_t promcb_head(uint64_t now_ns, uint64_t position)
-{
-	return (now_ns & ~PROMCB_HEAD_POSITION_MASK) | (position & PROMCB_HEAD_POSITION_MASK);
-}
-
-/*
- * A sample: 32 bits of tick, one of failure, float32 of the nanoseconds (exact to 16.7 ms, then 6e-8). 0 is an empty
- * slot. By way of a double, which is exact, because the bucket needs that anyway. A call without a latency has
- * PROMCB_SAMPLE_UNMEASURED there, which is no float of a latency. tick_ns: the time in a head.
- */
-#define PROMCB_SAMPLE_UNMEASURED ((uint32_t)INT32_MAX)
-
-static inline uint64_t promcb_sample_of(uint64_t latency_ns, bool success, uint64_t tick_ns)
-{
-	float nanoseconds = (float)(double)(int64_t)latency_ns;
-	uint32_t bits;
-
-	memcpy(&bits, &nanoseconds, sizeof(bits));
-	return tick_ns << (32 - PROMCB_HEAD_POSITION_BITS) | (uint64_t)!success << 31 | bits;
-}
-
-static inline uint64_t promcb_sample(uint64_t latency_ns, bool success, uint64_t now_ns)
-{
-	return promcb_sample_of(latency_ns, success, now_ns & ~PROMCB_HEAD_POSITION_MASK);
-}
 
 /* Whether the entry leads to no own block of the common schema, or a look is due: one test of two signs. */
 static inline bool promcb_is_aside(const struct promcb_block *block, uint64_t now_ns)

@@ -18,9 +18,9 @@
  * The file, in order; each area begins at a multiple of page_bytes
  *   header        struct promcb_header
  *   lanes         struct promcb_lane [lane_slots]: lanes, then the registrar's and the resetter's
- *   chunk table   u32 [chunks]: 0, or kind << 28 | carved << 16 | lane + 1; carved may lag by one after a crash
+ *   chunk table   u32 [chunks]: 0, or promcb_chunk_word(); what was carved may lag by one after a crash
  *   claims        u32 [components]: 0, or the lane + 1 that owns the descriptor
- *   table         u64 [table_slots]: 0, or hash << 16 | component + 1; open addressing, linear
+ *   table         u64 [table_slots]: 0, or promcb_table_word(); open addressing, linear
  *   descriptors   struct promcb_descriptor [components]; a page has memory once a component in it is claimed
  *   directories   u32 [lane_slots][directory_words]: per lane and component 0, or block number + 1; has memory once
  *                 lane->used is set
@@ -66,8 +66,10 @@
 #ifndef PROMCB_LAYOUT_H
 #define PROMCB_LAYOUT_H
 
+#include "format/words.h"
+
 #include <promcb/atomic.h>
-#include <promcb/inline.h>
+#include <promcb/block.h>
 
 #include <stddef.h>
 
@@ -175,11 +177,11 @@ struct promcb_descriptor {
 	uint64_t created_realtime_ns;
 	uint8_t pad_name[104];
 	/* written by whoever sets the state */
-	uint64_t state;                 /* state << 60 | changes into closed, << 20 open, << 40 half-open, mod 2^20 */
-	uint64_t state_time;            /* CLOCK_REALTIME ms << 16 | low 16 bits of the count of changes */
+	uint64_t state;                 /* promcb_state_word(): the state, and changes into each, modulo 2^20 */
+	uint64_t state_time;            /* promcb_state_time(): when it last changed, and which change that was */
 	uint8_t pad_state[112];
 	/* written by the resetter */
-	uint64_t reset;                 /* generation << 1 | which baseline counts; 0: never reset. [RST] */
+	uint64_t reset;                 /* promcb_reset_word(): which baseline counts; 0: never reset. [RST] */
 	uint32_t baseline[2];           /* block numbers + 1: blocks of kind PROMCB_BLOCK_BASELINE, see below */
 	uint8_t pad_reset[112];
 };
@@ -271,27 +273,6 @@ PROMCB_ASSERT_OFFSET(promcb_block, unmeasured, 112);
 PROMCB_ASSERT_OFFSET(promcb_block, first_ring, 128);
 _Static_assert(sizeof(struct promcb_block) == 384, "block header size");
 
-/* The state word. */
-#define PROMCB_STATE_SHIFT 60
-#define PROMCB_TRANSITION_BITS 20
-#define PROMCB_TRANSITION_MASK (((uint64_t)1 << PROMCB_TRANSITION_BITS) - 1)
-
-static inline uint64_t promcb_state_transitions(uint64_t word, unsigned state)
-{
-	return word >> (state * PROMCB_TRANSITION_BITS) & PROMCB_TRANSITION_MASK;
-}
-
-/* The low 16 bits of all transitions: what ties a state_time to its state word. */
-static inline uint64_t promcb_state_tag(uint64_t word)
-{
-	return (promcb_state_transitions(word, 0) + promcb_state_transitions(word, 1) +
-		promcb_state_transitions(word, 2)) &
-	       0xffff;
-}
-
-/* How many blocks or rings a chunk's word can count: with huge pages more would fit, and the rest lies fallow. */
-#define PROMCB_CARVED_MAX 4095
-
 static inline uint32_t promcb_per_chunk(const struct promcb_geometry *geometry, uint32_t bytes)
 {
 	uint32_t fit = geometry->chunk_bytes / bytes;
@@ -327,31 +308,6 @@ static inline uint64_t promcb_ring_off(const struct promcb_geometry *geometry, u
 
 	return promcb_chunk_off(geometry, ring / per_chunk) +
 	       ((uint64_t)(ring % per_chunk) * sizeof(uint64_t) << geometry->ring_log2);
-}
-
-/*
- * Chunk table words: lane + 1 in bits 0 to 15, how many blocks or rings were carved in 16 to 27, the kind in 28 to
- * 31.
- */
-static inline uint32_t promcb_chunk_word(uint32_t kind, uint32_t carved, uint32_t lane)
-{
-	return kind << 28 | carved << 16 | (lane + 1);
-}
-
-static inline uint32_t promcb_chunk_kind(uint32_t word)
-{
-	return word >> 28;
-}
-
-static inline uint32_t promcb_chunk_carved(uint32_t word)
-{
-	return word >> 16 & PROMCB_CARVED_MAX;
-}
-
-/* Whether the chunk is the lane's. */
-static inline bool promcb_chunk_is_of(uint32_t word, uint32_t lane)
-{
-	return (word & 0xffff) == lane + 1;
 }
 
 #endif

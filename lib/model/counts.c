@@ -3,7 +3,8 @@
 
 #include "base/bucket.h"
 
-#include <promcb/inline.h>
+#include <promcb/atomic.h>
+#include <promcb/block.h>
 
 #include <string.h>
 
@@ -93,7 +94,7 @@ PROMCB_COUNTS_PLAIN(ASSERT_SIZE)
 
 uint64_t promcb_counts_add_block(struct promcb_counts *into, const struct promcb_block *block)
 {
-	const uint64_t *cells = (const uint64_t *)(const void *)(block + 1);
+	const uint64_t *cells = promcb_block_cells_const(block);
 	const uint64_t unmeasured[PROMCB_OUTCOMES] = {into->unmeasured[0], into->unmeasured[1]};
 	uint64_t calls = 0;
 

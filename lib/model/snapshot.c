@@ -131,7 +131,7 @@ int promcb_snapshot_call(const struct promcb_snapshot *snapshot, size_t index, s
 	const struct promcb_snapshot_call *call = &snapshot->calls[snapshot->components[index].first_call + number];
 
 	*out = (struct promcb_recent_call){
-		.time_ns = call->time_ns, .latency_ns = call->latency >> 1, .failed = call->latency & 1};
+		.time_ns = call->time_ns, .latency_ns = call->latency_ns, .failed = call->failed};
 	return 0;
 }
 

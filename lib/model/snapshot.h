@@ -74,7 +74,8 @@ static inline double promcb_ns_double(uint64_t nanoseconds)
 /* One of the newest calls. */
 struct promcb_snapshot_call {
 	uint64_t time_ns;                       /* Unix nanoseconds */
-	uint64_t latency;                       /* (nanoseconds, or PROMCB_LATENCY_UNMEASURED) << 1 | failed */
+	uint64_t latency_ns : 63;               /* or PROMCB_LATENCY_UNMEASURED */
+	uint64_t failed : 1;
 };
 
 struct promcb_snapshot {

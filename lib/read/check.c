@@ -52,8 +52,8 @@ static void check_chunks(struct findings *findings, const struct promcb_image *i
 		if (kind != PROMCB_CHUNK_BLOCKS && kind != PROMCB_CHUNK_RINGS)
 			find(findings, "chunk %u has kind %u, which is none", chunk, kind);
 		each = kind == PROMCB_CHUNK_BLOCKS ? blocks : rings;
-		if ((word & 0xffff) == 0 || (word & 0xffff) > g->lanes + PROMCB_SPECIAL_LANES)
-			find(findings, "chunk %u belongs to lane %u, which is none", chunk, (word & 0xffff) - 1);
+		if (promcb_chunk_lane(word) >= g->lanes + PROMCB_SPECIAL_LANES)
+			find(findings, "chunk %u belongs to lane %u, which is none", chunk, promcb_chunk_lane(word));
 		if (promcb_chunk_carved(word) > each)
 			find(findings, "chunk %u has %u carved, more than fit", chunk, promcb_chunk_carved(word));
 		for (uint32_t slot = 0; kind == PROMCB_CHUNK_BLOCKS && slot < blocks; slot++)
@@ -84,7 +84,8 @@ static void check_blocks(struct findings *findings, struct promcb_image *image, 
 		}
 		if (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW)
 			find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed", number, kind);
-		if (promcb_load_relaxed(&block->component_lane) >> 32 != image->block_component[number] - 1)
+		if (promcb_pair_component(promcb_load_relaxed(&block->component_lane)) !=
+		    image->block_component[number] - 1)
 			find(findings, "block %u is listed for component %u, and says it is another's", number,
 			     image->block_component[number] - 1);
 		uint64_t ring = promcb_load_relaxed(&block->ring);

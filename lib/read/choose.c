@@ -27,7 +27,7 @@ struct promcb_bounds promcb_view_bounds(const struct promcb_recent_window *windo
 /* The key in bits 62 to 31 and nothing else, so that bit 63 of the difference of two tells which is larger. */
 static inline uint64_t comparable(uint64_t word, uint64_t offset)
 {
-	return (word + (offset << 32)) >> 1 & 0x7fffffff80000000;
+	return (word + promcb_sample_ticks(offset)) >> 1 & 0x7fffffff80000000;
 }
 
 /* Bit 63 is set for an empty slot. */
@@ -80,7 +80,7 @@ uint32_t promcb_recent_position(const uint64_t *samples, uint32_t slots, uint32_
 	for (uint32_t i = 0; i < slots; i++) {
 		uint64_t next = samples[(position + i) & mask], last = samples[(position + i - 1) & mask];
 
-		if (next == 0 || (int32_t)((uint32_t)(next >> 32) - (uint32_t)(last >> 32)) < 0)
+		if (next == 0 || (int32_t)(promcb_sample_tick(next) - promcb_sample_tick(last)) < 0)
 			return position + i;
 	}
 	return position;

@@ -53,7 +53,7 @@ static inline uint64_t promcb_view_word(const struct promcb_view *view, uint32_t
 
 static inline uint32_t promcb_view_key_of(uint64_t word, uint32_t offset)
 {
-	return (uint32_t)(word >> 32) + offset;
+	return promcb_sample_tick(word) + offset;
 }
 
 static inline uint32_t promcb_view_key(const struct promcb_view *view, uint32_t index, uint32_t offset)

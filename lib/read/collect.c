@@ -71,7 +71,7 @@ static int read_baseline(struct collection *c, const struct promcb_image_compone
 	for (uint32_t i = 0; i < g->block_bytes / sizeof(uint64_t); i++)
 		/* [RST] acquire: each word of the baseline before the reset word is looked at again. */
 		((uint64_t *)copy)[i] = promcb_load_acquire(&view[i]);
-	if (copy->kind != PROMCB_BLOCK_BASELINE || copy->component_lane >> 32 != listed->component)
+	if (copy->kind != PROMCB_BLOCK_BASELINE || promcb_pair_component(copy->component_lane) != listed->component)
 		return corrupt(c, "a baseline is none, or another component's", listed->component);
 	return 0;
 }
@@ -83,10 +83,11 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 {
 	struct promcb_snapshot_component *into = &c->snapshot->components[index];
 	uint64_t component_lane = promcb_load_relaxed(&block->component_lane), kind = promcb_load_relaxed(&block->kind);
-	uint32_t lane = (uint32_t)component_lane;
+	uint32_t lane = promcb_pair_lane(component_lane);
 	uint64_t calls, failed = into->counts.calls[1], failure_ns;
 
-	if (component_lane >> 32 != component || (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
+	if (promcb_pair_component(component_lane) != component ||
+	    (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
 	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
 	    (kind == PROMCB_BLOCK_PLAIN && lane >= c->image->geometry->lanes))
 		return corrupt(c, "a block's header and the directory that lists it disagree", number);
@@ -273,13 +274,13 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 			continue;
 		memcpy(component->name, listed->name, sizeof(component->name));
 		component->name_bytes = listed->name_bytes;
-		component->state = (uint32_t)(listed->state >> PROMCB_STATE_SHIFT) & 3;
+		component->state = promcb_state_of(listed->state);
 		if (component->state > PROMCB_HALF_OPEN)
 			return corrupt(c, "a component's state is none", listed->component);
 		promcb_counts_init(&component->counts, g->schema, cells, s->cell_memory + s->count * 2 * cells);
 		for (unsigned state = 0; state < PROMCB_STATES; state++)
 			component->counts.transitions[state] = promcb_state_transitions(listed->state, state);
-		component->last_state_change_ns = (listed->state_time >> 16) * 1000000;
+		component->last_state_change_ns = promcb_state_time_ns(listed->state_time);
 		component->created_ns = component->since_ns = listed->created_ns;
 		component->reset = listed->reset;
 		result = read_baseline(c, listed, (uint32_t)s->count);

@@ -3,6 +3,8 @@
 
 #include "base/name.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,7 +24,7 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 			  struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
-	uint32_t component = (uint32_t)(word & 0xffff) - 1;
+	uint32_t component = promcb_table_component(word);
 	struct promcb_image_component *listed = &image->components[image->count];
 	struct promcb_descriptor copy;
 	const struct promcb_descriptor *descriptor;
@@ -51,7 +53,7 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 		if (!descriptor)
 			return corrupt(source, message, "a component lies past the end", component);
 		PROMCB_INJECT("image: copied again");
-		listed->baseline = promcb_load32_relaxed(&descriptor->baseline[listed->reset & 1]);
+		listed->baseline = promcb_load32_relaxed(&descriptor->baseline[promcb_reset_which(listed->reset)]);
 		if (listed->baseline == 0 || listed->baseline > image->block_count)
 			return corrupt(source, message, "a component's baseline is out of range", component);
 	}
@@ -63,7 +65,7 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 	PROMCB_INJECT("image: state read");
 	listed->state_time = promcb_load_acquire(&descriptor->state_time);
 	if (promcb_load_relaxed(&descriptor->state) != listed->state ||
-	    (listed->state_time & 0xffff) != promcb_state_tag(listed->state))
+	    !promcb_state_time_is_of(listed->state_time, listed->state))
 		listed->state_time = 0;
 	uint32_t overflow = promcb_load32_relaxed(&descriptor->overflow);
 

@@ -15,7 +15,7 @@ void promcb_moments_note(const struct promcb_moments *moments, const struct prom
 {
 	const struct promcb_image *image = moments->image;
 	const struct promcb_image_lane *owner = lane < image->geometry->lanes ? &image->lanes[lane] : NULL;
-	uint64_t head_ns = promcb_load_relaxed(&block->head) & ~PROMCB_HEAD_POSITION_MASK, time_ns;
+	uint64_t head_ns = promcb_head_ns(promcb_load_relaxed(&block->head)), time_ns;
 
 	if (!head_ns)
 		return;

@@ -24,27 +24,14 @@ const double promcb_quantile_ranks[PROMCB_QUANTILES] = {
 /* The bits of 2^40 as a float, which no recorded latency exceeds. Those of infinities and NaNs are larger. */
 #define LATENCY_MAX_BITS ((uint32_t)(40 + 127) << 23)
 
-static inline double float_of(uint32_t bits)
-{
-	float value;
-
-	memcpy(&value, &bits, sizeof(value));
-	return value;
-}
-
-static inline uint32_t value_of(uint64_t sample)
-{
-	return (uint32_t)sample & INT32_MAX;
-}
-
 /* Copies the latencies of samples to values, as they are. Returns how many of them failed. */
 static uint32_t take(const uint64_t *samples, uint32_t count, uint32_t *values)
 {
 	uint32_t failures = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		values[i] = value_of(samples[i]);
-		failures += (uint32_t)samples[i] >> 31;
+		values[i] = promcb_sample_latency(samples[i]);
+		failures += promcb_sample_failure(samples[i]);
 	}
 	return failures;
 }
@@ -80,9 +67,9 @@ static uint32_t take_unsorted(const struct promcb_view *views, size_t count, uin
 			uint32_t key = promcb_view_key_of(word, bounds->offset);
 			bool chosen = (word != 0) & (key >= cut.from) & (key <= bounds->most);
 
-			values[taken] = value_of(word);
+			values[taken] = promcb_sample_latency(word);
 			taken += chosen;
-			*failures += chosen & (word >> 31);
+			*failures += chosen & promcb_sample_failure(word);
 		}
 	}
 	for (uint32_t distance = 0; cut.ties; distance++) {
@@ -91,8 +78,8 @@ static uint32_t take_unsorted(const struct promcb_view *views, size_t count, uin
 
 			if (word == 0 || promcb_view_key_of(word, bounds->offset) != cut.from - 1)
 				continue;
-			values[taken++] = value_of(word);
-			*failures += word >> 31 & 1;
+			values[taken++] = promcb_sample_latency(word);
+			*failures += promcb_sample_failure(word);
 			cut.ties--;
 		}
 	}
@@ -117,7 +104,7 @@ static uint32_t settle(uint32_t *values, uint32_t count)
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (values[i] != PROMCB_RECENT_UNMEASURED)
+		if (values[i] != PROMCB_SAMPLE_UNMEASURED)
 			values[kept++] = values[i] < LATENCY_MAX_BITS ? values[i] : LATENCY_MAX_BITS;
 	}
 	return kept;
@@ -144,11 +131,11 @@ static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct pro
 	/* Four sums, since an addition of doubles waits for the one before. */
 	for (; i + 4 <= count; i += 4)
 		for (unsigned j = 0; j < 4; j++)
-			sums[j] += float_of(values[i + j]);
+			sums[j] += promcb_sample_ns(values[i + j]);
 	for (; i < count; i++)
-		sums[0] += float_of(values[i]);
-	out->minimum_ns = float_of(least);
-	out->maximum_ns = float_of(most);
+		sums[0] += promcb_sample_ns(values[i]);
+	out->minimum_ns = promcb_sample_ns(least);
+	out->maximum_ns = promcb_sample_ns(most);
 	out->average_ns = (sums[0] + sums[1] + (sums[2] + sums[3])) / count;
 
 	/* A quantile lies between rank and rank + 1. Neighbours may share one or both: each rank is asked for once. */
@@ -165,11 +152,11 @@ static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct pro
 	}
 	promcb_select_ranks(values, count, spare, ranks, wanted, found);
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
-		double lower = float_of(found[index[q]]);
+		double lower = promcb_sample_ns(found[index[q]]);
 
 		out->quantile_ns[q] = lower;
 		if (fractions[q] > 0)
-			out->quantile_ns[q] += fractions[q] * (float_of(found[index[q] + 1]) - lower);
+			out->quantile_ns[q] += fractions[q] * (promcb_sample_ns(found[index[q] + 1]) - lower);
 	}
 }
 
@@ -182,10 +169,11 @@ static void find_success(const struct promcb_view *view, const struct promcb_bou
 		uint64_t word = promcb_view_word(view, i);
 		uint32_t key = promcb_view_key_of(word, bounds->offset);
 
-		if (word == 0 || word >> 31 & 1 || key < bounds->least || key > bounds->most)
+		if (word == 0 || promcb_sample_failure(word) || key < bounds->least || key > bounds->most)
 			continue;
-		if (!out->has_success || key > promcb_view_key_of((uint64_t)out->success_tick << 32, bounds->offset))
-			out->success_tick = (uint32_t)(word >> 32);
+		if (!out->has_success ||
+		    key > promcb_view_key_of(promcb_sample_ticks(out->success_tick), bounds->offset))
+			out->success_tick = promcb_sample_tick(word);
 		out->has_success = true;
 		if (view->sorted)
 			return;

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quantile.h: from the recent rings of a component to its quantiles. Pure; includes snapshot.h.
+ * quantile.h: from the recent rings of a component to its quantiles. Pure.
  *
- * A sample is one word, as layout.h defines it:
- *   [63:32] tick: CLOCK_MONOTONIC nanoseconds >> 20, about 1 ms, wrapping in 52 days    [31] failure
- *   [30:0]  the float32 bits of the latency in nanoseconds (never negative, so they sort as integers), or all set: a
- *           call without a latency, which counts as a call and has no say in quantiles, minimum, maximum and average
- * 0 is an empty slot.
+ * A sample is one word, as block.h defines it. A call without a latency counts as a call, and has no say in quantiles,
+ * minimum, maximum and average.
  */
 #ifndef PROMCB_QUANTILE_H
 #define PROMCB_QUANTILE_H
 
 #include "model/snapshot.h"
 
-#include <stddef.h>
+#include <promcb/block.h>
 
-/* What stands in a sample instead of a latency, where there is none. */
-#define PROMCB_RECENT_UNMEASURED ((uint32_t)INT32_MAX)
+#include <stddef.h>
 
 /* A private copy of one ring. Slots are a power of two; the newest sample stands just before position, modulo slots. */
 struct promcb_ring_copy {

@@ -10,6 +10,8 @@
 #include "read/check.h"
 #include "read/collect.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -7,9 +7,8 @@
 /* Within this, the difference of two 32-bit ticks is an age. */
 #define TICKS_MEAN_AGE_NS ((uint64_t)INT32_MAX << PROMCB_HEAD_POSITION_BITS)
 
-_Static_assert(PROMCB_RECENT_UNMEASURED == PROMCB_SAMPLE_UNMEASURED, "one mark of a sample without a latency");
-
-enum { SAMPLES_FUTURE_TICKS = 954 /* about a second */ };
+/* Stamps may be a second ahead of the reader's clock. */
+#define SAMPLES_FUTURE_NS ((uint64_t)1000000000)
 
 /* Where a component's recent samples lie. */
 struct promcb_ring_place {
@@ -76,8 +75,7 @@ int promcb_rings_note(struct promcb_rings *rings, const struct promcb_block *blo
 		.index = index,
 		.block = number,
 		.ring = (uint32_t)ring,
-		.position =
-			(uint32_t)(overflow ? promcb_load_relaxed(&block->position) : head & PROMCB_HEAD_POSITION_MASK),
+		.position = overflow ? (uint32_t)promcb_load_relaxed(&block->position) : promcb_head_position(head),
 		.lane = lane,
 	};
 	return 0;
@@ -128,7 +126,8 @@ static int add_ring(struct promcb_rings *rings, const struct promcb_ring_place *
 	int result = 0;
 
 	if (place->lane < g->lanes && rings->image->lanes[place->lane].shift_ns)
-		piece.shift = (uint64_t)(rings->image->lanes[place->lane].shift_ns >> PROMCB_HEAD_POSITION_BITS) << 32;
+		piece.shift = promcb_sample_ticks(
+			(uint64_t)(rings->image->lanes[place->lane].shift_ns >> PROMCB_HEAD_POSITION_BITS));
 	if (!place->ring || bytes <= PAGE || promcb_source_data(rings->source, piece.off, bytes) == bytes)
 		return add_piece(pieces, &piece);
 	piece.slots = PAGE / sizeof(uint64_t);
@@ -228,9 +227,8 @@ uint64_t promcb_rings_reset_ns(const struct promcb_image *image, const struct pr
 /* Unix nanoseconds of when a tick began, which is at most 26 days from now. */
 static uint64_t time_of_tick(const struct promcb_rings *rings, const struct promcb_snapshot *snapshot, uint32_t tick)
 {
-	int32_t age = (int32_t)((uint32_t)(rings->now_ns >> PROMCB_HEAD_POSITION_BITS) - tick);
-	uint64_t begun_ns = (rings->now_ns & ~PROMCB_HEAD_POSITION_MASK) -
-			    (uint64_t)age * ((uint64_t)1 << PROMCB_HEAD_POSITION_BITS);
+	int32_t age = (int32_t)(promcb_tick(rings->now_ns) - tick);
+	uint64_t begun_ns = promcb_head_ns(rings->now_ns) - (uint64_t)age * ((uint64_t)1 << PROMCB_HEAD_POSITION_BITS);
 
 	/* Producers' clocks may be ahead by what counts as now. */
 	return age < 0 ? snapshot->taken_ns : snapshot->taken_ns - (rings->now_ns - begun_ns);
@@ -241,16 +239,15 @@ static uint64_t later_of(uint64_t left_ns, uint64_t right_ns)
 	return left_ns > right_ns ? left_ns : right_ns;
 }
 
-/* The float of a latency, which nobody need have recorded. */
-static uint64_t latency_of(uint32_t bits)
+/* The latency of a sample, which nobody need have recorded. */
+static uint64_t latency_of(uint64_t sample)
 {
-	float nanoseconds;
+	uint32_t latency = promcb_sample_latency(sample);
+	double nanoseconds = promcb_sample_ns(latency);
 
-	bits &= INT32_MAX;
-	if (bits == PROMCB_RECENT_UNMEASURED)
+	if (latency == PROMCB_SAMPLE_UNMEASURED)
 		return PROMCB_LATENCY_UNMEASURED;
-	memcpy(&nanoseconds, &bits, sizeof(nanoseconds));
-	return nanoseconds < (float)PROMCB_LATENCY_MAX_NS ? (uint64_t)nanoseconds : PROMCB_LATENCY_MAX_NS;
+	return nanoseconds < (double)PROMCB_LATENCY_MAX_NS ? (uint64_t)nanoseconds : PROMCB_LATENCY_MAX_NS;
 }
 
 /* The calls themselves, the newest first. */
@@ -277,8 +274,9 @@ static int list_calls(const struct promcb_rings *rings, const struct pieces *pie
 	component->first_call = snapshot->call_count;
 	for (size_t i = 0; i < listed && result == 0; i++)
 		snapshot->calls[snapshot->call_count++] = (struct promcb_snapshot_call){
-			.time_ns = time_of_tick(rings, snapshot, (uint32_t)(samples[i] >> 32)),
-			.latency = latency_of((uint32_t)samples[i]) << 1 | (samples[i] >> 31 & 1),
+			.time_ns = time_of_tick(rings, snapshot, promcb_sample_tick(samples[i])),
+			.latency_ns = latency_of(samples[i]),
+			.failed = promcb_sample_failure(samples[i]),
 		};
 	component->listed_calls = snapshot->call_count - component->first_call;
 	free(samples);
@@ -290,9 +288,9 @@ int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snap
 {
 	const struct promcb_geometry *g = rings->image->geometry;
 	struct promcb_recent_window window = {
-		.now_tick = (uint32_t)(rings->now_ns >> PROMCB_HEAD_POSITION_BITS),
-		.window_ticks = g->window_ns ? (uint32_t)(g->window_ns >> PROMCB_HEAD_POSITION_BITS) : UINT32_MAX,
-		.future_ticks = SAMPLES_FUTURE_TICKS,
+		.now_tick = promcb_tick(rings->now_ns),
+		.window_ticks = g->window_ns ? promcb_tick(g->window_ns) : UINT32_MAX,
+		.future_ticks = promcb_tick(SAMPLES_FUTURE_NS) + 1,
 		.newest = g->recent_samples,
 	};
 	struct pieces pieces = {.count = 0};
@@ -317,7 +315,7 @@ int promcb_rings_digest(struct promcb_rings *rings, struct promcb_snapshot *snap
 		uint64_t since_ns = baselines[index] ? promcb_rings_reset_ns(rings->image, baselines[index]) : 0;
 
 		window.after_reset = baselines[index] && rings->now_ns - since_ns < TICKS_MEAN_AGE_NS;
-		window.reset_tick = (uint32_t)(since_ns >> PROMCB_HEAD_POSITION_BITS);
+		window.reset_tick = promcb_tick(since_ns);
 		result = promcb_recent_digest(pieces.copies, count, &window, scratch, &component->recent);
 		if (result == 0 && component->recent.has_success)
 			component->last_success_ns =

@@ -111,7 +111,7 @@ int promcb_names_add(struct promcb *p, const char *name, size_t length, uint32_t
 
 static uint64_t name_hash(const struct promcb_segment *segment, const char *name, size_t length)
 {
-	return promcb_hash(segment->identity, name, length) >> 16;
+	return promcb_table_hash_of(promcb_hash(segment->identity, name, length));
 }
 
 static bool has_name(const struct promcb_segment *segment, uint64_t word, uint64_t hash, const char *name,
@@ -119,9 +119,9 @@ static bool has_name(const struct promcb_segment *segment, uint64_t word, uint64
 {
 	const struct promcb_descriptor *descriptor;
 
-	if (word >> 16 != hash)
+	if (promcb_table_hash(word) != hash)
 		return false;
-	descriptor = promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1);
+	descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
 	return descriptor && memcmp(descriptor->name, name, length) == 0 && descriptor->name[length] == 0;
 }
 
@@ -142,7 +142,7 @@ static int probe(const struct promcb_segment *segment, uint64_t hash, const char
 			return -ENOENT;
 		}
 		if (has_name(segment, word, hash, name, length))
-			return (int)(word & 0xffff) - 1;
+			return (int)promcb_table_component(word);
 	}
 	/* Only a corrupt table is full. */
 	return -ENOSPC;
@@ -168,7 +168,7 @@ static bool is_listed(const struct promcb_segment *segment, uint32_t component)
 
 		if (word == 0)
 			return false;
-		if ((word & 0xffff) == component + 1)
+		if (promcb_table_component(word) == component)
 			return true;
 	}
 	return false;
@@ -251,7 +251,7 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 	block = promcb_segment_block(segment, overflow);
 	/* A spare may have its overflow block already, which no other name ever used. */
 	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_OVERFLOW ||
-	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | (seat->lane - 1)))
+	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, seat->lane - 1))
 		overflow = 0;
 	PROMCB_INJECT("component: reserved");
 	memset(descriptor->name, 0, sizeof(descriptor->name));
@@ -288,8 +288,7 @@ static int register_in(struct promcb_segment *segment, struct promcb_seat *seat,
 			return found;
 		PROMCB_INJECT("component: filled");
 		/* [PUB] release: the descriptor and its overflow block before the word that leads to them. */
-		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0,
-				       hash << 16 | ((uint64_t)component + 1))) {
+		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0, promcb_table_word(hash, component))) {
 			PROMCB_INJECT("component: published");
 			seat->spare = 0;
 			return component;

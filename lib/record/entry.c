@@ -148,7 +148,8 @@ struct promcb_entry promcb_entry_beside(const struct promcb_entry *at)
 
 	if (!segment)
 		return (struct promcb_entry){.block = 0, .ring = 0};
-	return overflow_place(segment, (uint32_t)(promcb_load_relaxed(&promcb_entry_block(at)->component_lane) >> 32));
+	return overflow_place(segment,
+			      promcb_pair_component(promcb_load_relaxed(&promcb_entry_block(at)->component_lane)));
 }
 
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at)
@@ -164,7 +165,7 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
 	    entry->block != at->block || entry->ring != at->ring || !seat->lane ||
-	    (promcb_load_relaxed(&promcb_entry_block(at)->head) & PROMCB_HEAD_POSITION_MASK) < PROMCB_FIRST_RING_SLOTS)
+	    promcb_head_position(promcb_load_relaxed(&promcb_entry_block(at)->head)) < PROMCB_FIRST_RING_SLOTS)
 		return;
 	if (promcb_lane_grow_ring(seat, promcb_entry_block(at)))
 		promcb_store_relaxed(&entry->ring, promcb_lane_ring(seat->segment, promcb_entry_block(at)));

@@ -4,6 +4,8 @@
 #include "base/descriptor.h"
 #include "base/domain.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -37,7 +39,7 @@ static struct promcb_block *listed_block(struct promcb_segment *segment, uint32_
 					  lane))
 		return NULL;
 	if (promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_PLAIN ||
-	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | lane))
+	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, lane))
 		return NULL;
 	return block;
 }
@@ -198,7 +200,8 @@ static bool is_published(const struct promcb_seat *seat, uint32_t kind, uint32_t
 
 	if (kind == PROMCB_CHUNK_BLOCKS) {
 		const struct promcb_block *block = promcb_segment_block(segment, number);
-		uint32_t component = block ? (uint32_t)(promcb_load_relaxed(&block->component_lane) >> 32) : UINT32_MAX;
+		uint32_t component =
+			block ? promcb_pair_component(promcb_load_relaxed(&block->component_lane)) : UINT32_MAX;
 
 		if (component >= segment->geometry.components)
 			return false;
@@ -227,7 +230,7 @@ static void count_carved(const struct promcb_segment *segment, uint32_t kind, ui
 	 * [DIR] release: the number was published before it is counted, so the next owner need look no further than
 	 * one.
 	 */
-	promcb_store32_release(word, promcb_chunk_word(kind, carved, (promcb_load32_relaxed(word) & 0xffff) - 1));
+	promcb_store32_release(word, promcb_chunk_word(kind, carved, promcb_chunk_lane(promcb_load32_relaxed(word))));
 }
 
 /* Room for one more of a kind, in a chunk of the lane's or in a new one. Returns its number + 1, or 0. */
@@ -284,7 +287,7 @@ uint32_t promcb_lane_carve(struct promcb_seat *seat, uint32_t kind, uint32_t com
 	memset(block, 0, seat->segment->geometry.block_bytes);
 	PROMCB_INJECT("block: zeroed");
 	block->kind = kind;
-	block->component_lane = (uint64_t)component << 32 | (seat->lane - 1);
+	block->component_lane = promcb_pair(component, seat->lane - 1);
 	return number;
 }
 

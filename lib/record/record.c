@@ -69,7 +69,7 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 
 static uint32_t next_slot(const struct promcb_entry *at, uint64_t *position)
 {
-	*position = promcb_load_relaxed(&promcb_entry_block(at)->head) & PROMCB_HEAD_POSITION_MASK;
+	*position = promcb_head_position(promcb_load_relaxed(&promcb_entry_block(at)->head));
 	return (uint32_t)*position & ~(UINT32_MAX << (at->ring & 31));
 }
 

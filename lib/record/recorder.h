@@ -26,6 +26,8 @@
 
 #include "record/lane.h"
 
+#include <promcb/inline.h>
+
 enum { PROMCB_HANDLES_MAX = 65536, PROMCB_IDLE_RECORDERS_MAX = 4 };
 
 struct promcb_component;

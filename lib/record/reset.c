@@ -27,7 +27,7 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 
 	memset(sum, 0, g->block_bytes);
 	sum->kind = PROMCB_BLOCK_BASELINE;
-	sum->component_lane = (uint64_t)component << 32 | (g->lanes + 1);
+	sum->component_lane = promcb_pair(component, g->lanes + 1);
 	/* Before the cells: a sample that is newer than this was made after the reset. */
 	sum->head = promcb_clock_monotonic_coarse_ns();
 	sum->last_failure_ns = promcb_clock_realtime_coarse_ns();
@@ -59,12 +59,13 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 {
 	struct promcb_segment *segment = seat->segment;
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
-	uint64_t reset = promcb_load_relaxed(&descriptor->reset);
-	uint32_t which = reset ? !(reset & 1) : 0, number = promcb_load32_relaxed(&descriptor->baseline[which]);
+	uint64_t reset = promcb_reset_next(promcb_load_relaxed(&descriptor->reset));
+	unsigned which = promcb_reset_which(reset);
+	uint32_t number = promcb_load32_relaxed(&descriptor->baseline[which]);
 	struct promcb_block *block = promcb_segment_block(segment, number);
 
 	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_BASELINE ||
-	    promcb_load_relaxed(&block->component_lane) != ((uint64_t)component << 32 | (seat->lane - 1))) {
+	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, seat->lane - 1)) {
 		number = promcb_lane_carve(seat, PROMCB_BLOCK_BASELINE, component);
 		if (!number)
 			return -ENOSPC;
@@ -80,7 +81,7 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 	fill_baseline(segment, component, block);
 	PROMCB_INJECT("reset: filled");
 	/* [RST] release: the baseline before the word that makes it count. */
-	promcb_store_release(&descriptor->reset, ((reset >> 1) + 1) << 1 | which);
+	promcb_store_release(&descriptor->reset, reset);
 	PROMCB_INJECT("reset: published");
 	return 0;
 }
@@ -159,8 +160,8 @@ static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 
 		if (!word)
 			continue;
-		if (promcb_segment_descriptor(segment, (uint32_t)(word & 0xffff) - 1))
-			result = reset_component(seat, (uint32_t)(word & 0xffff) - 1);
+		if (promcb_segment_descriptor(segment, promcb_table_component(word)))
+			result = reset_component(seat, promcb_table_component(word));
 		if (result < 0)
 			return result;
 		promcb_process_let_others(way);

@@ -13,23 +13,18 @@
 
 static void change_state(struct promcb_descriptor *descriptor, enum promcb_state state)
 {
-	unsigned shift = (unsigned)state * PROMCB_TRANSITION_BITS;
-	uint64_t before, after, count;
+	uint64_t before, after;
 
 	do {
 		before = promcb_load_relaxed(&descriptor->state);
-		if (before >> PROMCB_STATE_SHIFT == (uint64_t)state)
+		if (promcb_state_of(before) == state)
 			return;
-		count = (promcb_state_transitions(before, state) + 1) & PROMCB_TRANSITION_MASK;
-		after = (uint64_t)state << PROMCB_STATE_SHIFT |
-			(before & (((uint64_t)1 << PROMCB_STATE_SHIFT) - 1) & ~(PROMCB_TRANSITION_MASK << shift)) |
-			count << shift;
+		after = promcb_state_changed(before, state);
 		/* [STATE] the change before its time; a reader takes them the other way round. */
 	} while (!promcb_cas_acq_rel(&descriptor->state, before, after));
 	PROMCB_INJECT("state: changed");
 	/* [STATE] release: after the change. */
-	promcb_store_release(&descriptor->state_time,
-			     promcb_clock_realtime_coarse_ns() / 1000000 << 16 | promcb_state_tag(after));
+	promcb_store_release(&descriptor->state_time, promcb_state_time(after, promcb_clock_realtime_coarse_ns()));
 }
 
 /* The component's segment as a guest sees it, and its number there. */

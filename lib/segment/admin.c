@@ -8,6 +8,8 @@
 #include "format/validate.h"
 #include "segment/segment.h"
 
+#include <promcb/inject.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -15,6 +15,8 @@
 #include "format/path.h"
 #include "format/validate.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -109,13 +111,14 @@ static void fill(uint8_t *base, const struct promcb_geometry *g)
 
 	*chunk_word = promcb_chunk_word(PROMCB_CHUNK_BLOCKS, 1, g->lanes);
 	block->kind = PROMCB_BLOCK_OVERFLOW;
-	block->component_lane = (uint64_t)PROMCB_OVERFLOW_COMPONENT << 32 | g->lanes;
+	block->component_lane = promcb_pair(PROMCB_OVERFLOW_COMPONENT, g->lanes);
 	memcpy(descriptor->name, PROMCB_OVERFLOW_NAME, sizeof(PROMCB_OVERFLOW_NAME));
-	descriptor->hash = promcb_hash(header->identity, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME)) >> 16;
+	descriptor->hash =
+		promcb_table_hash_of(promcb_hash(header->identity, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME)));
 	descriptor->overflow = 1;
 	descriptor->created_realtime_ns = header->created_realtime_ns;
 	*claim = g->lanes + 1;
-	table[descriptor->hash & (g->table_slots - 1)] = descriptor->hash << 16 | (PROMCB_OVERFLOW_COMPONENT + 1);
+	table[descriptor->hash & (g->table_slots - 1)] = promcb_table_word(descriptor->hash, PROMCB_OVERFLOW_COMPONENT);
 	PROMCB_INJECT("create: without magic");
 	/* [MAGIC] last: what has the magic is whole, even if it was copied while it was being made. */
 	promcb_store_release(&header->magic, PROMCB_MAGIC);

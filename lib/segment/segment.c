@@ -9,6 +9,8 @@
 #include "format/validate.h"
 #include "segment/create.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>

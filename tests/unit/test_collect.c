@@ -4,6 +4,8 @@
 #include "format/layout.h"
 #include "model/snapshot.h"
 
+#include <promcb/inline.h>
+
 #include <inttypes.h>
 
 TestSuite(collect, .init = fixture_begin, .fini = fixture_end);

@@ -80,7 +80,7 @@ static void naive(const struct promcb_ring_copy *rings, size_t count, const stru
 			if (!(value < 0x1p40f))
 				value = 0x1p40f;
 			samples[valid++] = (struct reference){
-				age, distance, ring, word >> 31 & 1, bits != PROMCB_RECENT_UNMEASURED, (double)value};
+				age, distance, ring, word >> 31 & 1, bits != PROMCB_SAMPLE_UNMEASURED, (double)value};
 		}
 	}
 	qsort(samples, valid, sizeof(samples[0]), by_newness);
@@ -202,7 +202,7 @@ static struct promcb_ring_copy make_ring(uint64_t *samples, uint32_t slots, enum
 		if (kind == SEAM && i < (position & (slots - 1)))
 			word -= (uint64_t)seam << 32;
 		if (kind == MUTE || (kind == UNMEASURED && below(3) == 0))
-			word |= PROMCB_RECENT_UNMEASURED;
+			word |= PROMCB_SAMPLE_UNMEASURED;
 		if (kind == HOLES && below(20) == 0)
 			word = 0;
 		if (kind == HOSTILE || (kind == NEAR_HOSTILE && below(50) == 0))
