@@ -103,7 +103,7 @@ trap 'exit 143' TERM HUP
 
 echo "== Three processes of three threads each record what they do into the segment $segment"
 for _ in 1 2 3; do
-  "$tools/promcb-demo" --threads=3 &
+  "$tools/examples/promcb-demo" --threads=3 &
 done
 # Scripts record as well: this one times a command every now and then.
 (

@@ -5,10 +5,10 @@
  * Nothing is done at start that the way at hand does not need: a call costs little more than its process.
  */
 #include "record.h"
-#include "base/name.h"
 #include "common.h"
-#include "format/path.h"
 #include "record_line.h"
+
+#include <promcb/admin.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -262,17 +262,14 @@ struct promcb *promcb_record_open(const char *segment)
 int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out)
 {
 	int result = promcb_component(metrics, name, out);
-	size_t length = strlen(name);
-	const char *trimmed = name;
+	const char *error = promcb_name_error(name, strlen(name));
 
 	if (result == 0)
 		return 0;
-	promcb_name_trim(&trimmed, &length);
-	if (promcb_name_fault(trimmed, length))
+	if (error)
 		promcb_component(metrics, PROMCB_RECORD_OVERFLOW, out);
 	promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"", name,
-			     promcb_name_fault(trimmed, length) ? promcb_name_fault(trimmed, length)
-								: promcb_strerror(result));
+			     error ? error : promcb_strerror(result));
 	return result;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record_line.h"
 
-#include "base/name.h"
+#include <promcb/promcb.h>
 
 #include <string.h>
 
@@ -131,7 +131,7 @@ static void take_name(struct span name, bool with_blanks, struct promcb_line *ou
 	promcb_name_trim(&name.text, &name.bytes);
 	out->component = name.text;
 	out->component_bytes = name.bytes;
-	out->name_fault = promcb_name_fault(name.text, name.bytes);
+	out->name_fault = promcb_name_error(name.text, name.bytes);
 	for (size_t i = 0; i < name.bytes && !with_blanks; i++)
 		if (is_blank(name.text[i]))
 			out->name_fault =

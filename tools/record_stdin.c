@@ -9,7 +9,6 @@
  * SIGTERM, SIGINT and SIGHUP end it as the end of its input does: what is in the pipe by then is recorded, and what was
  * wrong is summed up; then the signal kills it. Signals are waited for beside the input, so no handler exists.
  */
-#include "base/name.h"
 #include "common.h"
 #include "record.h"
 #include "record_line.h"

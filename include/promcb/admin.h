@@ -16,6 +16,15 @@
 extern "C" {
 #endif
 
+/* Room for the longest path of a segment, with its terminating zero. */
+#define PROMCB_PATH_MAX 512
+
+/*
+ * The file of a segment, whether there is one or not: as promcb_open() takes it, a name lies in /dev/shm, a relative
+ * path is made absolute, and NULL is what the environment says. Returns 0, or -EINVAL.
+ */
+int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct promcb_message *message);
+
 /*
  * Creates a segment and leaves it. Returns 0, or -errno: -EEXIST (there is one), else as promcb_open().
  */

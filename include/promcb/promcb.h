@@ -73,6 +73,7 @@
  *      promcb_set_state, promcb_count_bad_lines        T S  blocking (this process only)
  *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
  *      promcb_strerror, promcb_state_name              T S  wait-free
+ *      promcb_name_error, promcb_name_trim             T S  wait-free
  *
  * Functions that can fail return 0, or a negative errno whose meaning here promcb_strerror() tells.
  */
@@ -263,6 +264,19 @@ const char *promcb_state_name(enum promcb_state state);
 
 /* "debug", "info", "warning", "error"; NULL for no such level. Thread-safe. Async-signal-safe. */
 const char *promcb_log_level_name(enum promcb_log_level level);
+
+/*
+ * What is wrong with a name of length bytes, as a phrase for a message, or NULL if a component may be called so: see
+ * promcb_component(). Thread-safe. Async-signal-safe.
+ */
+const char *promcb_name_error(const char *name, size_t length);
+
+/*
+ * Takes off a name's ends what is no part of it: blanks (space, tab, carriage return, line feed, U+00A0, U+3000), the
+ * byte order mark and the zero-width space. Every name that promcb is given is taken so. Thread-safe.
+ * Async-signal-safe.
+ */
+void promcb_name_trim(const char **name, size_t *length);
 
 /* The version of the library that runs, as PROMCB_VERSION. Thread-safe. Async-signal-safe. */
 const char *promcb_version(void);

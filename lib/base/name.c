@@ -66,6 +66,12 @@ const char *promcb_name_fault(const char *name, size_t length)
 	return NULL;
 }
 
+const char *promcb_name_error(const char *name, size_t length)
+{
+	promcb_name_trim(&name, &length);
+	return promcb_name_fault(name, length);
+}
+
 /* Length of what is trimmed at the text's beginning, or at its end; 0: nothing is. */
 static size_t trimmed_length(const char *text, size_t length, bool at_end)
 {

@@ -3,8 +3,7 @@
 #ifndef PROMCB_NAME_H
 #define PROMCB_NAME_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <promcb/promcb.h>
 
 /*
  * Whether bytes make a component name: 1 to PROMCB_NAME_MAX bytes of UTF-8 (RFC 3629: no surrogates, no overlong
@@ -13,14 +12,7 @@
 const char *promcb_name_fault(const char *name, size_t length);
 
 /*
- * Takes off a name's ends what nobody sees there and no two programs treat alike: blanks (space, tab, carriage return,
- * line feed, U+00A0, U+3000), the byte order mark and the zero-width space. The library does so with every name that it
- * is given, the tools with every text that a name is compared with.
- */
-void promcb_name_trim(const char **name, size_t *length);
-
-/*
- * What --match and ?q= ask of a name: whether it contains a text, trimmed likewise; or, if there is a "*" in the text,
+ * What --match and ?q= ask of a name: whether it contains a text, trimmed as names are; or, if there is a "*" in the text,
  * which stands for any text, whether the whole name is like that.
  */
 bool promcb_name_matches(const char *name, const char *text);

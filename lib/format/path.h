@@ -11,10 +11,9 @@
 
 #include "base/message.h"
 
-#define PROMCB_PATH_MAX 512
-#define PROMCB_SHM_DIRECTORY "/dev/shm"
+/* promcb_segment_path() */
+#include <promcb/admin.h>
 
-/* The file of a segment. Returns 0, or -EINVAL with a message. */
-int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct promcb_message *message);
+#define PROMCB_SHM_DIRECTORY "/dev/shm"
 
 #endif

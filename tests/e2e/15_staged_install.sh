@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What is installed is enough: every tool builds against the installed headers and library alone, and so does an example
+# that follows a segment. The example's numbers are those of the producers, with the segment recreated in between.
+. "$(dirname "$0")/tools_prelude.sh"
+for program in meson pkg-config python3; do
+  command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
+done
+root=$scratch/root
+DESTDIR=$root meson install -C "$PROMCB_BUILD" --no-rebuild --quiet >"$scratch/out" 2>&1 ||
+  fail "meson install: $(cat "$scratch/out")"
+pc=$(find "$root" -name promcb.pc)
+[ -n "$pc" ] || fail "no promcb.pc is installed"
+flags() {
+  PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=${pc%/*} pkg-config "$1" promcb || fail "pkg-config"
+}
+cflags=$(flags --cflags)
+libs=$(flags --libs)
+library=$(find "$root" -name libpromcb.so.0)
+export LD_LIBRARY_PATH=${library%/*}
+cc=${CC:-cc}
+
+# -- The tools ---------------------------------------------------------------------------------------------------------
+# Their sources as the build has them; of include paths, tools/ and what is generated, and nothing of lib/ or include/.
+meson introspect --targets "$PROMCB_BUILD" >"$scratch/targets" 2>/dev/null || fail introspect
+sources() {
+  python3 - "$1" "$scratch/targets" <<'PYTHON'
+import json, sys
+for target in json.load(open(sys.argv[2])):
+    if target["name"] == sys.argv[1]:
+        for group in target["target_sources"]:
+            print("\n".join(s for s in group.get("sources", []) if s.endswith(".c")))
+PYTHON
+}
+others=$(pkg-config --cflags --libs liburcu-bp yaml-0.1 zlib gnutls)
+for program in promcb-export promcb-record promcb-admin promcb-sidecar; do
+  list=$(sources $program)
+  [ "$(wc -l <<<"$list")" -ge 3 ] || fail "$program: only these sources were found: $list"
+  # shellcheck disable=SC2086
+  $cc -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I "$PROMCB_SOURCE/tools" -I "$PROMCB_BUILD/tools" $cflags -o \
+    "$scratch/$program" $list $libs $others -lcrypt -lm -pthread >"$scratch/out" 2>&1 ||
+    fail "$program does not build against what is installed: $(grep -m 5 -E 'error|undefined' "$scratch/out")"
+  "$scratch/$program" --version >"$scratch/out" || fail "$program --version"
+done
+
+# -- The example -------------------------------------------------------------------------------------------------------
+example=$PROMCB_SOURCE/tools/examples/follow.c
+[ "$(wc -l <"$example")" -le 100 ] || fail "the example has more than 100 lines"
+# shellcheck disable=SC2086
+$cc -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -o "$scratch/follow" "$example" $cflags $libs ||
+  fail "the example does not build"
+# It waits for a segment; the first that it reads is empty.
+"$scratch/follow" "$PROMCB_SEGMENT" 0.1 >"$scratch/lines" 2>"$scratch/err" &
+background=$!
+await grep -q "there is no segment" "$scratch/err"
+"$tools/promcb-admin" create || fail create
+await grep -q reading "$scratch/err"
+
+# total COMPONENT COLUMN: the sum over all its lines.
+total() {
+  awk -F '\t' -v name="$1" -v column="$2" '$1 == name { sum += $column } END { printf "%d", sum }' "$scratch/lines"
+}
+has_all() { # COMPONENT CALLS
+  [ "$(total "$1" 2)" -ge "$2" ]
+}
+calls=0
+failures=0
+for round in 1 2 3; do
+  "$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" 3000 >"$scratch/truth" || fail "producers"
+  read -r _ more failed _ < <(grep "^alpha [0-9]* [0-9]* [0-9]*$" "$scratch/truth")
+  calls=$((calls + more))
+  failures=$((failures + failed))
+  # What was read is printed before the segment goes, so nothing is lost with it.
+  await has_all alpha $calls
+  for name in beta gamma; do
+    await has_all $name $calls
+  done
+  [ "$(total alpha 2)" = $calls ] || fail "round $round: $(total alpha 2) calls, $calls were made"
+  [ "$(total alpha 4)" = $failures ] || fail "round $round: $(total alpha 4) failures, $failures there were"
+  [ $round = 3 ] || "$tools/promcb-admin" remove || fail remove
+done
+grep -q "^alpha.*(since the segment was recreated)$" "$scratch/lines" || fail "no line tells of the new segment"
+grep -q "^alpha.*(new)$" "$scratch/lines" || fail "no line tells of a new component"
+
+# A p99 of 100 calls is the 99th: one of two of a second beside 98 of a millisecond; of which one was seen whole.
+whole=
+for try in $(seq 20); do
+  { seq 98 | sed "s/.*/burst$try 0.001 success/"; seq 2 | sed "s/.*/burst$try 1 500/"; } |
+    "$tools/promcb-record" --stdin || fail "record"
+  await has_all burst$try 100
+  whole=$(grep -P "^burst$try\t100 calls\t" "$scratch/lines") && break
+done
+[ -n "$whole" ] || fail "no burst of calls was seen whole: $(grep burst "$scratch/lines")"
+python3 - "$whole" <<'PYTHON' || fail "not the p99: $whole"
+import re, sys
+failed, low, high = re.search(r"\t(\d+) failed\tp99 ([\d.]+) to ([\d.]+) s", sys.argv[1]).groups()
+sys.exit(not (failed == "2" and float(low) <= 1 <= float(high) and float(high) / float(low) < 1.0906))
+PYTHON
+# A reset is told apart.
+"$tools/promcb-admin" reset burst1 || fail reset
+echo "burst1 0.001 success" | "$tools/promcb-record" --stdin || fail record
+await grep -q -P "^burst1\t1 calls\t.*\(since its reset\)$" "$scratch/lines"
+kill "$background"
+wait "$background" 2>/dev/null
+background=
+exit 0
