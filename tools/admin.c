@@ -76,15 +76,14 @@ static int open_existing(const char *segment, struct promcb **out)
 
 static int run_reset(const char *segment, int argc, char **argv)
 {
-	static const struct argp argp = {
-		reset_options,
-		parse_reset,
-		"COMPONENT\n--all",
-		"Forgets what was recorded of a component, or of all, in every process. Names and breaker "
-		"states stay.",
-		segment_child,
-		NULL,
-		NULL};
+	static const struct argp argp = {reset_options,
+					 parse_reset,
+					 "COMPONENT\n--all",
+					 "Sets the counts of a component, or of all, back to zero, for every process. "
+					 "Names and breaker states are kept.",
+					 segment_child,
+					 NULL,
+					 NULL};
 	struct reset_arguments arguments = {.segment = segment};
 	struct promcb *metrics;
 	int result;
@@ -137,8 +136,8 @@ static error_t parse_remove(int key, char *text, struct argp_state *state)
 
 static const struct argp_option remove_options[] = {
 	{"force", 'f', NULL, 0,
-	 "Also while producers live; they notice, and go on in a new segment of the same name. "
-	 "Also what is left of a segment that was written over",
+	 "Remove it even while producers are running, which continue in a new segment "
+	 "of the same name, or if it was overwritten",
 	 0},
 	{0}};
 
@@ -147,7 +146,8 @@ static int run_remove(const char *segment, int argc, char **argv)
 	static const struct argp argp = {remove_options,
 					 parse_remove,
 					 NULL,
-					 "Removes a segment with all that was recorded. Refused while producers live.",
+					 "Removes a segment and everything recorded in it. Refused while producers are "
+					 "running.",
 					 segment_child,
 					 NULL,
 					 NULL};
@@ -234,11 +234,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const char documentation[] = "Creates, lists, describes, resets and removes promcb segments."
 				    "\vCommands, each with a --help of its own:\n"
-				    "  create   make a segment, with sizes and permissions other than the defaults\n"
+				    "  create   create a segment with other sizes or permissions than the defaults\n"
 				    "  info     print facts about a segment\n"
 				    "  list     list the segments in shared memory, or the components of one\n"
-				    "  remove   remove a segment, unless producers live or --force is given\n"
-				    "  reset    forget what was recorded of a component, or of all\n"
+				    "  remove   remove a segment; with --force even while producers are running\n"
+				    "  reset    set the counts of a component, or of all, back to zero\n"
 				    "The exit status is 0, 1 after an error, or 2 if an option is wrong.";
 
 int main(int argc, char **argv)

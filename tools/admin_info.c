@@ -100,9 +100,9 @@ static void print_counters(FILE *out, const struct promcb_segment_info *info)
 		{"overflow calls", info->overflow_calls, "recorded without a lane: correct, but slower"},
 		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
 		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
-		{"bad lines", info->bad_lines, "of logs could not be read as calls"},
-		{"saturated calls", info->saturated_calls, "took longer than 18 minutes, and count as that"},
-		{"backward calls", info->backward_calls, "had a clock that ran backwards, counted with latency 0"},
+		{"bad lines", info->bad_lines, "lines of logs that could not be read as calls"},
+		{"saturated calls", info->saturated_calls, "took longer than 18 minutes, recorded as that"},
+		{"backward calls", info->backward_calls, "seemed to end before they began, recorded with latency 0"},
 	};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
@@ -119,7 +119,7 @@ static void print_info(FILE *out, const struct promcb_segment_info *info)
 	fprintf(out, "%-20s %" PRIu32 " of at most %" PRIu32 "\n", "components", info->components,
 		info->components_max);
 	print_known(out, "lanes live", info->lanes_live, "held by a thread now");
-	print_known(out, "lanes idle", info->lanes_idle, "held by nobody, with counts in them");
+	print_known(out, "lanes idle", info->lanes_idle, "held by no thread, with counts in them");
 	fprintf(out, "%-20s %" PRIu32 "\n", "lanes at most", info->lanes_max);
 	print_known(out, "producers", info->producers, "processes that hold a lane");
 	print_settings(out, info);

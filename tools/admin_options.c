@@ -23,17 +23,20 @@ enum option_key {
 
 static const struct argp_option options[] = {
 	{"max-bytes", KEY_MAX_BYTES, "N", 0,
-	 "Hard bound of the segment's size; N may end in K, M or G. Default 32M, at most 16G", 0},
-	{"components", KEY_COMPONENTS, "N", 0, "How many components fit. Default 1024, at most 65000", 0},
-	{"lanes", KEY_LANES, "N", 0, "How many threads record without contention. Default 256, at most 1024", 0},
+	 "Maximum size of the segment; N may end in K, M or G. Default 32M, at most 16G", 0},
+	{"components", KEY_COMPONENTS, "N", 0, "Maximum number of components. Default 1024, at most 65000", 0},
+	{"lanes", KEY_LANES, "N", 0, "Number of threads that can record without contention. Default 256, at most 1024",
+	 0},
 	{"recent-samples", KEY_RECENT, "N", 0,
-	 "How many of the newest calls of a component the quantiles cover, 32 to 65536. Default 1000", 0},
-	{"window", KEY_WINDOW, "SECONDS|any", 0, "Recent calls older than this do not count. Default 600", 0},
+	 "Number of newest calls of a component that quantiles cover, 32 to 65536. "
+	 "Default 1000",
+	 0},
+	{"window", KEY_WINDOW, "SECONDS|any", 0, "Maximum age of those calls. Default 600", 0},
 	{"schema", KEY_SCHEMA, "N", 0,
 	 "Resolution of the histograms: 3 (4.5 % error, the default), 4 (2.2 %) or 5 (1.1 %)", 0},
 	{"mode", KEY_MODE, "OCTAL", 0, "Permission bits. Default 0640", 0},
-	{"owner", KEY_OWNER, "NAME|UID", 0, "User to own the segment. Default: the caller", 0},
-	{"group", KEY_GROUP, "NAME|GID", 0, "Group to own it. Default: the caller's", 0},
+	{"owner", KEY_OWNER, "NAME|UID", 0, "Owner of the segment. Default: the caller", 0},
+	{"group", KEY_GROUP, "NAME|GID", 0, "Group of the segment. Default: the caller's", 0},
 	{0},
 };
 
@@ -110,7 +113,7 @@ static uint32_t check_id(struct argp_state *state, const char *what, const char 
 	if (!known)
 		argp_error(state, "unknown %s \"%s\"", what, text);
 	if (id == 0 && callers != 0)
-		argp_error(state, "--%s: only %s 0 can make a segment of %s 0", what, what, what);
+		argp_error(state, "--%s: only %s 0 can create a segment owned by %s 0", what, what, what);
 	return (uint32_t)id;
 }
 
@@ -194,6 +197,6 @@ const struct argp promcb_admin_create_argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = NULL,
-	.doc = "Creates a segment and leaves it. It is an error if there is one already.",
+	.doc = "Creates a segment. Fails if it already exists.",
 	.children = children,
 };

@@ -69,8 +69,8 @@ void promcb_tool_complain(const char *format, ...)
 
 static const struct argp_option segment_options[] = {
 	{"segment", 's', "SEGMENT", 0,
-	 "The segment: a shared-memory name such as \"/promcb\", or a path. Default: what PROMCB_SEGMENT in the "
-	 "environment says, else \"/promcb\"",
+	 "Segment to use: a shared-memory name such as \"/promcb\", or a path. Default: "
+	 "the value of PROMCB_SEGMENT, or \"/promcb\"",
 	 0},
 	HELP_OPTION,
 	{0},
@@ -97,11 +97,14 @@ static const struct argp_option rendering_options[] = {
 	 "python (the default): also the metric names that only dashboards of the Python collector use; none: leave "
 	 "them out",
 	 0},
-	{"classic-schema", KEY_CLASSIC_SCHEMA, "0..3", 0,
-	 "Classic histograms have 2 to the power of this buckets per octave; default 0", 0},
+	{"classic-schema", KEY_CLASSIC_SCHEMA, "N", 0,
+	 "Resolution of classic histograms, 0 to 3: 2^N buckets for each doubling of the "
+	 "latency; default 0",
+	 0},
 	{"classic-range", KEY_CLASSIC_RANGE, "LOW:HIGH", 0,
-	 "Classic histograms have bounds from LOW to HIGH, such as 1us:100ms (ns, us, ms or s), each widened to a "
-	 "power of two of a second; default 2^-12 to 2^3, 244 us to 8 s",
+	 "Lowest and highest bound of classic histograms, such as 1us:100ms (ns, us, ms "
+	 "or s), widened to powers of two of a second; default 2^-12 to 2^3, 244 us to "
+	 "8 s",
 	 0},
 	HELP_OPTION,
 	{0},
@@ -209,7 +212,7 @@ int promcb_tool_cannot_open(const char *segment, int error, const struct promcb_
 
 	if (error == -ENOENT)
 		promcb_tool_complain(
-			"there is no segment \"%s\"%s: the first program that records into it makes it, and so does "
+			"there is no segment \"%s\"%s: the first program that records into it creates it, as does "
 			"promcb-admin create --segment=%s",
 			name, origin, name);
 	else if (message && message->text[0])
@@ -223,7 +226,7 @@ int promcb_tool_cannot_make(const char *segment, int error, const struct promcb_
 {
 	if (error != -ENOENT)
 		return promcb_tool_cannot_open(segment, error, message);
-	promcb_tool_complain("cannot make segment \"%s\": there is no such directory, or no file can be made in it",
+	promcb_tool_complain("cannot create segment \"%s\": no such directory, or no file can be created in it",
 			     promcb_tool_segment_name(segment));
 	return PROMCB_TOOL_FAILED;
 }

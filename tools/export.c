@@ -51,9 +51,9 @@ struct arguments {
 
 static const struct argp_option options[] = {
 	{"segment", KEY_SEGMENT, "SEGMENT", 0,
-	 "A segment: a shared-memory name such as \"/promcb\", a path, or a glob pattern of either; may be repeated, "
-	 "and then each series has its segment as a label. Default: what PROMCB_SEGMENT in the environment says, else "
-	 "\"/promcb\"",
+	 "Segment to read: a shared-memory name such as \"/promcb\", a path, or a glob "
+	 "pattern of either. May be repeated; each series is then labelled with its "
+	 "segment. Default: the value of PROMCB_SEGMENT, or \"/promcb\"",
 	 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "text (Prometheus 0.0.4, the default), openmetrics (1.0.0), protobuf (delimited, with native histograms), "
@@ -63,25 +63,30 @@ static const struct argp_option options[] = {
 	{"output", KEY_OUTPUT, "FILE", 0,
 	 "Replace FILE atomically (mode 0644), for a textfile collector, instead of printing to standard output", 0},
 	{"interval", KEY_INTERVAL, "SECONDS", 0,
-	 "Export again every so many seconds, fractions allowed, until SIGINT or SIGTERM", 0},
+	 "Export repeatedly, every SECONDS (fractions allowed), until SIGINT or SIGTERM", 0},
 	{"label", KEY_LABEL, "NAME=VALUE", 0,
-	 "A label of every series, so that several exports can lie in one textfile directory", 0},
-	{"check", KEY_CHECK, NULL, 0, "Check the segment's format and say what is wrong; print no metrics", 0},
+	 "Add this label to every series, so that one textfile directory can hold "
+	 "several exports",
+	 0},
+	{"check", KEY_CHECK, NULL, 0,
+	 "Check the segment's integrity and report what is wrong, instead of printing "
+	 "metrics",
+	 0},
 	{"list-segments", KEY_LIST, NULL, 0,
 	 "List the segments in shared memory, and whether this version can read them", 0},
 	{0},
 };
 
 static const char documentation[] =
-	"Prints what a promcb segment holds, in a format of Prometheus or as JSON."
+	"Prints the contents of promcb segments in a Prometheus format or as JSON."
 	"\vThe exit status is 0, 1 after an error, 2 if an option is wrong, or 3 if --format=health finds a component "
-	"that is not healthy. With --interval, an error of a segment or of FILE is reported once, and exporting goes "
-	"on.";
+	"that is not healthy. With --interval, an error of a segment or of FILE is reported once, and exporting "
+	"continues.";
 
 static void parse_segment(struct argp_state *state, const char *text, struct promcb_export_patterns *out)
 {
 	if (out->count == PROMCB_EXPORT_PATTERNS_MAX)
-		argp_error(state, "--segment more than %d times", PROMCB_EXPORT_PATTERNS_MAX);
+		argp_error(state, "--segment given more than %d times", PROMCB_EXPORT_PATTERNS_MAX);
 	out->items[out->count++] = text;
 }
 
@@ -147,9 +152,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_END:
 		check_segments(state, &arguments->segments);
 		if ((arguments->check || arguments->list) && (arguments->output || arguments->interval_ns))
-			argp_error(state, "--check and --list-segments go without --output and --interval");
+			argp_error(state, "--check and --list-segments cannot be combined with --output or --interval");
 		if (arguments->check && arguments->list)
-			argp_error(state, "--check and --list-segments exclude each other");
+			argp_error(state, "--check and --list-segments cannot be combined");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -297,7 +302,7 @@ static int export_round(struct exporter *exporter, const sigset_t *waiting, int 
 			return 1;
 		}
 		if (result == 0 && exporter->error)
-			promcb_tool_complain("\"%s\" is written again", exporter->arguments->output);
+			promcb_tool_complain("\"%s\" can be written again", exporter->arguments->output);
 		exporter->error = result;
 		return 0;
 	}

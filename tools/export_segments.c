@@ -78,9 +78,9 @@ int promcb_export_segments_find(struct promcb_export_segments *segments)
 	if (result == 0 && segments->count == 0) {
 		result = -ENOENT;
 		if (!segments->is_empty)
-			promcb_tool_complain("no segment's name matches \"%s\": promcb-export --list-segments tells "
-					     "which there are",
-					     patterns->items[0]);
+			promcb_tool_complain(
+				"no segment matches \"%s\": promcb-admin list shows the segments that exist",
+				patterns->items[0]);
 	} else if (result < 0) {
 		promcb_tool_complain("cannot look for segments: %s", promcb_strerror(result));
 	}
@@ -122,7 +122,7 @@ static int take_one(struct promcb_export_segment *segment, const char *matching,
 	part->snapshot = snapshot;
 	part->scrape_seconds = (double)(promcb_tool_now_ns() - start_ns) / 1e9;
 	if (result == 0 && segment->error)
-		promcb_tool_complain("segment \"%s\" is exported again", segment->name);
+		promcb_tool_complain("segment \"%s\" can be read again", segment->name);
 	segment->error = result;
 	return result;
 }

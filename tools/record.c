@@ -49,29 +49,32 @@ struct arguments {
 
 static const struct argp_option options[] = {
 	{"latency", KEY_LATENCY, "NUMBER", 0, "Record one call that took this long; with --success or --failure", 0},
-	{"success", KEY_SUCCESS, NULL, 0, "It succeeded; without --latency: a call whose latency nobody knows", 0},
+	{"success", KEY_SUCCESS, NULL, 0, "The call succeeded; without --latency, only the outcome is recorded", 0},
 	{"failure", KEY_FAILURE, "LIST", OPTION_ARG_OPTIONAL,
-	 "It failed, likewise. With --stdin and a LIST such as 5xx,499,!501: which HTTP statuses are failures, as "
-	 "classes and statuses, after \"!\" those that are none. Default: 0xx,5xx,6xx,7xx,8xx,9xx",
+	 "The call failed. With --stdin and a LIST such as 5xx,499,!501: the HTTP "
+	 "statuses that count as failures; \"!\" takes a class or a status off the "
+	 "list. Default: 0xx,5xx,6xx,7xx,8xx,9xx",
 	 0},
 	{"state", KEY_STATE, "STATE", 0, "Set the circuit breaker's state: closed, open or half_open", 0},
 	{"log", KEY_LOG, "LEVEL", 0, "Count one log line: debug, info, warning or error", 0},
 	{"stdin", KEY_STDIN, NULL, 0,
-	 "Record lines of standard input as they come: COMPONENT LATENCY OUTCOME, where OUTCOME is success, failure "
-	 "or an HTTP status, and LATENCY a number, \"-\", or a list of such, which counts as its sum",
+	 "Record each line of standard input as it arrives: COMPONENT LATENCY OUTCOME. "
+	 "OUTCOME is success, failure or an HTTP status; LATENCY is a number, \"-\" if "
+	 "unknown, or a list, which is added up",
 	 0},
-	{"unit", KEY_UNIT, "UNIT", 0, "What latencies are given in: s, ms, us or ns. Default s", 0},
+	{"unit", KEY_UNIT, "UNIT", 0, "Unit of latencies: s (the default), ms, us or ns", 0},
 	{"names-with-blanks", KEY_NAMES_WITH_BLANKS, NULL, 0,
-	 "With --stdin: all that stands before the last two fields is the component's name", 0},
+	 "With --stdin: everything before the last two fields is the component's name", 0},
 	{0},
 };
 
 static const char documentation[] =
-	"Records calls, states and log lines of a component into a promcb segment, which is made if there is none."
+	"Records calls, states and log lines of a component into a promcb segment, and creates it if it does not exist."
 	"\vWith a COMMAND: runs it, records its wall time and whether it ended with status 0, and exits with its "
 	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run, 125 if an option is wrong. Otherwise "
-	"exits with 0, with 1 after an error, or with 2 if an option is wrong. With --stdin, 1 says that some lines "
-	"were bad; the good ones are recorded.";
+	"exits with 0, with 1 after an error, or with 2 if an option is wrong. With --stdin, 1 means that some "
+	"lines could not be read; all others are "
+	"recorded.";
 
 static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT [--latency=NUMBER] --success|--failure\n"
@@ -121,7 +124,8 @@ static void take_argument(struct arguments *arguments, char *text, struct argp_s
 static void check_stdin(const struct arguments *arguments, bool single, struct argp_state *state)
 {
 	if (arguments->component || single)
-		argp_error(state, "--stdin takes components and calls from the lines it reads");
+		argp_error(state, "--stdin takes components and calls from its input: leave them off the command "
+				  "line");
 }
 
 static void check(const struct arguments *arguments, struct argp_state *state)
@@ -136,16 +140,17 @@ static void check(const struct arguments *arguments, struct argp_state *state)
 		return;
 	}
 	if (arguments->has_rules)
-		argp_error(state, "--failure=LIST and --names-with-blanks go with --stdin");
+		argp_error(state, "--failure=LIST and --names-with-blanks require --stdin");
 	if (arguments->has_unit && !arguments->latency)
-		argp_error(state, "--unit goes with --stdin or --latency");
+		argp_error(state, "--unit requires --stdin or --latency");
 	if (!arguments->component)
 		argp_error(state, "no component given");
 	if (arguments->command && single)
-		argp_error(state, "a command goes without --latency, --success, --failure, --state and --log");
+		argp_error(state, "a command cannot be combined with --latency, --success, --failure, --state or "
+				  "--log");
 	if (!arguments->command && !single)
 		argp_error(state,
-			   "nothing to record of \"%s\": give a command after \"--\", or --latency, --success, "
+			   "nothing to record for \"%s\": give a command after \"--\", or --latency, --success, "
 			   "--failure, --state or --log",
 			   arguments->component);
 }
@@ -153,7 +158,7 @@ static void check(const struct arguments *arguments, struct argp_state *state)
 static void parse_outcome(struct arguments *arguments, enum outcome outcome, struct argp_state *state)
 {
 	if (arguments->outcome != OUTCOME_NONE && arguments->outcome != outcome)
-		argp_error(state, "--success and --failure exclude each other");
+		argp_error(state, "--success and --failure cannot be combined");
 	arguments->outcome = outcome;
 }
 
@@ -236,9 +241,11 @@ static void warn_of_owner(const char *segment)
 	struct stat status;
 
 	if (promcb_segment_path(segment, path, NULL) == 0 && lstat(path, &status) == 0 && status.st_uid != 0)
-		promcb_tool_complain("warning: segment %s belongs to user %u, who can end what root records into it; "
-				     "name another one with --segment or PROMCB_SEGMENT",
-				     path, (unsigned)status.st_uid);
+		promcb_tool_complain(
+			"warning: segment %s belongs to user %u, who can truncate it and thereby kill this "
+			"process; choose another with "
+			"--segment or PROMCB_SEGMENT",
+			path, (unsigned)status.st_uid);
 }
 
 struct promcb *promcb_record_open(const char *segment)

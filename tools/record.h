@@ -8,7 +8,7 @@
 #include <promcb/promcb.h>
 
 /* What is said of a latency above PROMCB_LATENCY_MAX_NS. */
-#define PROMCB_RECORD_TOO_LONG "a latency above 1099.5 s (18 minutes) counts as that"
+#define PROMCB_RECORD_TOO_LONG "latencies above 1099.5 s (18 minutes) are recorded as 1099.5 s"
 
 /* The component of calls whose own cannot be had. */
 #define PROMCB_RECORD_OVERFLOW "_overflow"

@@ -150,7 +150,7 @@ int promcb_record_command(const char *segment, const char *component, char *cons
 	}
 	metrics = promcb_record_open(segment);
 	if (!metrics)
-		promcb_tool_complain("warning: the command runs, and is not recorded");
+		promcb_tool_complain("warning: the command runs but is not recorded");
 	else
 		promcb_record_find(metrics, component, &handle);
 	if (!error)

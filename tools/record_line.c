@@ -134,8 +134,8 @@ static void take_name(struct span name, bool with_blanks, struct promcb_line *ou
 	out->name_fault = promcb_name_error(name.text, name.bytes);
 	for (size_t i = 0; i < name.bytes && !with_blanks; i++)
 		if (is_blank(name.text[i]))
-			out->name_fault =
-				"its name is of several fields: part fields by tabs, or see --names-with-blanks";
+			out->name_fault = "the name has several words: separate fields by tabs, or use "
+					  "--names-with-blanks";
 }
 
 /* What the line's end says, all but the name. */
@@ -221,11 +221,12 @@ const char *promcb_line_fault_phrase(enum promcb_line_fault fault)
 	case PROMCB_LINE_TOO_LONG:
 		return "the line is longer than 65536 bytes";
 	case PROMCB_LINE_FIELDS:
-		return "fewer than two fields: COMPONENT LATENCY OUTCOME are expected";
+		return "fewer than two fields: expected COMPONENT LATENCY OUTCOME";
 	case PROMCB_LINE_OUTCOME:
-		return "the last field is no outcome: success, failure or an HTTP status of three digits is expected";
+		return "the last field is not an outcome: expected success, failure or an HTTP status "
+		       "of three digits";
 	case PROMCB_LINE_LATENCY:
-		return "the field before the last is no latency: a decimal number, or \"-\", is expected";
+		return "the field before the last is not a latency: expected a decimal number or \"-\"";
 	case PROMCB_LINE_FAULTS:
 		break;
 	}

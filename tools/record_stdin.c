@@ -200,10 +200,11 @@ static uint64_t sum_up(const struct intake *intake)
 	for (unsigned fault = 0; fault < PROMCB_LINE_FAULTS; fault++)
 		bad += intake->bad[fault].count;
 	promcb_tally_sum_up(bad, intake->lines, "could not be read");
-	promcb_tally_sum_up(intake->nameless.count, intake->lines, "count as \"_overflow\": nothing can be called so");
+	promcb_tally_sum_up(intake->nameless.count, intake->lines,
+			    "count as \"_overflow\": they have no valid component name");
 	promcb_tally_sum_up(intake->homeless.count, intake->lines,
-			    "count as \"_overflow\": their component cannot be had");
-	promcb_tally_sum_up(intake->saturated.count, intake->lines, "have a latency that was cut");
+			    "count as \"_overflow\": their component could not be registered");
+	promcb_tally_sum_up(intake->saturated.count, intake->lines, "have a latency above the maximum");
 	return bad;
 }
 

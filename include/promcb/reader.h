@@ -89,7 +89,7 @@ struct promcb_segment_info {
 	uint32_t components_max;
 	uint32_t lanes_max;
 	int32_t lanes_live;             /* held by a thread now */
-	int32_t lanes_idle;             /* held by nobody, with counts in them */
+	int32_t lanes_idle;             /* held by no thread, with counts in them */
 	int32_t lanes_undated;          /* of the live ones: by a clock not known here, so without recent calls */
 	int32_t producers;              /* processes that hold a lane */
 	uint32_t schema;

@@ -18,7 +18,7 @@ static int open_failed(struct promcb_source *source, int error, struct promcb_me
 	case -ENOENT:
 		return promcb_message_error(
 			message, error,
-			"there is no segment %s: the first program that records into it makes it, and so does "
+			"there is no segment %s: the first program that records into it creates it, as does "
 			"promcb-admin create --segment=%s",
 			source->path, source->path);
 	case -EACCES:

@@ -47,7 +47,7 @@ refused "all" promcb-export --compat=all
 for interval in 0 -1 nan inf 1s 1e99 0.0001 ""; do
   refused "invalid interval" promcb-export "--interval=$interval"
 done
-refused "exclude" promcb-export --check --list-segments
+refused "cannot be combined" promcb-export --check --list-segments
 refused "--check" promcb-export --check --interval=1
 refused "--check" promcb-export --check --output="$scratch/x"
 
@@ -56,18 +56,18 @@ refused "nothing to record" promcb-record component
 refused "nothing to record" promcb-record component --
 wanted=125
 refused "unrecognized option" promcb-record --nonsense component -- true
-refused "a command goes without" promcb-record component --log=error -- true
+refused "a command cannot be combined" promcb-record component --log=error -- true
 refused "--latency" promcb-record component --failure -- true
 refused "unexpected argument" promcb-record -- component true
 wanted=2
 refused "unexpected argument" promcb-record component true
 refused "--success or --failure" promcb-record component --latency=1
-refused "go with --stdin" promcb-record component --failure=5xx
-refused "go with --stdin" promcb-record component --names-with-blanks --success
+refused "require --stdin" promcb-record component --failure=5xx
+refused "require --stdin" promcb-record component --names-with-blanks --success
 refused "invalid unit" promcb-record component --latency=1 --unit=min --success
-refused "goes with" promcb-record component --unit=ms --success
+refused "--unit requires" promcb-record component --unit=ms --success
 refused "invalid --failure" promcb-record --stdin --failure=5xx,teapot
-refused "exclude" promcb-record component --latency=1 --success --failure
+refused "cannot be combined" promcb-record component --latency=1 --success --failure
 for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
   refused "invalid latency" promcb-record component "--latency=$latency" --success
 done

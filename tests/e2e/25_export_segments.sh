@@ -101,7 +101,7 @@ export_to_out 1 --segment="$bad" --segment="${bad}_too"
 [ -s "$scratch/out" ] && fail "nothing was read, and something printed"
 export_to_out 1 --segment="${PROMCB_SEGMENT}_no_such_*"
 one_line "a pattern that finds nothing"
-grep -q 'no segment.s name matches' "$scratch/err" || fail "a pattern that finds nothing: $(cat "$scratch/err")"
+grep -q 'no segment matches' "$scratch/err" || fail "a pattern that finds nothing: $(cat "$scratch/err")"
 [ -s "$scratch/out" ] && fail "a pattern that finds nothing prints"
 
 # A pattern is one in the environment as well. No segment is made whose name would be one; one that is there is opened.
@@ -143,7 +143,7 @@ await shows 2
 "$tools/promcb-admin" remove --segment="$one" >/dev/null && "$tools/promcb-admin" remove --segment="$two" >/dev/null ||
   fail remove
 told() {
-  grep -q 'no segment.s name matches' "$scratch/err"
+  grep -q 'no segment matches' "$scratch/err"
 }
 await told
 "$tools/promcb-record" --segment="$one" again --latency=1 --success || fail record

@@ -106,12 +106,12 @@ has 'circuit_breaker_latency_seconds_count{component="none"} 0'
 echo 'a' | bad "one field" "line 1: .*fewer than two fields.*: \"a\""
 echo '200' | bad "one number" "fewer than two fields"
 for latency in 1s 0x1p3 1,5 1.2.3 e5 1e 1e+ . + -- infinit 1_000 12ms '"1"'; do
-  echo "a $latency 200" | bad "the latency $latency" "no latency"
+  echo "a $latency 200" | bad "the latency $latency" "not a latency"
 done
 for outcome in Success ok 99 2000 -200 20x successs '"200"'; do
-  echo "a 1 $outcome" | bad "the outcome $outcome" "no outcome"
+  echo "a 1 $outcome" | bad "the outcome $outcome" "not an outcome"
 done
-printf 'a 1 200\0\n' | bad "a zero byte" 'no outcome.*: "a 1 200\\x00"'
+printf 'a 1 200\0\n' | bad "a zero byte" 'not an outcome.*: "a 1 200\\x00"'
 printf '\0\n' | bad "a zero byte" "fields"
 printf 'a 1 200\r\r\n' | bad "two carriage returns" "outcome"
 printf 'a \033[31m\377"\\ 200\n' | bad "a quote without harm" 'latency.*: "a \\x1b\[31m\\xff\\"\\\\ 200"'
@@ -122,7 +122,7 @@ overflow=0
 nameless() { # what, pattern
   feed || fail "$1: exit $?"
   grep -q "line 1: .*$2" "$scratch/err" || fail "$1: does not say $2: $(cat "$scratch/err")"
-  grep -q -x 'promcb-record: 1 of 1 lines count as "_overflow": nothing can be called so' "$scratch/err" ||
+  grep -q -x 'promcb-record: 1 of 1 lines count as "_overflow": they have no valid component name' "$scratch/err" ||
     fail "$1: $(cat "$scratch/err")"
   overflow=$((overflow + 1))
   has "circuit_breaker_calls_total{component=\"_overflow\"} $overflow"
@@ -131,7 +131,7 @@ nameless "a name of 128 bytes" "127 bytes" <<<"0$name 1 success"
 nameless "a control byte" control < <(printf 'a\001b 1 200\n')
 nameless "a zero byte" control < <(printf 'a\0b 1 200\n')
 nameless "no UTF-8" 'UTF-8.*"\\xff"' < <(printf '\377 1 200\n')
-nameless "several fields" "several fields" <<<"GET /a b 1 200"
+nameless "several words" "several words" <<<"GET /a b 1 200"
 printf 'GET /a\t1\t200\nGET /a 1 200\n' | feed || fail "a name by tabs, then by blanks: exit $?"
 has 'circuit_breaker_calls_total{component="GET /a"} 1'
 overflow=$((overflow + 1))
@@ -164,7 +164,7 @@ has 'circuit_breaker_latency_seconds_sum{component="unit"} 16'
 # What is too long is told, once, and at the end.
 for i in $(seq 12); do echo "slow $((1099 + i)) 200"; done | feed || fail "slow calls: exit $?"
 grep -q 'line 1: .*1099.5 s.*"slow 1100 200"' "$scratch/err" && grep -q 'line 10: .*10 such' "$scratch/err" &&
-  grep -q '12 of 12 lines have a latency that was cut' "$scratch/err" || fail "slow calls: $(cat "$scratch/err")"
+  grep -q '12 of 12 lines have a latency above the maximum' "$scratch/err" || fail "slow calls: $(cat "$scratch/err")"
 "$tools/promcb-record" slow --latency=7200 --success 2>"$scratch/err" || fail "a slow call"
 grep -q -e '--latency=7200: .*1099.5 s' "$scratch/err" || fail "a slow call: $(cat "$scratch/err")"
 has 'promcb_saturated_calls_total 13'

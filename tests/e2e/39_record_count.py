@@ -134,7 +134,7 @@ class Maker:
         if kind == 3:
             return name + f"{blank()}{field}{blank()}{rng.choice(NO_OUTCOME)}".encode(), None
         if kind < 7:
-            # No latency at all: an empty field between tabs; or two fields, of which the first is no latency.
+            # No latency at all: an empty field between tabs; or two fields, of which the first is not a latency.
             if tabs:
                 return name + f"\t{rng.choice(['', ' ', '  '])}\t{outcome}".encode(), (component, None, success)
             word = rng.choice(["api", "web1", "GET_/"])

@@ -193,7 +193,7 @@ echo "no segment" >"/dev/shm${PROMCB_SEGMENT}_bad"
 start --segment="${PROMCB_SEGMENT}_*" --web.telemetry-path=/m --web.disable-exporter-metrics --compat=none \
   --classic-schema=2 --web.share-ms=0
 answers 404 /metrics
-body_has 'There is: /m,'
+body_has 'Not found. Try: /m,'
 answers 200 /m
 for name in one two; do
   body_has "circuit_breaker_calls_total{segment=\"${PROMCB_SEGMENT}_$name\",component=\"both\"} 1"

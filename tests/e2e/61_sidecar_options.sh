@@ -26,11 +26,11 @@ refused '0 to 3' --classic-schema=4
 refused 'LOW:HIGH' --classic-range=1s
 refused 'debug, info, warn or error' --log.level=loud
 refused 'is empty' --segment=
-refused 'exclude each other' --web.systemd-socket --web.listen-address=:0
+refused 'cannot be combined' --web.systemd-socket --web.listen-address=:0
 wanted=1
 refused 'HOST:PORT' --web.listen-address=nonsense
 refused 'HOST:PORT' --web.listen-address=127.0.0.1:99999
-refused 'in brackets' --web.listen-address=::1:10042
+refused 'need brackets' --web.listen-address=::1:10042
 refused 'cannot listen on' --web.listen-address=203.0.113.1:10042
 refused 'cannot listen on' --web.listen-address=unix:/nowhere/at/all
 refused 'passed no socket' --web.systemd-socket

@@ -81,7 +81,7 @@ ask 0 --tlsv1.3
 configure 'min_version: TLS10'
 ask 200 --tls-max 1.0 --ciphers DEFAULT@SECLEVEL=0
 ask 200
-logged 5 'msg="web configuration read again"'
+logged 5 'msg="web configuration reloaded"'
 logged 0 level=error
 
 # -- A certificate renewed, while a connection stays open
@@ -134,18 +134,18 @@ serves second
 : >"$scratch/log"
 echo garbage >"$scratch/server.key"
 for _ in 1 2 3 4 5; do ask 200; done
-logged 1 'not taken, the last good one stays in force'
+logged 1 'rejected, the previous one stays in force'
 logged 1 "server.key: no PEM private key"
 rm "$scratch/server.key"
 for _ in 1 2 3; do ask 200; done
 logged 1 "server.key: No such file or directory"
 cp "$scratch/first.key" "$scratch/server.key"
 for _ in 1 2 3; do ask 200; done
-logged 1 "server.key: is not the key of the first certificate in"
+logged 1 "server.key: not the key of the first certificate in"
 logged 3 level=error
 cp "$scratch/first.pem" "$scratch/server.pem"
 ask 200
-logged 1 'msg="web configuration read again"'
+logged 1 'msg="web configuration reloaded"'
 serves first
 echo 'basic_auth_users: {}' >"$scratch/web.yml"
 ask 200
@@ -250,7 +250,7 @@ refused "server.key: "
 openssl pkcs8 -topk8 -in "$scratch/first.key" -passout pass:x -out "$scratch/server.key" 2>/dev/null || fail "pkcs8"
 refused "server.key: is encrypted: store it without a password"
 cp "$scratch/first.key" "$scratch/server.key"
-refused "server.key: is not the key of the first certificate in"
+refused "server.key: not the key of the first certificate in"
 rm "$scratch/server.key"
 refused "server.key: No such file or directory"
 mkdir "$scratch/server.key"

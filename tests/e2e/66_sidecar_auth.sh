@@ -72,7 +72,7 @@ ask 401 -u 'bob:pässwörd:with:colons'
 ask 200 -u alice:changed
 configure 'basic_auth_users:' '  alice: changed'
 for _ in 1 2 3; do ask 200 -u alice:changed; done
-logged 1 'web.yml: line 2: the password of \"alice\" is no bcrypt hash'
+logged 1 'web.yml: line 2: the password of \"alice\" is not a bcrypt hash'
 ask 401 -u 'alice:open sesame'
 rm "$scratch/web.yml"
 for _ in 1 2 3; do ask 200 -u alice:changed; done

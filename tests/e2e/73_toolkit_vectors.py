@@ -117,7 +117,7 @@ refused("files", "no such key_file", "tls_server_config:\n  cert_file: server.pe
 refused("files", "neither", "tls_server_config:\n  cert_file: somefile\n  key_file: somefile\n", no)
 refused("files", "authorities without a policy", FILES + "  client_ca_file: /dev/null\n", "without client_auth_type")
 refused("files", "no such authorities", FILES + "  client_ca_file: somefile\n", no + "|without client_auth_type")
-refused("files", "a password that is no hash", FILES + "basic_auth_users:\n  john: doe\n", "is no bcrypt hash")
+refused("files", "a password that is no hash", FILES + "basic_auth_users:\n  john: doe\n", "is not a bcrypt hash")
 refused("files", "an invented suite", verify + "  cipher_suites:\n  - TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA2048\n",
         "is not known")
 refused("files", "an invented curve", verify + "  curve_preferences:\n    - CurveP257\n", "is not known")

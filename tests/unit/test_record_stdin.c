@@ -271,8 +271,8 @@ Test(line, fields)
 	expect_line("\xef\xbb\xbf"
 		    "a 1 200",
 		    "a", "1", true);
-	expect_nameless("GET /a b 0.5 200", "0.5", true, "several fields");
-	expect_nameless("1 2 1 2 200", "2", true, "several fields");
+	expect_nameless("GET /a b 0.5 200", "0.5", true, "several words");
+	expect_nameless("1 2 1 2 200", "2", true, "several words");
 	expect_nameless("0.5 200", "0.5", true, "empty");
 	expect_nameless("\xef\xbb\xbf 0.5 503", "0.5", false, "empty");
 	expect_nameless("a\x01"
@@ -316,7 +316,7 @@ Test(line, lists)
 	expect_line("x, 0.2 200", "x,", "0.2", true);
 	expect_line("w 18446744073, 18446744073 200", "w", "18446744073.709551615", true);
 	expect_nameless("0.1, 0.2 200", "0.3", true, "empty");
-	expect_nameless("GET /a 0.1, 0.2 200", "0.3", true, "several fields");
+	expect_nameless("GET /a 0.1, 0.2 200", "0.3", true, "several words");
 }
 
 Test(line, names_with_blanks)

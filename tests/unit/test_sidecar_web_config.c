@@ -154,9 +154,9 @@ Test(web_config, keys)
 	bad("\n\ntls_server_config:\n  cert_file: a\n  keyfile: b\n",
 	    "line 5: unknown key \"keyfile\" in tls_server_config");
 	bad("http_server_config: {http3: true}", "line 1: unknown key \"http3\" in http_server_config");
-	bad(TLS ", cert_file: d}", "line 1: cert_file is there a second time in tls_server_config");
+	bad(TLS ", cert_file: d}", "line 1: cert_file appears twice in tls_server_config");
 	bad("http_server_config:\n  http2: true\nhttp_server_config:\n  http2: true\n",
-	    "line 3: http_server_config is there a second time in the file");
+	    "line 3: http_server_config appears twice in the file");
 	bad("- a", "line 1: the file must be a mapping of keys to values");
 	bad("text", "line 1: the file must be a mapping of keys to values");
 	bad("tls_server_config: 3", "line 1: tls_server_config must be a mapping of keys to values");
@@ -183,9 +183,9 @@ Test(web_config, tls)
 	bad("tls_server_config: {cert: \"a\\0b\", key: k}", "line 1: cert must not hold control characters");
 	bad("tls_server_config: {cert_file: [c]}", "line 1: cert_file must be a string");
 	bad("tls_server_config: {cert_file: \"a\\0b\"}", "line 1: cert_file must not hold control characters");
-	bad(TLS ", client_ca_file: a}", "client_ca_file is of no use without client_auth_type: set that to "
+	bad(TLS ", client_ca_file: a}", "client_ca_file has no effect without client_auth_type: set that to "
 					"RequireAndVerifyClientCert");
-	bad(TLS ", client_allowed_sans: [a]}", "client_allowed_sans is of no use without client_auth_type: set that "
+	bad(TLS ", client_allowed_sans: [a]}", "client_allowed_sans has no effect without client_auth_type: set that "
 					       "to RequireAndVerifyClientCert");
 	bad(TLS ",\n client_auth_type: requireAndVerifyClientCert}",
 	    "line 2: client_auth_type must be NoClientCert, RequestClientCert, RequireAnyClientCert, "
@@ -215,7 +215,7 @@ Test(web_config, headers)
 	bad("http_server_config: {headers: {X-XSS-Protection: \"a\\r\\nSet-Cookie: b\"}}",
 	    "line 1: X-XSS-Protection must not hold control characters");
 	bad("http_server_config: {headers: {X-XSS-Protection: 0, X-XSS-Protection: 1}}",
-	    "line 1: the header X-XSS-Protection is there a second time");
+	    "line 1: the header X-XSS-Protection appears twice");
 	bad("http_server_config: {headers: [deny]}", "line 1: headers must be a mapping of names to values");
 }
 
@@ -224,7 +224,7 @@ static void user(const char *hash)
 	char text[300];
 
 	snprintf(text, sizeof(text), "basic_auth_users:\n  alice: '%s'\n", hash);
-	bad(text, "line 2: the password of \"alice\" is no bcrypt hash: " MAKE);
+	bad(text, "line 2: the password of \"alice\" is not a bcrypt hash: " MAKE);
 }
 
 Test(web_config, users)
@@ -242,12 +242,12 @@ Test(web_config, users)
 	user("$2y$1x$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG");
 	user("$2y$10$X0h1gDsPszWURQaxFh!zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG");
 	bad("basic_auth_users:\n  a: \"$2\\0$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG\"",
-	    "line 2: the password of \"a\" is no bcrypt hash: " MAKE);
+	    "line 2: the password of \"a\" is not a bcrypt hash: " MAKE);
 	user("$6$rounds=5000$0123456789abcdef$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-	bad("basic_auth_users: {a: }", "line 1: the password of \"a\" is no bcrypt hash: " MAKE);
+	bad("basic_auth_users: {a: }", "line 1: the password of \"a\" is not a bcrypt hash: " MAKE);
 	bad("basic_auth_users: {'a:b': " HASH "}",
 	    "line 1: the user \"a:b\" has a colon in its name, with which nobody can log in");
-	bad("basic_auth_users:\n  a: " HASH "\n  a: " HASH, "line 3: the user \"a\" is there a second time");
+	bad("basic_auth_users:\n  a: " HASH "\n  a: " HASH, "line 3: the user \"a\" appears twice");
 	bad("basic_auth_users: [a]", "line 1: basic_auth_users must be a mapping of names to bcrypt hashes");
 }
 
@@ -345,13 +345,13 @@ Test(web_config, aliases)
 	sidecar_web_settings_free(settings);
 
 	fine("&a tls_server_config: {}");
-	bad("basic_auth_users: {a: *h}", "line 1: an alias stands for nothing: its anchor is missing");
-	bad("basic_auth_users: {a: *h, b: &h " HASH "}", "line 1: an alias stands for nothing: its anchor is missing");
-	bad("basic_auth_users: &u\n  <<: *u\n", "line 2: an alias stands for something that it is part of");
-	bad("http_server_config: &u [*u]", "line 1: an alias stands for something that it is part of");
+	bad("basic_auth_users: {a: *h}", "line 1: an alias has no anchor");
+	bad("basic_auth_users: {a: *h, b: &h " HASH "}", "line 1: an alias has no anchor");
+	bad("basic_auth_users: &u\n  <<: *u\n", "line 2: an alias refers to something that contains it");
+	bad("http_server_config: &u [*u]", "line 1: an alias refers to something that contains it");
 	bad("basic_auth_users: {<<: text}", "line 1: \"<<\" merges a mapping, or a list of mappings");
 	bad("basic_auth_users: {<<: [[{}]]}", "line 1: \"<<\" merges a mapping, or a list of mappings");
-	bad("basic_auth_users: {'<<': text}", "line 1: the password of \"<<\" is no bcrypt hash: " MAKE);
+	bad("basic_auth_users: {'<<': text}", "line 1: the password of \"<<\" is not a bcrypt hash: " MAKE);
 	bad("http_server_config: {<<: {http2: maybe}}", "line 1: http2 must be true or false");
 	bad("http_server_config: {<<: {http3: true}}", "line 1: unknown key \"http3\" in http_server_config");
 }
@@ -366,13 +366,13 @@ Test(web_config, aliases_are_bounded)
 		length += (size_t)snprintf(text + length, sizeof(text) - length,
 					   "a%d: &a%d [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]\n", i, i, i - 1,
 					   i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
-	bad(text, "line 1: it says too much, with its aliases written out");
+	bad(text, "line 1: it is too large once its aliases are expanded");
 	length = (size_t)snprintf(text, sizeof(text), "a0: &a0 {x: y}\n");
 	for (int i = 1; i <= 12; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length,
 					   "a%d: &a%d {<<: [*a%d,*a%d,*a%d,*a%d,*a%d,*a%d]}\n", i, i, i - 1, i - 1,
 					   i - 1, i - 1, i - 1, i - 1);
-	bad(text, "line 1: it says too much, with its aliases written out");
+	bad(text, "line 1: it is too large once its aliases are expanded");
 	length = (size_t)snprintf(text, sizeof(text), "a0: &a0 {x: y}\n");
 	for (int i = 1; i <= 40; i++)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "a%d: &a%d {<<: *a%d}\n", i, i, i - 1);

@@ -239,7 +239,7 @@ static enum step read_head(struct sidecar_connection *connection)
 	if (!length && connection->used >= SIDECAR_HEAD_BYTES_MAX)
 		return refuse_length(connection);
 	if (!length && !is_text(connection))
-		return refuse_unread(connection, 400, "This is no HTTP.");
+		return refuse_unread(connection, 400, "This is not HTTP.");
 	if (!length) {
 		connection->seen = connection->used;
 		step = fill(connection, SIDECAR_HEAD_BYTES_MAX);

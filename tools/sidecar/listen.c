@@ -194,7 +194,7 @@ int sidecar_listen(struct sidecar_listeners *listeners, const char *address, cha
 		address++;
 		length -= 2;
 	} else if (memchr(address, ':', length)) {
-		snprintf(message, message_size, "cannot listen on \"%s\": an IPv6 address stands in brackets", address);
+		snprintf(message, message_size, "cannot listen on \"%s\": IPv6 addresses need brackets", address);
 		return -EINVAL;
 	}
 	if (length >= sizeof(host))

@@ -25,8 +25,9 @@ enum {
 
 static const struct argp_option options[] = {
 	{"segment", KEY_SEGMENT, "SEGMENT", 0,
-	 "A segment: a shared-memory name such as \"/promcb\", a path, or a glob pattern of either; may be repeated. "
-	 "Default: what PROMCB_SEGMENT in the environment says, else \"/promcb\"",
+	 "Segment to serve: a shared-memory name such as \"/promcb\", a path, or a glob "
+	 "pattern of either. May be repeated. Default: the value of PROMCB_SEGMENT, or "
+	 "\"/promcb\"",
 	 0},
 	{"match", KEY_MATCH, "TEXT", 0, PROMCB_TOOL_MATCH_HELP, 0},
 	{"web.listen-address", KEY_LISTEN, "HOST:PORT", 0,
@@ -39,15 +40,22 @@ static const struct argp_option options[] = {
 	 "when it changes",
 	 0},
 	{"web.systemd-socket", KEY_SYSTEMD, NULL, 0,
-	 "Fail unless systemd passes sockets to listen on; those are used anyway where no address is given", 0},
-	{"web.max-requests", KEY_MAX_REQUESTS, "N", 0, "Scrapes served at the same time; default 40, 0: no limit", 0},
+	 "Fail unless systemd passes listening sockets; without a --web.listen-address "
+	 "they are used anyway",
+	 0},
+	{"web.max-requests", KEY_MAX_REQUESTS, "N", 0,
+	 "Maximum number of concurrent scrapes; default 40, 0 for no limit", 0},
 	{"web.max-connections", KEY_MAX_CONNECTIONS, "N", 0,
-	 "Open connections; for one more, the least recently used is closed; default 512", 0},
+	 "Maximum number of open connections; one more closes the least recently used. "
+	 "Default 512",
+	 0},
 	{"web.disable-exporter-metrics", KEY_NO_EXPORTER, NULL, 0,
 	 "Leave out the metrics about this process (process_*, promcb_http_*)", 0},
 	{"web.share-ms", KEY_SHARE, "MS", 0,
-	 "Scrapes within so many milliseconds share a snapshot; default 100, 0: none do", 0},
-	{"user", KEY_USER, "USER[:GROUP]", 0, "Become this user once the sockets are open", 0},
+	 "Scrapes within MS milliseconds share a snapshot; default 100, 0 to take one "
+	 "for each",
+	 0},
+	{"user", KEY_USER, "USER[:GROUP]", 0, "Switch to this user once the sockets are open", 0},
 	{"log.level", KEY_LEVEL, "LEVEL", 0, "debug, info (the default), warn or error", 0},
 	{0},
 };
@@ -73,7 +81,7 @@ static void add(struct argp_state *state, const char *option, const char *text, 
 	if (!*text)
 		argp_error(state, "--%s is empty", option);
 	if (*count == SIDECAR_LISTS_MAX)
-		argp_error(state, "--%s more than %d times", option, SIDECAR_LISTS_MAX);
+		argp_error(state, "--%s given more than %d times", option, SIDECAR_LISTS_MAX);
 	list[(*count)++] = text;
 }
 
@@ -144,7 +152,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (out->systemd_socket && out->listen_count)
-			argp_error(state, "--web.systemd-socket and --web.listen-address exclude each other");
+			argp_error(state, "--web.systemd-socket and --web.listen-address cannot be combined");
 		/* A glob pattern's finds are looked at one by one. */
 		for (size_t i = 0; i < out->segment_count && out->segment_count > 1; i++) {
 			if (!promcb_segment_is_label(out->segments[i]))

@@ -314,7 +314,7 @@ static void answer_unknown(struct sidecar_routes *routes, const struct sidecar_r
 
 	/* What was asked for is not repeated: it is anybody's text. */
 	snprintf(text, sizeof(text),
-		 "There is nothing at this path. There is: %s, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
+		 "Not found. Try: %s, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
 		 "/-/ready, and / for a person.\n",
 		 routes->options->telemetry_path);
 	say(routes, request, answer, 404, text, NULL, NULL);

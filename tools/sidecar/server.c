@@ -258,7 +258,7 @@ static void make_room(struct sidecar_server *server, bool is_needed)
 
 		server->complained_ns = now;
 		snprintf(limit, sizeof(limit), "%u", server->max_connections);
-		sidecar_log(SIDECAR_LOG_WARN, "too many connections, the least useful ones are closed", "limit", limit,
+		sidecar_log(SIDECAR_LOG_WARN, "too many connections, closing the least recently used", "limit", limit,
 			    NULL);
 	}
 }

@@ -59,7 +59,7 @@ static int slurp(const char *path, gnutls_datum_t *out, char *message, size_t me
 	error = EINVAL;
 	if (!S_ISREG(status.st_mode) || status.st_size > PEM_BYTES_MAX) {
 		close(file);
-		return complain(message, message_size, -EINVAL, "%s: no regular file of at most %d bytes", path,
+		return complain(message, message_size, -EINVAL, "%s: not a regular file of at most %d bytes", path,
 				PEM_BYTES_MAX);
 	}
 	room = (size_t)status.st_size + 1;
@@ -148,8 +148,8 @@ static int load_key(struct sidecar_tls *tls, char *message, size_t message_size)
 		result = gnutls_x509_privkey_import2(tls->key, &pem, GNUTLS_X509_FMT_PEM, NULL, 0);
 	wipe(&pem);
 	if (result == GNUTLS_E_DECRYPTION_FAILED)
-		return complain(message, message_size, -EINVAL, "%s%s: is encrypted: store it without a password", key,
-				path ? path : "");
+		return complain(message, message_size, -EINVAL,
+				"%s%s: the key is encrypted: store it without a password", key, path ? path : "");
 	if (result < 0)
 		return complain(message, message_size, -EINVAL, "%s%s: no PEM private key (%s)", key, path ? path : "",
 				gnutls_strerror(result));
@@ -164,7 +164,7 @@ static int check_pair(const struct sidecar_tls *tls, char *message, size_t messa
 	if (gnutls_x509_crt_get_key_id(tls->chain[0], GNUTLS_KEYID_USE_SHA256, of_certificate, &certificate_size) ||
 	    gnutls_x509_privkey_get_key_id(tls->key, GNUTLS_KEYID_USE_SHA256, of_key, &key_size) ||
 	    certificate_size != key_size || memcmp(of_certificate, of_key, key_size) != 0)
-		return complain(message, message_size, -EINVAL, "%s%s: is not the key of the first certificate in %s",
+		return complain(message, message_size, -EINVAL, "%s%s: not the key of the first certificate in %s",
 				tls->settings->key_path ? "key_file " : "key",
 				tls->settings->key_path ? tls->settings->key_path : "",
 				tls->settings->cert_path ? tls->settings->cert_path : "cert");
@@ -193,7 +193,7 @@ static int load_trust(struct sidecar_tls *tls, char *message, size_t message_siz
 		result = gnutls_x509_trust_list_add_system_trust(tls->trust, 0, 0);
 		if (result <= 0)
 			return complain(message, message_size, -EINVAL,
-					"client_ca_file is missing, and the system trusts nobody either");
+					"client_ca_file is missing, and the system has no trusted certificates");
 		return 0;
 	}
 	result = obtain(path, text, &pem, message, message_size);
@@ -322,7 +322,7 @@ static const char *chain_fault(const struct sidecar_tls *tls, gnutls_x509_crt_t 
 		if (status & GNUTLS_CERT_EXPIRED)
 			return "the client's certificate has expired";
 		if (status)
-			return "the client's certificate is not one to trust";
+			return "the client's certificate is not trusted";
 	}
 	if (tls->settings->checks_sans && !has_allowed_san(tls->settings, chain[0]))
 		return "none of client_allowed_sans is in the client's certificate";

@@ -181,7 +181,8 @@ static int prove(const struct sidecar_tls_wishes *wishes, gnutls_priority_t prio
 	}
 	if ((wishes->min_version == TLS_1_3 && !has_new) || (wishes->max_version < TLS_1_3 && !has_old) ||
 	    (!has_new && !has_old)) {
-		snprintf(message, message_size, "cipher_suites: none of the list fits min_version and max_version");
+		snprintf(message, message_size,
+			 "cipher_suites: none of the list is usable with min_version and max_version");
 		return -EINVAL;
 	}
 	return 0;

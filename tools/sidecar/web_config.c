@@ -181,7 +181,7 @@ static void warn(const struct sidecar_web_config *config, const struct rules *ru
 	if (warning)
 		sidecar_log(SIDECAR_LOG_WARN, warning, "file", said->cert_path ? said->cert_path : config->path, NULL);
 	if (said->is_without_certificate)
-		sidecar_log(SIDECAR_LOG_WARN, "tls_server_config names no certificate and no key: without TLS", "file",
+		sidecar_log(SIDECAR_LOG_WARN, "tls_server_config names no certificate and no key: TLS is off", "file",
 			    config->path, NULL);
 }
 
@@ -241,9 +241,9 @@ static void refresh(struct sidecar_web_config *config)
 	if (result == 0)
 		result = enforce(config, message, sizeof(message));
 	if (result == 0)
-		sidecar_log(SIDECAR_LOG_INFO, "web configuration read again", "file", config->path, NULL);
+		sidecar_log(SIDECAR_LOG_INFO, "web configuration reloaded", "file", config->path, NULL);
 	else if (!is_passing(result) || !config->troubled)
-		sidecar_log(SIDECAR_LOG_ERROR, "web configuration not taken, the last good one stays in force", "error",
+		sidecar_log(SIDECAR_LOG_ERROR, "web configuration rejected, the previous one stays in force", "error",
 			    message, NULL);
 	config->troubled = is_passing(result);
 	if (config->troubled)

@@ -222,7 +222,7 @@ int sidecar_web_read_keys(struct reading *reading, const char *section, const st
 			return sidecar_yaml_complain(yaml, "unknown key \"%.80s\" in %s", sidecar_yaml_text(yaml),
 						     where);
 		if (seen & UINT64_C(1) << i)
-			return sidecar_yaml_complain(yaml, "%s is there a second time in %s", keys[i].name, where);
+			return sidecar_yaml_complain(yaml, "%s appears twice in %s", keys[i].name, where);
 		seen |= UINT64_C(1) << i;
 		result = sidecar_yaml_next(yaml);
 		if (result == 0)
@@ -310,9 +310,9 @@ static int agree(const struct sidecar_web_settings *settings, char *message, siz
 	else if (!settings->key_path && !settings->key_text)
 		fault = "key_file, or key, is missing in tls_server_config";
 	else if ((settings->client_ca_path || settings->client_ca_text) && settings->client_auth == SIDECAR_CLIENT_NONE)
-		fault = "client_ca_file is of no use without client_auth_type: set that to RequireAndVerifyClientCert";
+		fault = "client_ca_file has no effect without client_auth_type: set that to RequireAndVerifyClientCert";
 	else if (settings->checks_sans && settings->client_auth == SIDECAR_CLIENT_NONE)
-		fault = "client_allowed_sans is of no use without client_auth_type: set that to "
+		fault = "client_allowed_sans has no effect without client_auth_type: set that to "
 			"RequireAndVerifyClientCert";
 	else if (settings->wishes.min_version > settings->wishes.max_version)
 		fault = "min_version is above max_version";

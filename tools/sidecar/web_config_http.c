@@ -63,7 +63,7 @@ int sidecar_web_read_users(struct reading *reading, const struct key *key)
 				sidecar_yaml_text(yaml));
 		for (size_t i = 0; i < settings->user_count; i++) {
 			if (strcmp(settings->users[i].name, sidecar_yaml_text(yaml)) == 0)
-				return sidecar_yaml_complain(yaml, "the user \"%.80s\" is there a second time",
+				return sidecar_yaml_complain(yaml, "the user \"%.80s\" appears twice",
 							     sidecar_yaml_text(yaml));
 		}
 		if (settings->user_count == SIDECAR_WEB_USERS_MAX)
@@ -80,7 +80,7 @@ int sidecar_web_read_users(struct reading *reading, const struct key *key)
 		    !is_bcrypt(sidecar_yaml_text(yaml), yaml->event.data.scalar.length))
 			return sidecar_yaml_complain(
 				yaml,
-				"the password of \"%.80s\" is no bcrypt hash: make one with htpasswd -nBC 10 '' | "
+				"the password of \"%.80s\" is not a bcrypt hash: make one with htpasswd -nBC 10 '' | "
 				"tr -d ':\\n'",
 				user->name);
 		memcpy(user->hash, sidecar_yaml_text(yaml), SIDECAR_BCRYPT_LENGTH);
@@ -121,8 +121,7 @@ static int read_headers(struct reading *reading, const struct key *key)
 						     sidecar_yaml_text(yaml));
 		for (size_t j = 0; j < settings->header_count; j++) {
 			if (settings->headers[j].name == known[i].name)
-				return sidecar_yaml_complain(yaml, "the header %s is there a second time",
-							     known[i].name);
+				return sidecar_yaml_complain(yaml, "the header %s appears twice", known[i].name);
 		}
 		result = sidecar_yaml_next(yaml);
 		if (result == 0)

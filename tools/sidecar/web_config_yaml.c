@@ -150,7 +150,7 @@ static int parse(struct sidecar_yaml *yaml, const char *text, size_t length)
 /* Of merging, which can be much work for few events. */
 enum { STEPS_MAX = 1 << 22 };
 
-static const char endless[] = "it says too much, with its aliases written out";
+static const char endless[] = "it is too large once its aliases are expanded";
 
 static int append(struct sidecar_yaml *yaml, const yaml_event_t *event)
 {
@@ -174,11 +174,11 @@ static int resolve(struct sidecar_yaml *yaml, size_t *at)
 			continue;
 		/* Of what is still open, the end lies behind the alias. */
 		if (begins(&yaml->parsed[i]) && yaml->ends[i] > *at)
-			return complain_of(yaml, alias, "an alias stands for something that it is part of");
+			return complain_of(yaml, alias, "an alias refers to something that contains it");
 		*at = i;
 		return 0;
 	}
-	return complain_of(yaml, alias, "an alias stands for nothing: its anchor is missing");
+	return complain_of(yaml, alias, "an alias has no anchor");
 }
 
 static bool is_merge_key(const yaml_event_t *event)
