@@ -50,7 +50,7 @@ clang-14)
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
     call 10000 500 57 8.4
-    count_log 10000 97 11.5 7.4
+    count_log 10000 103 11.5 7.4
     render 4 149 15.7 0.7'
   ;;
 clang-19)
