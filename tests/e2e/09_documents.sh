@@ -91,7 +91,7 @@ while read -r example; do
     ;;
   *)
     printed "$example" "$example"
-    grep -q 'not healthy' "$scratch/out" && fail "$example: all is healthy"
+    matches -q 'not healthy' "$scratch/out" && fail "$example: all is healthy"
     ;;
   esac
 done <"$scratch/examples"

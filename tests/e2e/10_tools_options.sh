@@ -33,7 +33,7 @@ refused() {
   "$tools/$@" >"$scratch/out" 2>"$scratch/err" </dev/null
   status=$?
   [ $status = $wanted ] || fail "$*: exit $status, not $wanted"
-  [ -s "$scratch/out" ] && fail "$*: wrote to standard output"
+  filled "$scratch/out" && fail "$*: wrote to standard output"
   grep -q -F -e "$said" "$scratch/err" || fail "$*: does not say $said: $(cat "$scratch/err")"
   grep -q -e "--help" "$scratch/err" || fail "$*: no hint to --help"
   [ -e "/dev/shm$PROMCB_SEGMENT" ] && fail "$*: made a segment"

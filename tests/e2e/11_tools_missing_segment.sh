@@ -8,7 +8,7 @@ refused() {
   "$tools/$@" >"$scratch/out" 2>"$scratch/err"
   status=$?
   [ $status = 1 ] || fail "$*: exit $status"
-  [ -s "$scratch/out" ] && fail "$*: wrote to standard output"
+  filled "$scratch/out" && fail "$*: wrote to standard output"
   one_line "$*"
   grep -q "^$1: " "$scratch/err" || fail "$*: does not say which tool it is: $(cat "$scratch/err")"
   [ -e "/dev/shm$PROMCB_SEGMENT" ] && fail "$*: made a segment"
@@ -41,7 +41,8 @@ says "no such directory"
 # An empty PROMCB_SEGMENT, as compose files make it, is none: the default, which is looked for under its name.
 if [ ! -e /dev/shm/promcb ]; then
   for call in promcb-export "promcb-admin info" "promcb-admin remove"; do
-    PROMCB_SEGMENT= "$tools/"$call >"$scratch/out" 2>"$scratch/err" && fail "$call reads a segment that is not there"
+    PROMCB_SEGMENT= succeeds "$tools/"$call >"$scratch/out" 2>"$scratch/err" &&
+      fail "$call reads a segment that is not there"
     says '"/promcb" (the default)'
   done
 fi

@@ -4,12 +4,13 @@
 . "$(dirname "$0")/tools_prelude.sh"
 
 pages=$(cd "$(dirname "$0")/../../tools" && pwd)
-command -v groff >/dev/null || exit 77
+command -v groff >/dev/null || { echo "groff is not installed"; exit 77; }
 
 check_options() {
   local page=$1
   shift
   "$@" --help | grep -o -e '--[a-z][a-z.-]*' | sort -u >"$scratch/options"
+  filled "$scratch/options" || fail "$*: no option in its --help"
   while read -r option; do
     sed 's/\\-/-/g' "$page" | grep -q -e "$option\b" || fail "$page does not tell of $option"
   done <"$scratch/options"
@@ -17,12 +18,12 @@ check_options() {
 
 for page in "$pages"/promcb-export.1 "$pages"/promcb-record.1 "$pages"/promcb-admin.1; do
   groff -man -ww -Tutf8 -z "$page" 2>"$scratch/warnings" || fail "$page does not format"
-  [ -s "$scratch/warnings" ] && fail "$page: $(cat "$scratch/warnings")"
+  filled "$scratch/warnings" && fail "$page: $(cat "$scratch/warnings")"
   tool=$(basename "$page" .1)
   check_options "$page" "$tools/$tool"
 done
 groff -man -ww -Tutf8 -z "$pages/sidecar/promcb-sidecar.1" 2>"$scratch/warnings" || fail "promcb-sidecar.1"
-[ -s "$scratch/warnings" ] && fail "promcb-sidecar.1: $(cat "$scratch/warnings")"
+filled "$scratch/warnings" && fail "promcb-sidecar.1: $(cat "$scratch/warnings")"
 check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
 for command in create info list remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
@@ -30,7 +31,7 @@ done
 if command -v man >/dev/null; then
   for page in "$pages"/promcb-*.1; do
     LC_ALL=C MANROFFSEQ= man --warnings -l "$page" 2>"$scratch/warnings" >/dev/null || continue
-    [ -s "$scratch/warnings" ] && fail "$page: $(cat "$scratch/warnings")"
+    filled "$scratch/warnings" && fail "$page: $(cat "$scratch/warnings")"
   done
 fi
 exit 0

@@ -10,13 +10,13 @@ check() {
 "$tools/promcb-record" component --latency=1 --success || fail "recording"
 "$tools/promcb-record" component --latency=1 --success <&- >&- 2>&- || fail "recording without descriptors"
 check "recording"
-"$tools/promcb-record" $'bad\001name' --latency=1 --success <&- >&- 2>&- && fail "a bad name was recorded"
+succeeds "$tools/promcb-record" $'bad\001name' --latency=1 --success <&- >&- 2>&- && fail "a bad name was recorded"
 check "a complaint"
-"$tools/promcb-export" >&- 2>"$scratch/err" && fail "an export to a closed descriptor succeeded"
+succeeds "$tools/promcb-export" >&- 2>"$scratch/err" && fail "an export to a closed descriptor succeeded"
 grep -q "standard output" "$scratch/err" || fail "it says $(cat "$scratch/err")"
-"$tools/promcb-export" <&- >&- 2>&- && fail "an export to closed descriptors succeeded"
-"$tools/promcb-admin" info >&- 2>/dev/null && fail "info to a closed descriptor succeeded"
-"$tools/promcb-record" --stdin <&- 2>/dev/null && fail "lines came from a closed descriptor"
+succeeds "$tools/promcb-export" <&- >&- 2>&- && fail "an export to closed descriptors succeeded"
+succeeds "$tools/promcb-admin" info >&- 2>/dev/null && fail "info to a closed descriptor succeeded"
+succeeds "$tools/promcb-record" --stdin <&- 2>/dev/null && fail "lines came from a closed descriptor"
 check "an export"
 # The command finds closed what was closed.
 "$tools/promcb-record" component -- sh -c 'test ! -e /proc/self/fd/0 && test ! -e /proc/self/fd/2' <&- 2>&- ||

@@ -8,7 +8,7 @@ has() {
 }
 export_to_out() {
   "$tools/promcb-export" "$@" >"$scratch/out" 2>"$scratch/err" || fail "export $*: $(cat "$scratch/err")"
-  [ -s "$scratch/err" ] && fail "export $* complains: $(cat "$scratch/err")"
+  filled "$scratch/err" && fail "export $* complains: $(cat "$scratch/err")"
   return 0
 }
 
@@ -35,20 +35,20 @@ grep -q '^promcb_scrape_duration_seconds [0-9]' "$scratch/out" || fail "no scrap
 
 export_to_out --compat=none
 has 'circuit_breaker_failures_total{component="payment_api"} 1'
-grep -q -e circuit_breaker_calls_failed -e log_entries_by_level "$scratch/out" && fail "--compat=none has an alias"
+matches -q -e circuit_breaker_calls_failed -e log_entries_by_level "$scratch/out" && fail "--compat=none has an alias"
 # The level of a log line is no alias's.
 has 'log_entries_total{component="odd \"name\\",level="warning"} 1'
 
 export_to_out --match=pay
 grep -q payment_api "$scratch/out" || fail "--match lost a component"
-grep -q odd "$scratch/out" && fail "--match let another through"
+matches -q odd "$scratch/out" && fail "--match let another through"
 export_to_out --match='pay*_api'
 grep -q payment_api "$scratch/out" || fail "--match with a star lost a component"
-grep -q odd "$scratch/out" && fail "--match with a star let another through"
+matches -q odd "$scratch/out" && fail "--match with a star let another through"
 export_to_out --match='*ay'
-grep -q payment_api "$scratch/out" && fail "--match with a star is of a part of the name"
+matches -q payment_api "$scratch/out" && fail "--match with a star is of a part of the name"
 export_to_out --match=nothing_of_the_kind
-grep -q payment_api "$scratch/out" && fail "--match let another through"
+matches -q payment_api "$scratch/out" && fail "--match let another through"
 
 if command -v jq >/dev/null; then
   export_to_out --format=json
@@ -121,7 +121,7 @@ if command -v git >/dev/null; then
   git -C "$scratch/clone" checkout -q --detach HEAD^ && same "$scratch/clone" 'a commit'
 fi
 mkdir "$scratch/unpacked"
-"$PROMCB_SOURCE/tools/revision.sh" "$scratch/unpacked" && fail "a revision of no clone"
+succeeds "$PROMCB_SOURCE/tools/revision.sh" "$scratch/unpacked" && fail "a revision of no clone"
 
 # A name and its path are one segment; another is another.
 export_to_out --segment="${PROMCB_SEGMENT#/}"

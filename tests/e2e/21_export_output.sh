@@ -15,7 +15,7 @@ alone() {
 }
 (umask 077 && exec "$tools/promcb-export" --output="$file") >"$scratch/out" 2>&1 ||
   fail "export: $(cat "$scratch/out")"
-[ -s "$scratch/out" ] && fail "export with --output printed $(cat "$scratch/out")"
+filled "$scratch/out" && fail "export with --output printed $(cat "$scratch/out")"
 [ "$(stat -c %a "$file")" = 644 ] || fail "mode $(stat -c %a "$file")"
 alone
 grep -q 'circuit_breaker_calls_total{component="component number 12"} 1' "$file" || fail "the file lacks a component"
@@ -48,7 +48,7 @@ grep -q circuit_breaker_calls_total "$file" || fail "what the link leads to was 
 alone
 
 refused() {
-  "$tools/promcb-export" "$@" >"$scratch/out" 2>"$scratch/err" && fail "$*: succeeded"
+  succeeds "$tools/promcb-export" "$@" >"$scratch/out" 2>"$scratch/err" && fail "$*: succeeded"
   one_line "$*"
 }
 cp "$file" "$scratch/before"
@@ -76,12 +76,15 @@ for app in shop mail; do
   "$tools/promcb-export" --label=app=$app --output="$scratch/labelled/$app.prom" || fail "--label"
 done
 for app in shop mail; do
-  grep -v '^#' "$scratch/labelled/$app.prom" | grep -v -F "{app=\"$app\"" && fail "without the label"
+  grep -v '^#' "$scratch/labelled/$app.prom" >"$scratch/series" || fail "no series of $app"
+  matches -v -F "{app=\"$app\"" "$scratch/series" && fail "without the label"
 done
-sed -e '/^#/d' -e 's/ [^ ]*$//' "$scratch"/labelled/*.prom | sort | uniq -d | grep . && fail "twice"
+sed -e '/^#/d' -e 's/ [^ ]*$//' "$scratch"/labelled/*.prom | sort | uniq -d >"$scratch/doubled"
+filled "$scratch/doubled" && fail "twice: $(cat "$scratch/doubled")"
 for label in app =x le=1 segment=x component=x version=1 1a=b __a=1 a-b=c app= "app=$(printf '\377')" \
   "$(head -c 64 /dev/zero | tr '\0' a)=x" "a=$(head -c 256 /dev/zero | tr '\0' b)"; do
-  "$tools/promcb-export" --label="$label" >"$scratch/out" 2>"$scratch/err" && fail "--label=$label was accepted"
+  succeeds "$tools/promcb-export" --label="$label" >"$scratch/out" 2>"$scratch/err" &&
+    fail "--label=$label was accepted"
   grep -q -F NAME=VALUE "$scratch/err" || fail "--label=$label: $(cat "$scratch/err")"
 done
 exit 0

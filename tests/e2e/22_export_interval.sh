@@ -49,7 +49,7 @@ for signal in TERM INT; do
   kill -$signal "$background"
   wait "$background" || fail "$signal: exit $?"
   background=
-  [ -s "$scratch/err" ] && fail "$signal: $(cat "$scratch/err")"
+  filled "$scratch/err" && fail "$signal: $(cat "$scratch/err")"
 done
 
 # Fractions: several bodies, all whole.

@@ -3,10 +3,10 @@
 # Output that cannot be written is an error with one line, never a success cut short.
 . "$(dirname "$0")/tools_prelude.sh"
 
-[ -c /dev/full ] || exit 77
+[ -c /dev/full ] || { echo "there is no /dev/full"; exit 77; }
 "$tools/promcb-record" component --latency=1 --success || fail "record"
 full() {
-  "$@" >/dev/full 2>"$scratch/err" && fail "$*: succeeded on a full device"
+  succeeds "$@" >/dev/full 2>"$scratch/err" && fail "$*: succeeded on a full device"
   one_line "$*"
   grep -q "standard output" "$scratch/err" || fail "$*: $(cat "$scratch/err")"
 }

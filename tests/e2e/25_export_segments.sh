@@ -95,14 +95,14 @@ one_line "no segment"
 line "promcb_up{segment=\"$bad\"} 0"
 line "circuit_breaker_calls_total{segment=\"$two\",component=\"both\"} 1"
 export_to_out 0 --segment="${PROMCB_SEGMENT}_*"
-grep -q -F -e "$bad" "$scratch/out" && fail "what is no segment has series"
+matches -q -F -e "$bad" "$scratch/out" && fail "what is no segment has series"
 rm "/dev/shm$bad"
 export_to_out 1 --segment="$bad" --segment="${bad}_too"
-[ -s "$scratch/out" ] && fail "nothing was read, and something printed"
+filled "$scratch/out" && fail "nothing was read, and something printed"
 export_to_out 1 --segment="${PROMCB_SEGMENT}_no_such_*"
 one_line "a pattern that finds nothing"
 grep -q 'no segment matches' "$scratch/err" || fail "a pattern that finds nothing: $(cat "$scratch/err")"
-[ -s "$scratch/out" ] && fail "a pattern that finds nothing prints"
+filled "$scratch/out" && fail "a pattern that finds nothing prints"
 
 # A pattern is one in the environment as well. No segment is made whose name would be one; one that is there is opened.
 cp "/dev/shm$one" "/dev/shm${PROMCB_SEGMENT}_o*e"
@@ -111,9 +111,9 @@ grep -q -F "promcb_up{segment=\"$one\"} 1" "$scratch/out" || fail "PROMCB_SEGMEN
 "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_o*e" both --latency=1 --success || fail "a segment that is there"
 rm "/dev/shm${PROMCB_SEGMENT}_o*e"
 for name in 'x*' 'x?' 'x[a]'; do
-  "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_$name" a --log=info 2>"$scratch/err" && fail "made $name"
+  succeeds "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_$name" a --log=info 2>"$scratch/err" && fail "made $name"
   grep -q 'take for a pattern' "$scratch/err" || fail "$name: $(cat "$scratch/err")"
-  "$tools/promcb-admin" create --segment="${PROMCB_SEGMENT}_$name" 2>"$scratch/err" && fail "created $name"
+  succeeds "$tools/promcb-admin" create --segment="${PROMCB_SEGMENT}_$name" 2>"$scratch/err" && fail "created $name"
 done
 
 # A name that makes no label: refused where it is given, passed over where it is found.
@@ -124,7 +124,8 @@ iconv -f UTF-8 -t UTF-8 "$scratch/out" >/dev/null || fail "a body that is not UT
 for segment in "$one"$'\xff' '' "/$(printf '%0300d' 0)"; do
   export_to_out 2 --segment="$one" --segment="$segment"
   grep -q 'cannot be a label value' "$scratch/err" || fail "$(cat "$scratch/err")"
-  timeout 120 "$sidecar" --segment="$one" --segment="$segment" 2>"$scratch/err" && fail "the sidecar takes $segment"
+  succeeds timeout 120 "$sidecar" --segment="$one" --segment="$segment" 2>"$scratch/err" &&
+    fail "the sidecar takes $segment"
   grep -q -e 'cannot be a label value' -e 'is empty' "$scratch/err" || fail "$(cat "$scratch/err")"
 done
 rm "/dev/shm$one"$'\xff'

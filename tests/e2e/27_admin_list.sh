@@ -7,7 +7,7 @@ list() {
   "$tools/promcb-admin" list "$@" >"$scratch/out" 2>"$scratch/err" || fail "list $*: $(cat "$scratch/err")"
   [ ! -s "$scratch/err" ] || fail "list $*: $(cat "$scratch/err")"
 }
-"$tools/promcb-admin" list --components 2>"$scratch/err" && fail "components of no segment"
+succeeds "$tools/promcb-admin" list --components 2>"$scratch/err" && fail "components of no segment"
 one_line "no segment"
 for component in GET_/one GET_/two POST_/one 'two words'; do
   "$tools/promcb-record" "$component" --success || fail record
@@ -32,6 +32,6 @@ names ''
 { head -c 4096 "/dev/shm$PROMCB_SEGMENT"; } >"/dev/shm${PROMCB_SEGMENT}_bad"
 list
 grep -q -x -e "unusable	${PROMCB_SEGMENT}_bad	..*" "$scratch/out" || fail "no reason: $(cat "$scratch/out")"
-"$tools/promcb-admin" list >/dev/full 2>"$scratch/err" && fail "a full disk is no error"
+succeeds "$tools/promcb-admin" list >/dev/full 2>"$scratch/err" && fail "a full disk is no error"
 one_line "a full disk"
 exit 0

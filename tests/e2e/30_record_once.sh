@@ -5,8 +5,8 @@
 
 record() {
   "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
-  [ -s "$scratch/out" ] && fail "record $* printed $(cat "$scratch/out")"
-  [ -s "$scratch/err" ] && fail "record $* complained: $(cat "$scratch/err")"
+  filled "$scratch/out" && fail "record $* printed $(cat "$scratch/out")"
+  filled "$scratch/err" && fail "record $* complained: $(cat "$scratch/err")"
   return 0
 }
 record payment_api --latency=0.025 --success
@@ -64,7 +64,7 @@ has 'circuit_breaker_latency_seconds_sum{component="crowd"} 0.2'
 # Root records into another user's segment, and is warned.
 if [ "$(id -u)" = 0 ]; then
   "$tools/promcb-record" owned --log=info 2>"$scratch/err" || fail "record"
-  [ -s "$scratch/err" ] && fail "a segment of its own: $(cat "$scratch/err")"
+  filled "$scratch/err" && fail "a segment of its own: $(cat "$scratch/err")"
   chown 65534 "/dev/shm$PROMCB_SEGMENT"
   "$tools/promcb-record" owned --log=info 2>"$scratch/err" || fail "record into another user's segment"
   one_line "another user's segment"

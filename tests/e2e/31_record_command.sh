@@ -11,7 +11,7 @@ run() {
   [ $status = "$expected" ] || fail "$*: exit $status, not $expected: $(cat "$scratch/err")"
 }
 silent() {
-  [ -s "$scratch/err" ] && fail "it complains: $(cat "$scratch/err")"
+  filled "$scratch/err" && fail "it complains: $(cat "$scratch/err")"
   return 0
 }
 

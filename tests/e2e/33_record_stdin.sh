@@ -9,8 +9,8 @@ feed() {
 }
 good() { # what, options
   feed "${@:2}" || fail "$1: exit $?: $(cat "$scratch/err")"
-  [ -s "$scratch/err" ] && fail "$1: $(cat "$scratch/err")"
-  [ -s "$scratch/out" ] && fail "$1 printed $(cat "$scratch/out")"
+  filled "$scratch/err" && fail "$1: $(cat "$scratch/err")"
+  filled "$scratch/out" && fail "$1 printed $(cat "$scratch/out")"
   return 0
 }
 bad_lines() {
@@ -20,7 +20,7 @@ bad_lines() {
 bad() {
   local before
   before=$(bad_lines)
-  feed && fail "$1: passed"
+  succeeds feed && fail "$1: passed"
   [ "$(wc -l <"$scratch/err")" = 2 ] || fail "$1: not two lines: $(cat "$scratch/err")"
   grep -q -x "promcb-record: 1 of [0-9]* lines could not be read" "$scratch/err" || fail "$1: $(cat "$scratch/err")"
   [ "$(bad_lines)" = $((${before:-0} + 1)) ] || fail "$1: $(bad_lines) bad lines, $before before"
@@ -115,7 +115,8 @@ printf 'a 1 200\0\n' | bad "a zero byte" 'not an outcome.*: "a 1 200\\x00"'
 printf '\0\n' | bad "a zero byte" "fields"
 printf 'a 1 200\r\r\n' | bad "two carriage returns" "outcome"
 printf 'a \033[31m\377"\\ 200\n' | bad "a quote without harm" 'latency.*: "a \\x1b\[31m\\xff\\"\\\\ 200"'
-"$tools/promcb-export" --match=a --format=json | grep -q '"a"' && fail "bad lines were recorded"
+"$tools/promcb-export" --match=a --format=json >"$scratch/json" || fail "export"
+matches -q '"a"' "$scratch/json" && fail "bad lines were recorded"
 
 # Names that none can have: the call counts, as _overflow.
 overflow=0
@@ -220,6 +221,6 @@ done
   "$tools/promcb-record" --stdin 2>&1 | true
 has 'circuit_breaker_calls_total{component="unread"} 1'
 
-"$tools/promcb-record" --stdin <"$scratch" 2>"$scratch/err" && fail "a directory was read"
+succeeds "$tools/promcb-record" --stdin <"$scratch" 2>"$scratch/err" && fail "a directory was read"
 grep -q "cannot read standard input" "$scratch/err" || fail "a directory: $(cat "$scratch/err")"
 exit 0

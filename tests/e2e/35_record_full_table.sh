@@ -19,7 +19,8 @@ grep -q 'circuit_breaker_calls_total{component="_overflow"} 9[0-9]' "$scratch/me
 grep -q "_overflow" "$scratch/err" || fail "warning: $(cat "$scratch/err")"
 "$tools/promcb-record" another -- sh -c 'exit 3' 2>"$scratch/err"
 [ $? = 3 ] || fail "a command"
-"$tools/promcb-record" another --state=open 2>"$scratch/err" && fail "a state was told for a component that is none"
+succeeds "$tools/promcb-record" another --state=open 2>"$scratch/err" &&
+  fail "a state was told for a component that is none"
 has 'circuit_breaker_state{component="_overflow",state="open"} 0'
 "$tools/promcb-export" --check >/dev/null || fail "check"
 exit 0

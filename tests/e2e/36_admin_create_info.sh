@@ -26,7 +26,7 @@ starts "recent samples" "1000 "
 starts window "600 "
 starts "lanes at most" 256
 starts components "0 of at most 102"
-"$tools/promcb-admin" create 2>"$scratch/err" && fail "created twice"
+succeeds "$tools/promcb-admin" create 2>"$scratch/err" && fail "created twice"
 one_line "created twice"
 "$tools/promcb-admin" remove || fail "remove"
 
@@ -71,21 +71,21 @@ if [ "$(id -u)" = 0 ] && id nobody >/dev/null 2>&1; then
   "$tools/promcb-admin" remove || fail "remove"
 fi
 for size in 1K 100T 17G; do
-  "$tools/promcb-admin" create --max-bytes=$size 2>"$scratch/err" && fail "created with $size"
+  succeeds "$tools/promcb-admin" create --max-bytes=$size 2>"$scratch/err" && fail "created with $size"
   [ -e "$file" ] && fail "left with $size"
 done
 # What does not fit says what would, and that does.
-"$tools/promcb-admin" create --components=65000 2>"$scratch/err" && fail "65000 components in 32 MiB"
+succeeds "$tools/promcb-admin" create --components=65000 2>"$scratch/err" && fail "65000 components in 32 MiB"
 one_line "65000 components"
 least=$(sed -n 's/.*need at least \([0-9]*K\)$/\1/p' "$scratch/err")
 [ -n "$least" ] || fail "it does not say what would do: $(cat "$scratch/err")"
 "$tools/promcb-admin" create --components=65000 --max-bytes="$least" || fail "$least do not do"
 "$tools/promcb-admin" remove || fail "remove"
 # A place where no file can be made is not a segment that is missing.
-"$tools/promcb-admin" create --segment=/proc/app 2>"$scratch/err" && fail "a segment in /proc"
-grep -q "no such segment" "$scratch/err" && fail "of /proc: $(cat "$scratch/err")"
-"$tools/promcb-record" --segment=/proc/app x --log=info 2>"$scratch/err" && fail "a segment in /proc"
-grep -q "no such segment" "$scratch/err" && fail "of /proc: $(cat "$scratch/err")"
+succeeds "$tools/promcb-admin" create --segment=/proc/app 2>"$scratch/err" && fail "a segment in /proc"
+matches -q "no such segment" "$scratch/err" && fail "of /proc: $(cat "$scratch/err")"
+succeeds "$tools/promcb-record" --segment=/proc/app x --log=info 2>"$scratch/err" && fail "a segment in /proc"
+matches -q "no such segment" "$scratch/err" && fail "of /proc: $(cat "$scratch/err")"
 "$tools/promcb-admin" create --max-bytes=16m --window=30 || fail "create"
 starts window "30 "
 starts "memory at most" "16.0 MiB"

@@ -5,11 +5,11 @@
 
 hasnt() {
   "$tools/promcb-export" >"$scratch/metrics" || fail "export"
-  grep -q -F -e "$1" "$scratch/metrics" && fail "still there: $1"
+  matches -q -F -e "$1" "$scratch/metrics" && fail "still there: $1"
   return 0
 }
 refused() {
-  "$tools/promcb-admin" "$@" 2>"$scratch/err" && fail "$*: succeeded"
+  succeeds "$tools/promcb-admin" "$@" 2>"$scratch/err" && fail "$*: succeeded"
   one_line "$*"
 }
 

@@ -39,7 +39,7 @@ has "circuit_breaker_calls_total{component=\"live\"} $((before + 20000))"
 
 "$tools/promcb-admin" remove || fail "remove after the producer"
 [ -e "$file" ] && fail "the segment is still there"
-"$tools/promcb-admin" remove 2>/dev/null && fail "removed twice"
+succeeds "$tools/promcb-admin" remove 2>/dev/null && fail "removed twice"
 # One that was killed is no producer.
 "$tools/promcb-record" --stdin <"$scratch/pipe" &
 background=$!
@@ -63,16 +63,16 @@ left() { # WHAT, then the user that asks
     ;;
   emptied) : >"$file" ;;
   esac
-  "$tools/promcb-export" >/dev/null 2>"$scratch/err" && fail "$1: exported"
+  succeeds "$tools/promcb-export" >/dev/null 2>"$scratch/err" && fail "$1: exported"
   grep -q "remove --force" "$scratch/err" || [ "$1" = emptied ] || fail "$1: no hint: $(cat "$scratch/err")"
-  "$tools/promcb-admin" remove 2>"$scratch/err" && fail "$1: removed without force"
+  succeeds "$tools/promcb-admin" remove 2>"$scratch/err" && fail "$1: removed without force"
   one_line "$1: not one line"
   grep -q -e "--force" "$scratch/err" || fail "$1: no hint: $(cat "$scratch/err")"
 }
 for what in "written over" emptied; do
   left "$what"
   if [ "$(id -u)" = 0 ]; then
-    setpriv --reuid=65534 --clear-groups "$tools/promcb-admin" remove --force 2>"$scratch/err" &&
+    succeeds setpriv --reuid=65534 --clear-groups "$tools/promcb-admin" remove --force 2>"$scratch/err" &&
       fail "$what: removed by a stranger"
     grep -q "user 0's" "$scratch/err" || fail "$what: a stranger is told $(cat "$scratch/err")"
   fi
@@ -80,13 +80,13 @@ for what in "written over" emptied; do
   [ -e "$file" ] && fail "$what: the file is still there"
 done
 head -c 300000 /dev/urandom >"$file"
-"$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a file that never was a segment is removed"
+succeeds "$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a file that never was a segment is removed"
 one_line "not one line"
 grep -q "with rm" "$scratch/err" || fail "no hint to rm: $(cat "$scratch/err")"
 [ "$(stat -c %s "$file")" = 300000 ] || fail "the file is gone"
 rm "$file"
 mkfifo "$file"
-"$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a FIFO is removed"
+succeeds "$tools/promcb-admin" remove --force 2>"$scratch/err" && fail "a FIFO is removed"
 grep -q "not a regular file" "$scratch/err" || fail "it says $(cat "$scratch/err")"
 rm "$file"
 exit 0

@@ -2,22 +2,18 @@
 # SPDX-License-Identifier: MIT
 # The main job on real input: nginx logs into a pipe, promcb-record reads it, and the export says what nginx's log says:
 # for each component exactly as many calls, exactly as many failures, and exactly the same sum of latencies.
-set -u
-tools=${PROMCB_BUILD:?}/tools
-segment=/promcb_e2e_$$
-export PROMCB_SEGMENT=$segment
-for program in nginx wrk curl python3; do
-  PATH=$PATH:/usr/sbin command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
-done
+. "${0%/*}/tools_prelude.sh"
 PATH=$PATH:/usr/sbin
-scratch=$(mktemp -d)
+for program in nginx wrk curl python3; do
+  command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
+done
 nginx=
 recorder=
 finish() {
   [ -z "$nginx" ] || kill -TERM "$nginx" 2>/dev/null
   [ -z "$recorder" ] || kill -TERM "$recorder" 2>/dev/null
   wait
-  rm -rf "$scratch" "/dev/shm$segment"
+  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
@@ -116,7 +112,7 @@ wait $nginx || fail "nginx: status $?"
 nginx=
 wait $recorder || fail "promcb-record: status $?"
 recorder=
-[ -s "$scratch/recorder.err" ] && fail "promcb-record complained"
+filled "$scratch/recorder.err" && fail "promcb-record complained"
 
 # Calls, failures and the sum of microseconds by component, from the log.
 awk '{

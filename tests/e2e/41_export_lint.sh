@@ -37,14 +37,14 @@ done
 # Refused: too long, cut inside of a character, control bytes, no UTF-8.
 for name in "$(repeat a 128)" "$(repeat é 64)" $'\xc3' $'a\tb' $'a\nb' $'\x7f' $'\xed\xa0\x80' $'\xc0\x80' \
   $'\xff' ''; do
-  "$tools/promcb-record" --latency=1 --success -- "$name" 2>"$scratch/err" && fail "\"$name\" was recorded"
+  succeeds "$tools/promcb-record" --latency=1 --success -- "$name" 2>"$scratch/err" && fail "\"$name\" was recorded"
   [ -s "$scratch/err" ] || fail "\"$name\" was refused without a word"
 done
 
 for compat in python none; do
   "$tools/promcb-export" --compat=$compat >"$scratch/$compat" || fail "promcb-export --compat=$compat"
   promtool check metrics <"$scratch/$compat" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
-  [ -s "$scratch/lint" ] && fail "promtool is not silent: $(cat "$scratch/lint")"
+  filled "$scratch/lint" && fail "promtool is not silent: $(cat "$scratch/lint")"
 done
 
 # Classic buckets from where to where is asked for, widened to powers of two of a second.
@@ -54,7 +54,7 @@ for range in '1us:100ms 9.5367431640625e-07 0.125 18' '1ns:1024s 9.3132257461547
   for schema in 0 3; do
     "$tools/promcb-export" --classic-range="$asked" --classic-schema=$schema >"$scratch/ranged" || fail "$asked"
     promtool check metrics <"$scratch/ranged" >"$scratch/lint" 2>&1 || fail "promtool, $asked: $(cat "$scratch/lint")"
-    [ -s "$scratch/lint" ] && fail "promtool is not silent, $asked: $(cat "$scratch/lint")"
+    filled "$scratch/lint" && fail "promtool is not silent, $asked: $(cat "$scratch/lint")"
     sed -n 's/.*_bucket{component="plain",le="\([^+]*\)"} .*/\1/p' "$scratch/ranged" >"$scratch/bounds"
     [ "$(sed -n '1p;$p' "$scratch/bounds" | xargs)" = "$first $last" ] || fail "$asked: $(xargs <"$scratch/bounds")"
     [ "$(wc -l <"$scratch/bounds")" = $((schema ? (count - 1) * 8 + 1 : count)) ] ||
@@ -62,7 +62,8 @@ for range in '1us:100ms 9.5367431640625e-07 0.125 18' '1ns:1024s 9.3132257461547
   done
 done
 for range in 1us 1us:1us 1s:1ms 0:1 1:2000 a:b 1us:1msx -1:2 nan:1 1us:inf; do
-  "$tools/promcb-export" --classic-range="$range" >"$scratch/out" 2>"$scratch/err" && fail "$range was accepted"
+  succeeds "$tools/promcb-export" --classic-range="$range" >"$scratch/out" 2>"$scratch/err" &&
+    fail "$range was accepted"
   grep -q -F -e 'LOW:HIGH' "$scratch/err" || fail "$range: $(cat "$scratch/err")"
 done
 

@@ -2,20 +2,16 @@
 # SPDX-License-Identifier: MIT
 # A real Prometheus scrapes what promcb-export --output writes, served as a file by nginx, and answers the queries and
 # alert conditions that users of the Python collector have, with the numbers that were recorded.
-set -u
-tools=${PROMCB_BUILD:?}/tools
-segment=/promcb_e2e_$$
-export PROMCB_SEGMENT=$segment
+. "${0%/*}/tools_prelude.sh"
 PATH=$PATH:/usr/sbin
 for program in prometheus promtool nginx curl python3; do
   command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
 done
-scratch=$(mktemp -d)
 children=()
 finish() {
   [ ${#children[@]} -eq 0 ] || kill -TERM "${children[@]}" 2>/dev/null
   wait
-  rm -rf "$scratch" "/dev/shm$segment"
+  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
 }
 trap finish EXIT
 trap 'exit 1' INT TERM
@@ -214,5 +210,5 @@ PYTHON
 kill -TERM $exporter
 wait $exporter || fail "promcb-export: status $?"
 children=("${children[@]:1}")
-[ -s "$scratch/export.log" ] && fail "promcb-export complained"
+filled "$scratch/export.log" && fail "promcb-export complained"
 exit 0

@@ -19,7 +19,7 @@ compare() {
     "$tools/promcb-export" --format $format "$@" >"$scratch/$format" || fail "--format $format $*"
   done
   promtool check metrics <"$scratch/text" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
-  [ -s "$scratch/lint" ] && fail "promtool is not silent: $(cat "$scratch/lint")"
+  filled "$scratch/lint" && fail "promtool is not silent: $(cat "$scratch/lint")"
   $python "$here/formats.py" "$scratch" "$scratch/text" "$scratch/openmetrics" "$scratch/protobuf" ||
     fail "formats differ with: $*"
 }

@@ -179,7 +179,7 @@ CONF
 done
 kill -QUIT $server
 wait $server
-[ -s "$scratch/fifo.err" ] && fail "FIFO: $(cat "$scratch/fifo.err")"
+filled "$scratch/fifo.err" && fail "FIFO: $(cat "$scratch/fifo.err")"
 
 # By hand: 4 refused by both upstreams, 6 saved by the second, 2 too slow, 3 gone away, 1 WebSocket, 5 refused, 9 good.
 tail -n +1 -F "$scratch/outage.log" 2>/dev/null | promcb-record --stdin 2>"$scratch/outage.err" &
@@ -209,7 +209,7 @@ for name in broken half slow gone ok; do
   have=$(value latency_seconds_sum /out/$name)
   [ "$(printf %.3f "$have")" = "$want" ] || fail "$name: the sum is $have, not $want: $(cat "$scratch/outage.log")"
 done
-[ -s "$scratch/outage.err" ] && fail "outage: $(cat "$scratch/outage.err")"
+filled "$scratch/outage.err" && fail "outage: $(cat "$scratch/outage.err")"
 has 'promcb_bad_lines_total 0'
 
 # -- HAProxy: as printed ----------------------------------------------------------------------------------------------

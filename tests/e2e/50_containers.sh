@@ -69,7 +69,8 @@ census() {
 
 # Made by one of them, for the group; others may read.
 as 50001 "$scratch/bin/promcb-record" made --latency=1 --success || fail "the first user cannot record"
-as 50002 "$scratch/bin/promcb-record" made --latency=1 --success 2>"$scratch/err" && fail "mode 0640 let a user write"
+succeeds as 50002 "$scratch/bin/promcb-record" made --latency=1 --success 2>"$scratch/err" &&
+  fail "mode 0640 let a user write"
 one_line "a user who may not write"
 chmod 664 "$PROMCB_SEGMENT"
 
@@ -147,14 +148,17 @@ done
 wait "$crowd50001" || fail "producers of the first container: exit $?"
 wait "$crowd50002" || fail "producers of the second container: exit $?"
 cmp "$scratch/expected.50001" "$scratch/expected.50002" || fail "they recorded different series"
+compared=0
 while read -r name total failures sum_ns; do
   [ -n "$sum_ns" ] || continue
+  compared=$((compared + 1))
   stranger >"$scratch/metrics"
   for line in "circuit_breaker_calls_total{component=\"$name\"} $((2 * total))" \
     "circuit_breaker_failures_total{component=\"$name\"} $((2 * failures))"; do
     grep -q -x -F -e "$line" "$scratch/metrics" || fail "no line $line: $(grep "_total{.*$name" "$scratch/metrics")"
   done
 done <"$scratch/expected.50001"
+[ $compared = 3 ] || fail "the totals of $compared components, not of three, were compared"
 census overflow_calls_total 0 dropped_calls_total 0 'lanes{state="live"}' 2
 
 # A user that is root in a namespace of users of its own, and nobody outside.
@@ -165,7 +169,7 @@ if as 50001 unshare --user --map-root-user true 2>/dev/null; then
 fi
 
 # The stranger can neither write nor make a segment where it may only read.
-unshare --pid --fork --mount-proc setpriv --reuid=50003 --regid=54322 --clear-groups \
+succeeds unshare --pid --fork --mount-proc setpriv --reuid=50003 --regid=54322 --clear-groups \
   "$scratch/bin/promcb-record" --segment "$through" common --latency=1 --success 2>"$scratch/err" &&
   fail "recorded through a read-only mount"
 one_line "a read-only mount"

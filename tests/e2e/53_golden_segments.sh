@@ -84,7 +84,7 @@ refused() {
   for what in "$tools/promcb-export" "$golden more $copy" "$tools/promcb-record component --latency=0.001 --success" \
     "$tools/promcb-admin reset --all"; do
     # shellcheck disable=SC2086
-    $what >"$scratch/out" 2>"$scratch/err" && fail "$what takes it"
+    succeeds $what >"$scratch/out" 2>"$scratch/err" && fail "$what takes it"
     for word; do
       grep -qF -e "$word" "$scratch/err" || fail "$what does not say $word: $(cat "$scratch/err")"
     done

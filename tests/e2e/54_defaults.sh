@@ -39,7 +39,7 @@ done
 [ ! -e "$scratch/nowhere" ] || fail "a dangling link was followed"
 
 # A name cannot make a line, nor a label.
-"$tools/promcb-record" --success --latency=1 "$(printf 'a\nb')" 2>"$scratch/err" && fail "a name of two lines"
+succeeds "$tools/promcb-record" --success --latency=1 "$(printf 'a\nb')" 2>"$scratch/err" && fail "a name of two lines"
 "$tools/promcb-record" --success --latency=1 'a"} 1' || fail "a name with quotes"
 has 'circuit_breaker_calls_total{component="a\"} 1"} 1'
 
@@ -57,15 +57,15 @@ before=$(sha256sum <"$segment")
 for what in promcb-export "promcb-record --success --latency=1 component" "promcb-admin reset --all" \
   "promcb-admin remove --force"; do
   # shellcheck disable=SC2086
-  nobody "$scratch/"$what >"$scratch/out" 2>"$scratch/err" && fail "a stranger's $what"
+  succeeds nobody "$scratch/"$what >"$scratch/out" 2>"$scratch/err" && fail "a stranger's $what"
   one_line "a stranger's $what"
 done
 [ "$(sha256sum <"$segment")" = "$before" ] || fail "a stranger changed the segment"
 # Who may only read can read, and no more.
 chmod 644 "$segment"
 nobody "$scratch/promcb-export" >"$scratch/out" || fail "a stranger may read, and cannot"
-nobody "$scratch/promcb-record" --success --latency=1 component 2>"$scratch/err" && fail "a reader records"
-nobody "$scratch/promcb-admin" reset --all 2>"$scratch/err" && fail "a reader resets"
+succeeds nobody "$scratch/promcb-record" --success --latency=1 component 2>"$scratch/err" && fail "a reader records"
+succeeds nobody "$scratch/promcb-admin" reset --all 2>"$scratch/err" && fail "a reader resets"
 [ "$(sha256sum <"$segment")" = "$before" ] || fail "a reader changed the segment"
 
 # A program that runs with more rights than its caller does not take the segment's name from its caller.

@@ -12,7 +12,7 @@ export PROMCB_SEGMENT=$scratch/small/segment
 
 for command in "promcb-admin create" "promcb-record once --latency=0.1 --success"; do
   # shellcheck disable=SC2086
-  "$tools"/$command 2>"$scratch/err" && fail "$command: made a segment where there is no room"
+  succeeds "$tools"/$command 2>"$scratch/err" && fail "$command: made a segment where there is no room"
   one_line "$command"
   grep -q "no room for segment $PROMCB_SEGMENT: it begins with [0-9]* bytes" "$scratch/err" ||
     fail "$command: $(cat "$scratch/err")"

@@ -75,12 +75,12 @@ answers 200 /
 body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
 body_has 'href="/metrics"'
 body_has "<title>promcb on $(hostname)</title>"
-grep -q 'http-equiv="refresh"' "$scratch/body" && fail "the page refreshes without being asked"
+matches -q 'http-equiv="refresh"' "$scratch/body" && fail "the page refreshes without being asked"
 # On a telephone the table scrolls, and names are not broken into letters.
 body_has 'content="width=device-width, initial-scale=1"'
 body_has '<div class="wide">'
 body_has 'min-width: 8em'
-grep -q 'overflow-wrap: anywhere' "$scratch/body" && fail "a column may be one letter wide"
+matches -q 'overflow-wrap: anywhere' "$scratch/body" && fail "a column may be one letter wide"
 body_has '3 calls, 2 failed; 2 of at most 1024 components'
 body_has '0 producers in 0 threads'
 # What fails comes first, then names as people sort them.
@@ -94,7 +94,7 @@ order=$(grep -o '^<tr><td>[^<]*' "$scratch/body" | sed 's/.*>//' | tr '\n' ' ')
 "$tools/promcb-admin" reset item/10 && "$tools/promcb-admin" reset item/2 || fail reset
 for refresh in -1 x 3601 1x '' %00; do
   answers 200 "/?refresh=$refresh"
-  grep -q 'http-equiv="refresh"' "$scratch/body" && fail "refresh=$refresh refreshes"
+  matches -q 'http-equiv="refresh"' "$scratch/body" && fail "refresh=$refresh refreshes"
 done
 python3 - "$scratch/body" <<'PYTHON' || fail "the page is not well-formed"
 import html.parser, sys
@@ -132,7 +132,7 @@ for path in /nothing /metrics/ /metrics/x /-/ /favicon.ico //metrics /metrics/..
   body_has /metrics
   body_has /prometheus/query
   [ "$(header Content-Type)" = 'text/plain; charset=utf-8' ] || fail "404 as $(header Content-Type)"
-  grep -q '<script' "$scratch/body" && fail "404 repeats what was asked"
+  matches -q '<script' "$scratch/body" && fail "404 repeats what was asked"
 done
 answers 404 /nothing -I
 # The whole URL as the target, as a proxy is asked; and no host.
@@ -158,7 +158,7 @@ answers 200 /-/healthy
 "$tools/promcb-admin" remove --force >/dev/null || fail remove
 answers 200 /metrics
 body_has 'promcb_up 0'
-grep -q 'circuit_breaker_calls_total{' "$scratch/body" && fail "series of a removed segment"
+matches -q 'circuit_breaker_calls_total{' "$scratch/body" && fail "series of a removed segment"
 "$tools/promcb-record" --latency=1 --success again || fail record
 answers 200 /metrics
 body_has 'circuit_breaker_calls_total{component="again"} 1'
@@ -201,7 +201,7 @@ for name in one two; do
 done
 [ "$(grep -c '^promcb_up{' "$scratch/body")" = 2 ] || fail "what is no segment has a promcb_up"
 [ "$(grep -c '_bucket{' "$scratch/body")" = 124 ] || fail "$(grep -c '_bucket{' "$scratch/body") buckets"
-grep -q -e '^process_' -e 'calls_failed' "$scratch/body" && fail "families that were switched off"
+matches -q -e '^process_' -e 'calls_failed' "$scratch/body" && fail "families that were switched off"
 "$tools/promcb-record" --segment="${PROMCB_SEGMENT}_three" --latency=1 --success third || fail record
 answers 200 /m
 body_has "promcb_up{segment=\"${PROMCB_SEGMENT}_three\"} 1"
@@ -245,6 +245,6 @@ answers 200 /health/metrics
 answers 200 '/prometheus/query?q=one'
 [ "$(jq -c keys <"$scratch/body")" = '["GET_/one"]' ] || fail "query of some"
 answers 200 /
-grep -q POST_/one "$scratch/body" && fail "the page shows others"
+matches -q POST_/one "$scratch/body" && fail "the page shows others"
 stop
 exit 0

@@ -137,7 +137,7 @@ if [ "$(id -u)" = 0 ]; then
   answers 200 /metrics
   body_has 'promcb_up 0'
   grep -q -i 'permission' "$scratch/log" || fail "no word of permission: $(cat "$scratch/log")"
-  grep -q 'running as root' "$scratch/log" && fail "it runs as root"
+  matches -q 'running as root' "$scratch/log" && fail "it runs as root"
   chmod 644 "/dev/shm$PROMCB_SEGMENT"
   answers 200 /metrics
   body_has 'promcb_up 1'

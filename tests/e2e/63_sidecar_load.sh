@@ -32,7 +32,7 @@ before=$(resident)
 wrk -t1 -c16 -d"$seconds" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 ||
   fail "wrk: $(cat "$scratch/wrk")"
 after=$(resident)
-grep -q -E 'Non-2xx|Socket errors' "$scratch/wrk" && fail "$(cat "$scratch/wrk")"
+matches -q -E 'Non-2xx|Socket errors' "$scratch/wrk" && fail "$(cat "$scratch/wrk")"
 rate=$(awk '/^Requests\/sec:/ { print int($2) }' "$scratch/wrk")
 # A sanitizer keeps what was freed.
 grep -q libasan "/proc/$background/maps" || [ "$after" -lt $((before + 8192)) ] ||
@@ -40,11 +40,14 @@ grep -q libasan "/proc/$background/maps" || [ "$after" -lt $((before + 8192)) ] 
 wait $producers || fail "producers"
 # What they recorded is what is served.
 answers 200 /metrics
+compared=0
 while read -r name calls failures rest; do
   [[ $rest == *' '* || -z $failures ]] && continue
   grep -q -x -F "circuit_breaker_calls_total{component=\"$name\"} $calls" "$scratch/body" ||
     fail "$name: not $calls calls"
+  compared=$((compared + 1))
 done < <(grep -E '^[a-z]+ [0-9]+ [0-9]+ [0-9]+$' "$scratch/expected")
+[ $compared = 3 ] || fail "the calls of $compared components, not of three, were compared"
 
 # SIGTERM in the middle: whoever was answered was answered whole.
 wrk -t1 -c16 -d3 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 &
@@ -60,5 +63,5 @@ sleep 0.5 # of load, so that the end falls into it
 stop
 wait $load $curls
 # 7: nobody listens any more; 52 and 56: a connection that was not yet answered; 18 would be half an answer.
-grep -v -x -E '7|52|56' "$scratch/ends" && fail "curl ended with the above"
+matches -v -x -E '7|52|56' "$scratch/ends" && fail "curl ended with the above"
 echo "$rate scrapes a second; anonymous memory $before KiB, then $after KiB"

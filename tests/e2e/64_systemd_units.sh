@@ -8,7 +8,7 @@
 unit=$PROMCB_BUILD/tools/sidecar/promcb-sidecar.service
 socket_unit=$PROMCB_SOURCE/tools/sidecar/promcb-sidecar.socket
 [ -s "$unit" ] || fail "the build makes no promcb-sidecar.service"
-grep -q -E '@[a-z]+@' "$unit" && fail "something was not filled in"
+matches -q -E '@[a-z]+@' "$unit" && fail "something was not filled in"
 bindir=$(sed -n 's|^ExecStart=\(/.*\)/promcb-sidecar .*|\1|p' "$unit")
 prefix=$(python3 - "$PROMCB_BUILD" <<'PYTHON'
 import json, os, sys
@@ -27,7 +27,7 @@ if command -v systemd-analyze >/dev/null; then
     systemd-analyze verify --man=no "$scratch/units/promcb-sidecar.$kind" >"$scratch/said" 2>&1 ||
       fail "systemd-analyze verify: $(cat "$scratch/said")"
     # Only of these units: others of this machine may have faults of their own.
-    grep -F promcb "$scratch/said" && fail "systemd-analyze verify is not silent"
+    matches -F promcb "$scratch/said" && fail "systemd-analyze verify is not silent"
   done
 fi
 

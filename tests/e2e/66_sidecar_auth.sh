@@ -62,7 +62,7 @@ ask 200 -H "Authorization: bAsIc $(printf 'alice:open sesame' | base64)"
 for path in / /metrics /health/metrics /prometheus/query /nothing; do
   got=$(curl -s -o "$scratch/body" -w '%{http_code}' --unix-socket "$socket" "http://localhost$path")
   [ "$got" = 401 ] || fail "$path: $got without a password"
-  grep -q circuit_breaker "$scratch/body" && fail "$path: metrics without a password"
+  matches -q circuit_breaker "$scratch/body" && fail "$path: metrics without a password"
 done
 
 # -- The file changes
@@ -78,7 +78,7 @@ rm "$scratch/web.yml"
 for _ in 1 2 3; do ask 200 -u alice:changed; done
 ask 401
 logged 1 'web.yml: No such file or directory'
-grep -q -F -e "$alice" -e 'open sesame' -e changed "$scratch/log" && fail "secrets in the log"
+matches -q -F -e "$alice" -e 'open sesame' -e changed "$scratch/log" && fail "secrets in the log"
 
 # -- Passwords without TLS: said of each address that is not this machine's alone, and of no other
 end
@@ -118,11 +118,11 @@ for user in alice:changed alice:wrong; do
   status -u $user >"$scratch/status"
   tr -d '\r' <"$scratch/head" | grep -q -x -i "Content-Security-Policy: default-src 'none'" || fail "no policy: $user"
   tr -d '\r' <"$scratch/head" | grep -q -x -i 'X-Frame-Options: deny' || fail "no frame options: $user"
-  grep -q -i '^X-XSS-Protection' "$scratch/head" && fail "a blank header"
+  matches -q -i '^X-XSS-Protection' "$scratch/head" && fail "a blank header"
 done
 configure '# nothing'
 ask 200
-grep -q -i '^X-Frame-Options' "$scratch/head" && fail "a header from before"
+matches -q -i '^X-Frame-Options' "$scratch/head" && fail "a header from before"
 
 # -- Strangers cost what the cheap users cost, and nobody waits for a user whose hash is dear
 for cost in 14 16 18; do # dear enough not to be over too early, on a machine that has other things to do

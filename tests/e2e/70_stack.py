@@ -62,7 +62,7 @@ def start(*command):
 
 # -- What is recorded ----------------------------------------------------------------------------------------------------
 
-segments = [f"/promcb_e2e_{os.getpid()}_{host}" for host in "ab"]
+segments = [f"{os.environ['PROMCB_SEGMENT']}_{host}" for host in "ab"]
 truth = {}  # (host, component): [latencies, failures]
 
 

@@ -49,5 +49,5 @@ group=$!
 wait $group
 status=$?
 kill -KILL -- "-$group" 2>/dev/null
-rm -f /dev/shm/promcb_e2e_*_[ab]
+rm -f "/dev/shm${PROMCB_SEGMENT}"_[ab]
 [ $status = 0 ] || fail "status $status; logs: $(tail -n 3 "$scratch"/*.log)"

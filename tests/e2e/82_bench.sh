@@ -22,7 +22,7 @@ for state in cold full mixed; do
   rows bench_read "$PROMCB_SEGMENT" $state 2 1
   rows bench_export "$tools/promcb-export" "$PROMCB_SEGMENT" $state 10 2 1
 done
-grep -vE '^[a-z]+,[^,]+,[^,]+,[0-9]+,[0-9]+,[^,]+,[^,]+,-?[0-9.e+-]+$' "$scratch/rows" && fail "these are no rows"
+matches -vE '^[a-z]+,[^,]+,[^,]+,[0-9]+,[0-9]+,[^,]+,[^,]+,-?[0-9.e+-]+$' "$scratch/rows" && fail "these are no rows"
 
 "$source/report.py" "$scratch/rows" >"$scratch/table" || fail "report.py"
 for wanted in '^record_at inlined  *1 thread' '^start \+ stop  *2 processes' '^components at random  x=10' \

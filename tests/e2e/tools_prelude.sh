@@ -39,6 +39,30 @@ calls() {
   "$tools/promcb-export" 2>/dev/null | grep -q -x -e "circuit_breaker_calls_total{component=\"$1\"} $2"
 }
 
+# For "... && fail", where a test that could not look, or a program that did not run, must not pass: only what is
+# clearly a no is one.
+# succeeds COMMAND...: a refusal is a status of the program's own; killed, not found or too slow is none.
+succeeds() {
+  "$@"
+  local status=$?
+  [ $status -lt 124 ] || echo "$*: status $status is no refusal" >&2
+  [ $status = 0 ] || [ $status -ge 124 ]
+}
+# matches GREP-ARGUMENTS: what is looked into must be there.
+matches() {
+  grep "$@"
+  [ $? != 1 ]
+}
+# filled FILE
+filled() {
+  [ ! -e "$1" ] || [ -s "$1" ]
+}
+
+# scaled NUMBER: so many rounds; PROMCB_STRESS_SCALE multiplies them, as it does the stress programs' work.
+scaled() {
+  awk -v number="$1" -v scale="${PROMCB_STRESS_SCALE:-1}" 'BEGIN { n = int(number * scale); print n < 1 ? 1 : n }'
+}
+
 # one_line WHAT: the complaint in $scratch/err is one.
 one_line() {
   [ "$(wc -l <"$scratch/err")" = 1 ] || fail "$1: not one line: $(cat "$scratch/err")"
