@@ -42,6 +42,9 @@ enum {
 /* Rising by more than a tick, and all within the window. */
 #define STAMP_NS ((uint64_t)4 << PROMCB_HEAD_POSITION_BITS)
 
+/* Of so many instructions one is looked at: all of them, or with a scale below 1 a share, another in each process. */
+static uint64_t stride, first_step;
+
 static struct shared {
 	uint64_t base_ns;
 	uint64_t begun, done;           /* calls of the stepped component, handlers' not included */
@@ -76,7 +79,7 @@ static uint64_t stamp(uint64_t k)
 
 static void one_by_one(void)
 {
-	for (uint64_t k = 0; k < 80; k++) {
+	for (uint64_t k = 0; k < (stride > 1 ? RING + 8 : 80); k++) {
 		uint64_t latency_ns = (uint64_t)1 << k % RING;
 
 		begin(1, latency_ns);
@@ -90,7 +93,7 @@ static void many_at_once(void)
 {
 	uint64_t latencies_ns[MANY], k = 0;
 
-	for (unsigned round = 0; round < 4; round++) {
+	for (unsigned round = 0; round < (stride > 1 ? 2 : 4); round++) {
 		uint64_t sum_ns = 0;
 
 		for (unsigned i = 0; i < MANY; i++, k++)
@@ -251,7 +254,7 @@ static void scrape_at_every_step(const char *name, void (*what)(void), enum prom
 		if (wait_stop(child) != SIGTRAP)
 			break;
 		/* The first call looks for a lane: a hundred thousand instructions, mostly of the kernel's library. */
-		if (shared->done < SLOW_START && steps % 64)
+		if ((shared->done < SLOW_START && steps % 64) || steps % stride != first_step)
 			continue;
 		struct promcb_snapshot *snapshot = snapshot_now();
 		const struct promcb_snapshot_component *found = stress_find(snapshot, "stepped");
@@ -386,15 +389,16 @@ static bool handle_after(const char *name, void (*what)(void), void (*handler)(i
 
 static void handle_at_every_step(const char *name, void (*what)(void), void (*handler)(int), unsigned warm)
 {
-	uint64_t step = 0;
+	uint64_t step = first_step, handled = 0;
 
 	gaps = 0;
-	while (handle_after(name, what, handler, warm, step))
-		step++;
-	CHECK(step > 20, "%s: %llu steps", name, (unsigned long long)step);
+	for (; handle_after(name, what, handler, warm, step); step += stride)
+		handled++;
+	CHECK(step > 20 && handled > 0, "%s: %llu steps", name, (unsigned long long)step);
 	CHECK(gaps <= GAP_MAX, "%s: after %u of %llu steps the sum is not that of the calls", name, gaps,
 	      (unsigned long long)step);
-	printf("%s: a handler after each of %llu instructions, %u gaps\n", name, (unsigned long long)step, gaps);
+	printf("%s: a handler after %llu of %llu instructions, %u gaps\n", name, (unsigned long long)handled,
+	       (unsigned long long)step, gaps);
 }
 
 int main(void)
@@ -406,6 +410,8 @@ int main(void)
 		return CANNOT;
 	}
 	stress_begin("single-steps");
+	stride = stress_stride();
+	first_step = stride > 1 ? stress_seed() % stride : 0;
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
 	/* In mid-ring; and where the stepped call fills the ring, and a larger one is due with the handler's. */

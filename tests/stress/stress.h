@@ -60,6 +60,15 @@ static inline uint64_t stress_scale(uint64_t amount)
 	return scale ? (uint64_t)((double)amount * atof(scale)) + 1 : amount;
 }
 
+/* Where the work is all there is of something, as instructions: one of how many is looked at, 1 unless scaled down. */
+static inline uint64_t stress_stride(void)
+{
+	const char *scale = getenv("PROMCB_STRESS_SCALE");
+	double share = scale ? atof(scale) : 1;
+
+	return share >= 1 ? 1 : share <= 0.01 ? 100 : (uint64_t)(1 / share + 0.5);
+}
+
 /*
  * Whether an emulator of user programs runs this one: it runs no other program, and qemu 7.2 does not wipe the memory
  * of a child that should be, and crashes in forks of threaded processes.

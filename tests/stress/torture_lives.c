@@ -78,7 +78,7 @@ static void next_life(const char *path)
 	CHECK(promcb_remove(stress_segment, true, NULL) == 0, "remove");
 	while (access(path, F_OK) < 0) {
 		promcb_set_state(component, PROMCB_OPEN);
-		sched_yield();
+		pause_a_moment();
 	}
 }
 
