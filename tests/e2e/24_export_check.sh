@@ -46,7 +46,8 @@ grep -q -P -e "^unusable\t${PROMCB_SEGMENT}_bad\t." "$scratch/list" ||
 # its words. (fuzz_segment tries far more of it, in one process.)
 cp --sparse=never "$segment" "$bad" || fail cp
 "$tools/promcb-export" --check --segment="${PROMCB_SEGMENT}_bad" >"$scratch/out" || fail "a copy"
-python3 - "$tools/promcb-export" "$bad" "$(scaled 150)" $(($(stat -c %b "$segment") * 512)) <<'PYTHON' || fail "with words overwritten"
+used_bytes=$(($(stat -c %b "$segment") * 512))
+python3 - "$tools/promcb-export" "$bad" "$(scaled 150)" $used_bytes <<'PYTHON' || fail "with words overwritten"
 import os
 import random
 import subprocess

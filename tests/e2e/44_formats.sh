@@ -36,11 +36,12 @@ for name in 'say "hello"' 'back\slash' '{}' '# HELP' 'naïve café' '組件 🚀
 done
 "$tools/promcb-record" --state=open quiet || fail "state"
 compare
+components=$(scaled 500) lines=$(scaled 60000)
 for schema in 3 4 5; do
   "$tools/promcb-admin" remove --force >/dev/null || fail "remove"
   "$tools/promcb-admin" create --schema $schema || fail "create --schema $schema"
-  awk 'BEGIN { srand(1); for (i = 0; i < 60000; i++)
-    printf "c%d %.9f %s\n", i % 500, exp(rand() * 40 - 21) / 100, rand() < 0.1 ? "failure" : "success" }' |
+  awk -v components="$components" -v lines="$lines" 'BEGIN { srand(1); for (i = 0; i < lines; i++)
+    printf "c%d %.9f %s\n", i % components, exp(rand() * 40 - 21) / 100, rand() < 0.1 ? "failure" : "success" }' |
     "$tools/promcb-record" --stdin || fail "record many"
   for classic in 0 1 2 3; do
     compare --classic-schema $classic

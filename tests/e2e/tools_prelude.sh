@@ -62,6 +62,13 @@ filled() {
 scaled() {
   awk -v number="$1" -v scale="${PROMCB_STRESS_SCALE:-1}" 'BEGIN { n = int(number * scale); print n < 1 ? 1 : n }'
 }
+# in_share: whether the next one of many cases is looked at: all of them, or with a scale below 1 a share, another in
+# each run.
+in_share_next=$$
+in_share() {
+  in_share_next=$((in_share_next + 1))
+  [ "$(scaled $in_share_next)" != "$(scaled $((in_share_next - 1)))" ]
+}
 
 # one_line WHAT: the complaint in $scratch/err is one.
 one_line() {
