@@ -25,12 +25,7 @@ fail() {
 }
 
 # Ports that are free now; the second stays without a listener, so that nginx gets its connections refused.
-read -r port dead < <(python3 -c '
-import socket
-sockets = [socket.socket() for _ in range(2)]
-for each in sockets:
-    each.bind(("127.0.0.1", 0))
-print(*(each.getsockname()[1] for each in sockets))')
+read -r port dead < <("${0%/*}/free_ports.py" 2)
 
 mkdir "$scratch/www" "$scratch/temporary"
 echo '<p>hello</p>' | tee "$scratch/www/index.html" >"$scratch/www/known.html"

@@ -22,12 +22,7 @@ fail() {
   exit 1
 }
 
-read -r metrics_port prometheus_port < <(python3 -c '
-import socket
-sockets = [socket.socket() for _ in range(2)]
-for each in sockets:
-    each.bind(("127.0.0.1", 0))
-print(*(each.getsockname()[1] for each in sockets))')
+read -r metrics_port prometheus_port < <("${0%/*}/free_ports.py" 2)
 
 record() { # component, calls, seconds, outcome
   yes "$1"$'\t'"$3"$'\t'"$4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"

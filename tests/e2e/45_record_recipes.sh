@@ -50,12 +50,7 @@ until_counted() {
   fail "nothing is counted as $1: $(tail -n 5 "$scratch"/*.err "$scratch"/*.log)"
 }
 
-read -r port second dead upstream haport <<<"$(python3 -c '
-import socket
-sockets = [socket.socket() for _ in range(5)]
-for each in sockets:
-    each.bind(("127.0.0.1", 0))
-print(*(each.getsockname()[1] for each in sockets))')"
+read -r port second dead upstream haport < <("${0%/*}/free_ports.py" 5)
 
 # /ok answers, /slow does after 3 s, /ws changes the protocol and holds it for a second.
 cat >"$scratch/upstream.py" <<'PYTHON'

@@ -37,7 +37,7 @@ command -v systemd-socket-activate >/dev/null || {
 }
 # What the unit starts, options included, with a socket from systemd: the answer is the sidecar's.
 "$tools/promcb-record" activated --latency=1 --success || fail record
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("${0%/*}/free_ports.py" 1)
 OPTIONS='--log.level=info'
 command=$(sed -n "s|^ExecStart=[^ ]*|$sidecar|p" "$unit")
 systemd-socket-activate -l "127.0.0.1:$port" -E PROMCB_SEGMENT ${command/\$OPTIONS/$OPTIONS} 2>"$scratch/log" &

@@ -15,7 +15,6 @@ import json
 import math
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -23,21 +22,13 @@ import time
 import urllib.parse
 import urllib.request
 
+from free_ports import free_ports
+
 source, build, scratch = sys.argv[1:]
 monitoring = source + "/tools/monitoring"
 tools = build + "/tools"
 DEADLINE = time.monotonic() + 170
 processes = []
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def until(what, condition):

@@ -84,12 +84,10 @@ promtool check config "$scratch/prometheus.yml" >"$scratch/out" 2>&1 || fail "$(
 
 # It goes with the program that asks it.
 cat >"$scratch/ask.py" <<'PYTHON'
-import json, math, os, shutil, socket, subprocess, sys, time, urllib.error, urllib.parse, urllib.request
+import json, math, os, shutil, subprocess, sys, time, urllib.error, urllib.parse, urllib.request
 
-scratch, recorder = sys.argv[1:]
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    address = "127.0.0.1:%d" % free.getsockname()[1]
+scratch, recorder, port = sys.argv[1:]
+address = "127.0.0.1:" + port
 deadline = time.monotonic() + 120
 prometheus = subprocess.Popen(
     ["prometheus", "--enable-feature=native-histograms", f"--config.file={scratch}/prometheus.yml",
@@ -182,7 +180,7 @@ finally:
     prometheus.terminate()
     prometheus.wait()
 PYTHON
-timeout -k 5 600 /usr/bin/python3 "$scratch/ask.py" "$scratch" "$tools/promcb-record" ||
+timeout -k 5 600 /usr/bin/python3 "$scratch/ask.py" "$scratch" "$tools/promcb-record" "$("${0%/*}/free_ports.py" 1)" ||
   fail "as told above; $(tail -n 3 "$scratch/prometheus.log" "$scratch/log")"
 subject() { # NAME: of the client
   openssl s_client -connect "127.0.0.1:$port" -servername localhost -cert "$scratch/$1.pem" -key "$scratch/$1.key" \
