@@ -1,21 +1,27 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# test.sh: builds promcb in every way that it is supported and runs every test: unit, stress, style, model, fuzz, e2e.
+# test.sh: builds promcb in every way that it is supported and runs every test: style, unit, fuzz, stress, e2e, model.
 #
-#   tools/test.sh [--quick] [--no-install]
+#   tools/test.sh [--quick] [--row=ROW]... [--no-install] [TEST...]
 #
-# --quick        gcc alone, and a tenth of the stress: ten minutes on two idle processors; all of it: an hour
+# --quick        gcc alone, a tenth of the work, models without their mutations, nothing that builds promcb once more:
+#                some 90 seconds on two idle processors, once packages are installed and promcb is built
+# --row=ROW      only this build: gcc, clang, asan, tsan, aarch64 or aarch64-lse
 # --no-install   install nothing: what needs a package that is not there is skipped or fails
+# TEST           only the tests of these names (test_record 40_nginx), with gcc or where --row says
 #
 # With gcc, processes live and die at random for two minutes; PROMCB_STRESS_SECONDS changes that, in every build.
+# What each row costs and proves, and the long versions: tests/README.md.
 #
-# Prints a line per test, the log of each that fails, and at the end "N passed, N failed" and how many could not be
-# tried (skipped), if any. The exit status is 0 only if nothing failed. Builds lie in build/gcc, clang, asan and tsan.
+# Prints a line per test, the log of each that fails, and at the end the five that took longest, what was skipped and
+# why, and "N passed, N failed". The exit status is 0 only if nothing failed. Builds lie in build/ROW.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 exec </dev/null
-unset PROMCB_SEGMENT MESON_TESTTHREADS
+unset PROMCB_SEGMENT PROMCB_QUICK PROMCB_INSTALLED
+# Many tests wait for most of their time. Those that cannot have others beside them run alone (tests/meson.build).
+export MESON_TESTTHREADS=$(($(nproc) + 1))
 
 # -- What is run ----------------------------------------------------------------------------------------------------
 
@@ -24,36 +30,52 @@ unset PROMCB_SEGMENT MESON_TESTTHREADS
 # others run the inputs that are kept. aarch64 has the atomic instructions of Armv8.0, exclusive loads and stores, and
 # once more those of Armv8.1.
 matrix=(
-  "gcc|gcc|g++||unit stress style model machine fuzz e2e"
-  "clang|clang|clang++||unit stress machine fuzz e2e"
-  "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit stress fuzz e2e"
+  "gcc|gcc|g++||style unit machine fuzz stress e2e model"
+  "clang|clang|clang++||unit machine fuzz stress e2e"
+  "asan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=address,undefined|unit fuzz stress e2e"
   "tsan|gcc|g++|-Dbuildtype=debugoptimized -Db_sanitize=thread|stress"
-  "aarch64|||-Dbuildtype=release|unit stress machine"
-  "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|stress machine"
+  "aarch64|||-Dbuildtype=release|unit machine stress"
+  "aarch64-lse|||-Dc_args=-march=armv8.1-a+lse|machine stress"
 )
+budget_seconds=2400
 install=yes
 quick=
-groups='build test matrix'
+rows=()
+names=()
+usage='Usage: tools/test.sh [--quick] [--row=ROW]... [--no-install] [TEST...]'
 for argument; do
   case $argument in
   --quick)
-    quick=yes
-    groups='build test'
-    matrix=("${matrix[0]}")
-    export PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.1}
+    quick=yes budget_seconds=90
+    export PROMCB_QUICK=yes PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.1}
+    ;;
+  --row=*)
+    [[ " ${matrix[*]%%|*} " == *" ${argument#--row=} "* ]] || {
+      echo "test.sh: no row \"${argument#--row=}\": expected one of ${matrix[*]%%|*}" >&2
+      exit 2
+    }
+    rows+=("${argument#--row=}")
     ;;
   --no-install) install= ;;
-  *)
-    echo "Usage: tools/test.sh [--quick] [--no-install]" >&2
-    [ "$argument" = --help ] && exit 0
+  --help)
+    echo "$usage"
+    exit 0
+    ;;
+  -*)
+    echo "$usage" >&2
     exit 2
     ;;
+  *) names+=("$argument") ;;
   esac
 done
+[ -z "$quick" ] && [ ${#names[@]} -eq 0 ] || [ ${#rows[@]} -gt 0 ] || rows=(gcc)
+groups='build test matrix'
+[ "${rows[*]}" != gcc ] || groups='build test'
 
 if [ -n "$install" ]; then
   # shellcheck disable=SC2086
   tools/packages.sh $groups || exit 1
+  [ "${rows[*]}" = gcc ] || export PROMCB_INSTALLED=yes
 else
   missing=$(tools/packages.sh --missing $groups)
   [ -z "$missing" ] || echo "not installed, so that tests will be skipped or fail:" $missing
@@ -61,142 +83,94 @@ fi
 
 # -- Running it -----------------------------------------------------------------------------------------------------
 
-passed=0
-failed=0
-skipped=0
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+export PROMCB_RESULTS
+PROMCB_RESULTS=$(mktemp)
+trap 'rm -f "$log" "$PROMCB_RESULTS"' EXIT
 trap 'exit 130' INT TERM
 started=$SECONDS
 
-# configuration, suite, test, seconds, result
+# The build's own line: outcome, seconds, reason.
 say() {
-  printf '%-5s %-11s %-7s %-30s %8s\n' "$5" "$1" "$2" "$3" "$4"
+  printf '%-5s %-11s %-7s %-30s %8s\n' "$1" "$configuration" build compile "$2 s"
+  printf '%s\tbuild\tcompile\t%s\t%s\t%s\n' "$configuration" "$2" "$1" "${3-}" >>"$PROMCB_RESULTS"
 }
 
 # Sets directory up, builds all of it. A failure counts as a failed test, what cannot be had as a skipped one.
-build() { # configuration, C compiler, C++ compiler, options
-  local directory=build/$1 begun=$SECONDS
+build() { # C compiler, C++ compiler, options
+  local directory=build/$configuration begun=$SECONDS status
   {
-    if [[ $1 = aarch64* ]]; then
+    if [[ $configuration = aarch64* ]]; then
       # shellcheck disable=SC2086
-      tests/cross/run.sh --setup "$directory" -Dwerror=true $4 && ninja -C "$directory"
+      tests/cross/run.sh --setup "$directory" -Dwerror=true $3 && ninja -C "$directory"
     elif [ ! -e "$directory/build.ninja" ]; then
       rm -rf "$directory"
       # shellcheck disable=SC2086
-      CC=$2 CXX=$3 meson setup -Dwerror=true $4 "$directory" && ninja -C "$directory"
+      CC=$1 CXX=$2 meson setup -Dwerror=true $3 "$directory" && ninja -C "$directory"
     else
       ninja -C "$directory"
     fi
   } >"$log" 2>&1
-  local status=$?
+  status=$?
   if [ $status -eq 77 ]; then
-    say "$1" build compile "$((SECONDS - begun)) s" skip
-    tail -n 1 "$log" | sed 's/^/    /' >&2
-    skipped=$((skipped + 1))
+    say skip $((SECONDS - begun)) "$(tail -n 1 "$log")"
     return 1
   fi
   if [ $status -ne 0 ]; then
-    say "$1" build compile "$((SECONDS - begun)) s" FAIL
+    say FAIL $((SECONDS - begun)) "it does not build"
     sed 's/^/    /' "$log" | tail -n 200
-    failed=$((failed + 1))
     return 1
   fi
-  say "$1" build compile "$((SECONDS - begun)) s" ok
-  passed=$((passed + 1))
+  say ok $((SECONDS - begun))
 }
 
-# Runs the suites and counts. What was to run is what meson knows of, not what happens to have left a result.
-run() { # configuration, suites
-  local directory=build/$1 suite suites=() wrapper=() counts
-  local line='s,^ *[0-9]+/[0-9]+ (promcb:([a-z0-9]+) / )?([^ ]+) +([A-Z]+) +([0-9.]+s).*,\4 \3 \5 \2,p'
-  for suite in $2; do
-    suites+=(--suite "promcb:$suite")
-  done
+run() { # suites
+  local -x PROMCB_WRAPPER=
   # ThreadSanitizer's memory map and a kernel that randomizes addresses widely do not go together.
-  if [ "$1" = tsan ] && setarch -R true 2>/dev/null; then
-    wrapper=(setarch -R)
+  if [ "$configuration" = tsan ] && setarch -R true 2>/dev/null; then
+    PROMCB_WRAPPER="setarch -R"
   fi
   # An emulator is slower by a factor of ten and more, AddressSanitizer by three.
-  case $1 in
+  case $configuration in
   aarch64*) local -x PROMCB_STRESS_SCALE=0.1 ;;
-  asan) local -x PROMCB_STRESS_SCALE=0.3 ;;
+  asan) [ -n "$quick" ] || local -x PROMCB_STRESS_SCALE=0.3 ;;
+  gcc) [ -n "$quick" ] || local -x PROMCB_STRESS_SECONDS=${PROMCB_STRESS_SECONDS:-120} ;;
   esac
-  if [ "$1" = gcc ] && [ -z "$quick" ]; then
-    wrapper+=(env "PROMCB_STRESS_SECONDS=${PROMCB_STRESS_SECONDS:-120}")
-  fi
-  rm -f "$directory/meson-logs/testlog.json"
-  "${wrapper[@]}" meson test -C "$directory" --no-rebuild --timeout-multiplier 2 "${suites[@]}" 2>&1 |
-    tee "$log" | sed -u -nE "$line" |
-    while read -r result name seconds suite; do
-      case $result in
-      OK) result=ok ;;
-      SKIP) result=skip ;;
-      *) result=FAIL ;;
-      esac
-      # Where there is one suite, meson leaves it out.
-      say "$1" "${suite:-$2}" "$name" "$seconds" $result
-    done
-  counts=$(python3 - "$directory" "$1" "$2" "$log" <<'PYTHON'
-import json
-import subprocess
-import sys
-
-directory, configuration, suites, log = sys.argv[1:]
-introspection = subprocess.run(["meson", "introspect", "--tests", directory], check=True, capture_output=True)
-tests = json.loads(introspection.stdout)
-expected = {test["name"] for test in tests if any("promcb:" + suite in test["suite"] for suite in suites.split())}
-results = {}
-try:
-    with open(directory + "/meson-logs/testlog.json") as file:
-        for line in file:
-            result = json.loads(line)
-            results[result["name"].split(" / ")[-1]] = result
-except FileNotFoundError:
-    print(open(log, errors="replace").read(), file=sys.stderr)
-counts = {"OK": 0, "SKIP": 0}
-failures = 0
-for name in sorted(expected):
-    result = results.get(name)
-    outcome = result["result"] if result else "did not run"
-    if outcome in counts:
-        counts[outcome] += 1
-    else:
-        failures += 1
-    if outcome == "OK":
-        continue
-    said = ((result or {}).get("stdout", "") + (result or {}).get("stderr", "")).rstrip().split("\n")
-    if outcome == "SKIP":
-        print(f"    {configuration} {name} was skipped: {said[-1]}", file=sys.stderr)
-        continue
-    print(f"---- {configuration} {name}: {outcome}", *said[-150:], f"---- end of {name}", sep="\n", file=sys.stderr)
-for suite in suites.split():
-    if not any("promcb:" + suite in test["suite"] for test in tests):
-        failures += 1
-        print(f"---- {configuration}: there is no test in the suite {suite}", file=sys.stderr)
-print(counts["OK"], failures, counts["SKIP"])
-PYTHON
-  )
-  if ! [[ $counts =~ ^([0-9]+)\ ([0-9]+)\ ([0-9]+)$ ]]; then
-    say "$1" - "its results cannot be read" - FAIL
-    failed=$((failed + 1))
-    return
-  fi
-  passed=$((passed + BASH_REMATCH[1]))
-  failed=$((failed + BASH_REMATCH[2]))
-  skipped=$((skipped + BASH_REMATCH[3]))
+  tests/row.py "build/$configuration" "$configuration" "$1" "${names[@]}"
 }
 
 for row in "${matrix[@]}"; do
-  IFS='|' read -r name cc cxx options suites <<<"$row"
-  build "$name" "$cc" "$cxx" "$options" && run "$name" "$suites"
+  IFS='|' read -r configuration cc cxx options suites <<<"$row"
+  [ ${#rows[@]} -eq 0 ] || [[ " ${rows[*]} " == *" $configuration "* ]] || continue
+  build "$cc" "$cxx" "$options" && run "$suites"
 done
 
-echo
-echo "in $((SECONDS - started)) s"
-if [ $skipped -gt 0 ]; then
-  echo "$passed passed, $failed failed, $skipped skipped"
-else
-  echo "$passed passed, $failed failed"
-fi
-[ $failed -eq 0 ] && [ $passed -gt 0 ]
+python3 - "$PROMCB_RESULTS" $((SECONDS - started)) $budget_seconds "${names[@]}" <<'PYTHON'
+import collections
+import sys
+
+path, seconds, budget, *names = sys.argv[1:]
+with open(path) as file:
+    rows = [line.rstrip("\n").split("\t") for line in file]
+counts = collections.Counter(row[4] for row in rows)
+print()
+slowest = sorted((row for row in rows if row[1] != "build"), key=lambda row: -float(row[3]))[:5]
+if len(rows) > 7:
+    print("slowest:", ", ".join(f"{row[2]} {float(row[3]):.0f} s ({row[0]})" for row in slowest))
+skipped = collections.defaultdict(list)
+for row in rows:
+    if row[4] == "skip":
+        skipped[row[2], row[5]].append(row[0])
+for (name, reason), where in skipped.items():
+    print(f"skipped: {name} ({', '.join(where)}): {reason}")
+for row in rows:
+    if row[4] == "FAIL":
+        print(f"failed: {row[2]} ({row[0]}): {row[5]}")
+missing = [name for name in names if name not in {row[2] for row in rows}]
+for name in missing:
+    print(f"failed: there is no test {name}")
+failed = counts["FAIL"] + len(missing)
+print(f"in {seconds} s" + ("" if names else f" of {budget}"))
+print(f"{counts['ok']} passed, {failed} failed" + (f", {counts['skip']} skipped" if counts["skip"] else ""))
+sys.exit(failed > 0 or counts["ok"] == 0)
+PYTHON

@@ -55,6 +55,7 @@ INI
 refuse i686-linux-gnu-gcc x86 little
 refuse s390x-linux-gnu-gcc s390x big
 if [ $failed -eq 0 ] && [ $tried -eq 0 ]; then
+  echo "a compiler for a machine that is refused is not installed"
   exit 77
 fi
 exit $failed

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""39_record_count.py TOOLS SEED: see 39_record_count.sh.
+"""39_record_count.py TOOLS SEED LINES: see 39_record_count.sh.
 
 A line is made together with what it means, so nothing here reads a line: the count is independent of any parser.
 """
 import collections
 import json
+import os
 import random
 import re
 import subprocess
@@ -13,7 +14,7 @@ import sys
 from decimal import ROUND_HALF_UP, Decimal
 
 TOOLS, SEED = sys.argv[1], int(sys.argv[2])
-LINES = 100000
+LINES = int(sys.argv[3])
 MAXIMUM_NS = 1 << 40
 BOUNDS = [Decimal(2) ** power for power in range(-12, 4)]
 UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
@@ -175,7 +176,7 @@ def run(name, options, unit, fails, names_with_blanks):
                 cut += call[1] > MAXIMUM_NS
                 entry[1].append(min(call[1], MAXIMUM_NS))
     data = b"\n".join(lines) + rng.choice([b"", b"\n"])
-    segment = f"/promcb_e2e_count_{name}_{SEED}"
+    segment = f"{os.environ['PROMCB_SEGMENT']}_{name}"
     try:
         with subprocess.Popen([f"{TOOLS}/promcb-record", "--stdin", "--segment", segment, *options],
                               stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as recorder:

@@ -5,7 +5,8 @@
 # other lines.
 . "$(dirname "$0")/tools_prelude.sh"
 command -v python3 >/dev/null || {
-  echo "there is no python3"
+  echo "python3 is not installed"
   exit 77
 }
-python3 "$(dirname "$0")/39_record_count.py" "$tools" "${PROMCB_SEED:-1}" || fail "PROMCB_SEED=${PROMCB_SEED:-1}"
+python3 "$(dirname "$0")/39_record_count.py" "$tools" "${PROMCB_SEED:-1}" "$(scaled 100000)" ||
+  fail "PROMCB_SEED=${PROMCB_SEED:-1}"

@@ -13,7 +13,7 @@ golden=$PROMCB_BUILD/tests/golden_segments
 kept=$PROMCB_SOURCE/tests/golden/segments
 copy=/dev/shm${PROMCB_SEGMENT}
 command -v xz >/dev/null || {
-  echo "there is no xz"
+  echo "xz is not installed"
   exit 77
 }
 

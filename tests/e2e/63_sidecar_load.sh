@@ -5,7 +5,7 @@
 . "${0%/*}/tools_prelude.sh"
 . "${0%/*}/sidecar_http.sh"
 command -v wrk >/dev/null || { echo "wrk is not installed"; exit 77; }
-seconds=${PROMCB_LOAD_SECONDS:-8}
+seconds=${PROMCB_LOAD_SECONDS:-$(scaled 8)}
 
 resident() {
   awk '/^RssAnon:/ { print $2 }' "/proc/$background/status"
@@ -24,7 +24,7 @@ function request()
 end
 LUA
 
-"$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" 3000000 >"$scratch/expected" &
+"$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" "$(scaled 3000000)" >"$scratch/expected" &
 producers=$!
 start --log.level=info
 wrk -t1 -c16 -d2 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"

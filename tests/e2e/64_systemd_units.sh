@@ -16,7 +16,7 @@ known = json.load(open(sys.argv[1] + "/meson-info/intro-buildoptions.json"))
 options = {option["name"]: option["value"] for option in known}
 print(os.path.join(options["prefix"], options["bindir"]))
 PYTHON
-) || exit 77
+) || fail "what the build says of itself cannot be read"
 [ "$bindir" = "$prefix" ] || fail "the unit starts what lies in $bindir; programs are installed in $prefix"
 
 if command -v systemd-analyze >/dev/null; then
@@ -32,7 +32,7 @@ if command -v systemd-analyze >/dev/null; then
 fi
 
 command -v systemd-socket-activate >/dev/null || {
-  echo "no systemd-socket-activate"
+  echo "systemd-socket-activate is not installed"
   exit 77
 }
 # What the unit starts, options included, with a socket from systemd: the answer is the sidecar's.

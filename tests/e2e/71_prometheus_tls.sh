@@ -188,7 +188,8 @@ subject() { # NAME: of the client
   grep -q 'Verify return code: 0' "$scratch/out" && openssl x509 -noout -subject -nameopt RFC2253 <"$scratch/out"
 }
 [ "$(subject renewed)" = 'subject=CN=second' ] || fail "not the second certificate: $(cat "$scratch/out")"
-curl -s -o /dev/null --cacert "$scratch/theirs.pem" --cert "$scratch/scraper.pem" --key "$scratch/scraper.key" \
+succeeds curl -s -o /dev/null --cacert "$scratch/theirs.pem" --cert "$scratch/scraper.pem" \
+  --key "$scratch/scraper.key" \
   -u 'prometheus:open sesame' "https://127.0.0.1:$port/metrics" && fail "a client of an authority that is no more"
 matches -q -F -e 'open sesame' "$scratch/log" && fail "secrets in the log"
 end

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tools_prelude.sh"
 . "$(dirname "$0")/sidecar_prelude.sh"
 command -v htpasswd >/dev/null || {
-  echo "no htpasswd"
+  echo "htpasswd is not installed"
   exit 77
 }
 

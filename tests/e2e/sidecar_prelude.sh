@@ -5,7 +5,7 @@ sidecar=$tools/sidecar/promcb-sidecar
 socket=$scratch/socket
 for program in curl openssl python3; do
   command -v $program >/dev/null || {
-    echo "no $program"
+    echo "$program is not installed"
     exit 77
   }
 done

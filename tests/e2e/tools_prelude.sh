@@ -8,6 +8,7 @@ if [ -z "${PROMCB_SIGNALS_ARE_DEFAULT-}" ]; then
 fi
 tools=${PROMCB_BUILD:?}/tools
 export PROMCB_SEGMENT=/promcb_e2e_$$
+export PYTHONDONTWRITEBYTECODE=yes # beside the sources
 scratch=$(mktemp -d)
 background=
 trap '[ -z "$background" ] || kill -KILL "$background" 2>/dev/null
@@ -62,8 +63,8 @@ filled() {
 scaled() {
   awk -v number="$1" -v scale="${PROMCB_STRESS_SCALE:-1}" 'BEGIN { n = int(number * scale); print n < 1 ? 1 : n }'
 }
-# in_share: whether the next one of many cases is looked at: all of them, or with a scale below 1 a share, another in
-# each run.
+# in_share: whether the next one of many cases (dozens, not five) is looked at: all of them, or with a scale below 1 a
+# share, another in each run.
 in_share_next=$$
 in_share() {
   in_share_next=$((in_share_next + 1))

@@ -4,12 +4,28 @@
 # less or two steps swapped, the check must fail. One line each: model, mutation, states, verdict.
 #
 #     tests/model/run.sh [MODEL...]
+#
+# With PROMCB_QUICK, the protocols alone. The search is complete and depends on nothing but these files and the programs
+# that make it: what held once in a build (PROMCB_BUILD) is not searched again.
 set -u
 cd "$(dirname "$0")" || exit 1
 for tool in spin gcc; do
-  command -v $tool >/dev/null || { echo "no $tool here"; exit 77; }
+  command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
 done
 models=$PWD
+kept=
+if [ $# -eq 0 ] && [ -n "${PROMCB_BUILD-}" ]; then
+  sum=$( (cat ./*.pml weak.h run.sh; spin -V; gcc --version) | sha256sum)
+  kept=$PROMCB_BUILD/model-results/${sum%% *}
+  # The whole search is the quick one, too.
+  for result in "$kept.whole" ${PROMCB_QUICK:+"$kept.quick"}; do
+    if [ -e "$result" ]; then
+      cat "$result"
+      echo "as it was found before, for the same models"
+      exit 0
+    fi
+  done
+fi
 temporary=$(mktemp -d) || exit 1
 trap 'rm -rf "$temporary"' EXIT
 
@@ -59,11 +75,15 @@ for model; do
     echo "$model: the mutations of its header and of its steps differ:" $listed / $known
     touch "$temporary/failed"
   fi
+  [ -z "${PROMCB_QUICK-}" ] || continue
   for mutation in $listed; do
     echo "$model $mutation"
   done
 done >>"$temporary/work"
 # The complaints above stand among the work.
 grep ': the mutations' "$temporary/work" && sed -i '/: the mutations/d' "$temporary/work"
-xargs -P 2 -L 1 bash -c 'check "$@"' check <"$temporary/work"
-[ ! -e "$temporary/failed" ]
+xargs -P "$(nproc)" -L 1 bash -c 'check "$@"' check <"$temporary/work" | tee "$temporary/result"
+[ ! -e "$temporary/failed" ] && [ -s "$temporary/result" ] || exit 1
+[ -n "$kept" ] || exit 0
+[ -n "${PROMCB_QUICK-}" ] && kept=$kept.quick || kept=$kept.whole
+mkdir -p "${kept%/*}" && cp "$temporary/result" "$kept.new" && mv "$kept.new" "$kept"

@@ -43,7 +43,7 @@ compiles() { # COMPILER LANGUAGE HEADER STANDARD...: with and without what GNU a
   for standard; do
     # An older compiler has not heard of the newest.
     "$compiler" -std="$standard" -fsyntax-only -x "$language" /dev/null 2>/dev/null || continue
-    for gnu in "" -D_GNU_SOURCE -D_POSIX_C_SOURCE=200809L; do
+    for gnu in "${features[@]}"; do
       # shellcheck disable=SC2086
       "$compiler" -std="$standard" $warnings $gnu -Iinclude -O2 -S -o "$temporary/use.s" -x "$language" \
         "$temporary/use.$language" || {
@@ -64,13 +64,22 @@ compiles() { # COMPILER LANGUAGE HEADER STANDARD...: with and without what GNU a
     esac
   done
 }
+features=("" -D_GNU_SOURCE -D_POSIX_C_SOURCE=200809L)
+c_standards='c11 c17 c2x gnu11 gnu17'
+cxx_standards='c++11 c++14 c++17 c++20 c++23 c++2b gnu++17'
+if [ -n "${PROMCB_QUICK-}" ]; then
+  features=("" -D_GNU_SOURCE)
+  c_standards=c11
+  cxx_standards=c++11
+fi
 for header in include/promcb/*.h; do
   for compiler in gcc clang; do
-    command -v $compiler >/dev/null && compiles $compiler c "${header##*/}" c11 c17 c2x gnu11 gnu17
+    # shellcheck disable=SC2086
+    command -v $compiler >/dev/null && compiles $compiler c "${header##*/}" $c_standards
   done
   for compiler in g++ clang++; do
-    command -v $compiler >/dev/null &&
-      compiles $compiler c++ "${header##*/}" c++11 c++14 c++17 c++20 c++23 c++2b gnu++17
+    # shellcheck disable=SC2086
+    command -v $compiler >/dev/null && compiles $compiler c++ "${header##*/}" $cxx_standards
   done
 done
 [ $failed -eq 0 ] || exit 1

@@ -235,7 +235,7 @@ Test(segment, corrupt_words, .timeout = 120)
 	int fd = open(fixture_segment, O_RDWR | O_CLOEXEC);
 	off_t size = lseek(fd, 0, SEEK_END);
 
-	for (int round = 0; round < 20000; round++) {
+	for (int round = 0; round < 4000; round++) {
 		uint64_t good, bad;
 		off_t at;
 
