@@ -99,7 +99,7 @@ function request()
   return wrk.format(count % 10 == 0 and "POST" or "GET", paths[count % #paths + 1])
 end
 LUA
-wrk -t2 -c8 -d3s -s "$scratch/mix.lua" "$url" >"$scratch/wrk" || fail "wrk: $(cat "$scratch/wrk")"
+wrk -t2 -c8 -d"$(scaled 3)s" -s "$scratch/mix.lua" "$url" >"$scratch/wrk" || fail "wrk: $(cat "$scratch/wrk")"
 
 # Ended in order, nginx closes the pipe after its last line.
 kill -QUIT $nginx
@@ -124,25 +124,22 @@ awk '{
 
 # The same from the export, which must also agree with itself.
 "$tools/promcb-export" >"$scratch/text" || fail "promcb-export"
-python3 - "$scratch/text" >"$scratch/actual" <<'PYTHON' || fail "the export cannot be read"
-import re
+python3 - "$scratch/text" "${0%/*}" >"$scratch/actual" <<'PYTHON' || fail "the export cannot be read"
 import sys
 
-values = {}
-for line in open(sys.argv[1], encoding="utf-8"):
-    match = re.fullmatch(r'(circuit_breaker_\w+)\{component="((?:[^"\\]|\\.)*)"\} (\S+)\n', line)
-    if match:
-        name = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], match[2])
-        values.setdefault(name, {})[match[1]] = match[3]
+sys.path.insert(0, sys.argv[2])
+from metrics import by_component
+
+values = by_component(open(sys.argv[1], encoding="utf-8").read())
 for name in sorted(values, key=str.encode):
     if name == "_overflow":
         continue
     value = values[name]
-    calls, failures = int(value["circuit_breaker_calls_total"]), int(value["circuit_breaker_failures_total"])
-    assert calls == failures + int(value["circuit_breaker_successes_total"]), name
-    assert calls == int(value["circuit_breaker_latency_seconds_count"]), name
-    assert calls == int(value["circuit_breaker_call_duration_seconds_count"]), name
-    sum_ms = float(value["circuit_breaker_latency_seconds_sum"]) * 1000
+    calls, failures = int(value["calls_total", None]), int(value["failures_total", None])
+    assert calls == failures + int(value["successes_total", None]), name
+    assert calls == int(value["latency_seconds_count", None]), name
+    assert calls == int(value["call_duration_seconds_count", None]), name
+    sum_ms = float(value["latency_seconds_sum", None]) * 1000
     assert abs(sum_ms - round(sum_ms)) < 1e-3, (name, sum_ms)
     print(name, calls, failures, round(sum_ms), sep="\t")
 PYTHON

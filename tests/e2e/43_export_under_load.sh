@@ -2,27 +2,25 @@
 # SPDX-License-Identifier: MIT
 # Four processes of four threads record a known series while exports run back to back: no count goes down, in no scrape
 # do the buckets of a component differ from its count or failures exceed calls, and at the end every number is exact.
-set -u
-segment=/promcb-e2e-load-$$
-directory=$(mktemp -d) || exit 1
-trap 'rm -rf "$directory"; "$PROMCB_BUILD/tools/promcb-admin" --segment "$segment" remove --force >/dev/null 2>&1' EXIT
-
-"$PROMCB_BUILD/tools/promcb-admin" --segment "$segment" create || exit 1
-"$PROMCB_BUILD/tests/e2e_producers" "$segment" 3000000 >"$directory/expected" &
-producers=$!
-PRODUCERS=$producers SEGMENT=$segment DIRECTORY=$directory python3 - <<'PYTHON' || exit 1
-import os
+. "${0%/*}/tools_prelude.sh"
+calls=$(scaled 3000000)
+"$tools/promcb-admin" create || fail create
+"$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" "$calls" >"$scratch/expected" &
+background=$!
+python3 - "${0%/*}" "$tools/promcb-export" $background "$scratch/expected" "$calls" <<'PYTHON' || fail "as told above"
 import re
 import subprocess
 import sys
 
-export = os.environ["PROMCB_BUILD"] + "/tools/promcb-export"
-line = re.compile(r'circuit_breaker_(\w+)\{component="(\w+)"(?:,(?:le|quantile|state)="([^"]+)")?\} (\S+)')
+here, export, producers, expected_path, calls_each = sys.argv[1:]
+sys.path.insert(0, here)
+from metrics import by_component
 
 
 def scrape():
-    text = subprocess.run([export, "--segment", os.environ["SEGMENT"]], capture_output=True, check=True).stdout.decode()
-    return {(m[1], m[2], m[3]): m[4] for m in line.finditer(text)}
+    text = subprocess.run([export], capture_output=True, check=True).stdout.decode()
+    return {(name, component, label): value for component, values in by_component(text).items()
+            for (name, label), value in values.items()}
 
 
 def running(pid):
@@ -51,11 +49,13 @@ while True:
     before = now
     if last:
         break
-    last = not running(os.environ["PRODUCERS"])
+    last = not running(producers)
 
-with open(os.environ["DIRECTORY"] + "/expected") as expected:
+compared = 0
+with open(expected_path) as expected:
     for words in map(str.split, expected):
         if len(words) == 4:
+            compared += 1
             name, calls, failures, sum_ns = words[0], *map(int, words[1:])
             assert int(now["calls_total", name, None]) == calls, (name, now["calls_total", name, None], calls)
             assert int(now["failures_total", name, None]) == failures, name
@@ -65,6 +65,8 @@ with open(os.environ["DIRECTORY"] + "/expected") as expected:
             name, power, cumulative = words[0], int(words[1]), int(words[2])
             bound = repr(2.0**power)
             assert int(now["call_duration_seconds_bucket", name, bound]) == cumulative, (name, bound)
-print(f"{scrapes} scrapes while 48,000,000 calls were recorded: every one whole, the last exact")
+assert compared == 3, compared
+print(f"{scrapes} scrapes while {16 * int(calls_each):,} calls were recorded: every one whole, the last exact")
 PYTHON
-wait "$producers"
+wait $background || fail "the producers ended with $?"
+background=
