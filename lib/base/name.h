@@ -12,8 +12,8 @@
 const char *promcb_name_fault(const char *name, size_t length);
 
 /*
- * What --match and ?q= ask of a name: whether it contains a text, trimmed as names are; or, if there is a "*" in the text,
- * which stands for any text, whether the whole name is like that.
+ * What --match and ?q= ask of a name: whether it contains a text, trimmed as names are; or, if there is a "*" in the
+ * text, which stands for any text, whether the whole name is like that.
  */
 bool promcb_name_matches(const char *name, const char *text);
 
