@@ -292,6 +292,21 @@ static int open_path(const char *path, const struct promcb_options *options, str
 	return result;
 }
 
+/* The parent's locks are not the child's, so it makes its own, while its rights are still the parent's. */
+static void renew(void)
+{
+	promcb_recorder_wipe_current();
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
+		if (promcb_process_segments[slot].base) {
+			promcb_process_segments[slot].users = 0;
+			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
+			if (!promcb_process_segments[slot].closing)
+				promcb_locks_open(&promcb_process_segments[slot]);
+		}
+}
+
+static const struct promcb_process_hooks hooks = {.start = promcb_recorder_start, .renew = renew};
+
 int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out)
 {
 	PROMCB_NOT_CANCELLED;
@@ -305,7 +320,7 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	result = promcb_segment_path(segment, path, ours.message);
 	if (result < 0)
 		return result;
-	result = promcb_process_start();
+	result = promcb_process_start(&hooks);
 	if (result < 0)
 		return promcb_message_error(ours.message, result,
 					    "no memory to record with: %zu bytes could not be mapped (see ulimit -v, "

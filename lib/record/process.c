@@ -3,13 +3,12 @@
 
 #include "base/clock.h"
 #include "base/headroom.h"
-#include "record/lock.h"
 #include "record/pin.h"
-#include "record/recorder.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 #include <linux/kcmp.h>
+#include <promcb/inject.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -27,6 +26,8 @@ struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
  * would find locked for ever: its parent's number is not its own, so the child goes ahead.
  */
 static uint32_t starting_pid;
+
+static const struct promcb_process_hooks *hooks;
 
 /* Of the thread that is between the handlers of fork: what it left, and which one it is. Under the mutex. */
 static struct promcb_way_out fork_saved;
@@ -113,10 +114,7 @@ static bool is_child_of_vfork(void)
 	return shares == 1 || (shares < 0 && lacks == 1);
 }
 
-/*
- * In a process that has not been here: the parent's locks are not ours, so make our own, while our rights are still
- * the parent's.
- */
+/* In a process that has not been here. */
 static void renew(void)
 {
 	promcb_process->renewed = 1;
@@ -126,13 +124,7 @@ static void renew(void)
 	    sizeof(promcb_process->cookie)) {
 		promcb_process->cookie = (uint64_t)getpid() << 32 ^ promcb_clock_monotonic_ns();
 	}
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		if (promcb_process_segments[slot].base) {
-			promcb_process_segments[slot].users = 0;
-			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
-			if (!promcb_process_segments[slot].closing)
-				promcb_locks_open(&promcb_process_segments[slot]);
-		}
+	hooks->renew();
 }
 
 /*
@@ -223,10 +215,8 @@ static void be(uint32_t where)
  */
 static void become_child(void)
 {
-	if (promcb_process->forking) {
+	if (promcb_process->forking)
 		memset(promcb_process, 0, sizeof(*promcb_process));
-		promcb_recorder_wipe_current();
-	}
 	forks_between = 0;
 	be(OUTSIDE);
 }
@@ -470,7 +460,7 @@ static void enter_start(void)
 	}
 }
 
-int promcb_process_start(void)
+int promcb_process_start(const struct promcb_process_hooks *these)
 {
 	int result = 0;
 
@@ -484,7 +474,8 @@ int promcb_process_start(void)
 		if (!process) {
 			result = -ENOMEM;
 		} else {
-			promcb_recorder_start();
+			hooks = these;
+			hooks->start();
 			promcb_process = process;
 		}
 	}

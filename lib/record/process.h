@@ -78,8 +78,16 @@ extern struct promcb_process *promcb_process;
 /* Segments by slot; base NULL: free. In ordinary memory, changed under the mutex. */
 extern struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
-/* Makes what a process needs once. Returns 0, or -ENOMEM. */
-int promcb_process_start(void);
+/* What those who know more must do, though they are called by nobody. */
+struct promcb_process_hooks {
+	/* Once, before the first call. */
+	void (*start)(void);
+	/* In a process that finds itself new, the child of any fork above all; with the mutex held. */
+	void (*renew)(void);
+};
+
+/* Makes what a process needs once. hooks: kept. Returns 0, or -ENOMEM. */
+int promcb_process_start(const struct promcb_process_hooks *hooks);
 
 /* Memory that any child finds zeroed. NULL if there is none. */
 void *promcb_process_map_wiped(size_t bytes);

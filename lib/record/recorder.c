@@ -133,7 +133,7 @@ void promcb_recorder_wipe_current(void)
 {
 	struct promcb_recorder *recorder = led_to();
 
-	if (recorder)
+	if (recorder && recorder->alive)
 		memset(recorder, 0, sizeof(*recorder));
 }
 
