@@ -15,7 +15,7 @@
 #ifndef PROMCB_ENTRY_H
 #define PROMCB_ENTRY_H
 
-#include "record/open.h"
+#include "record/component.h"
 
 /* The parts of an entry's words, as inline.h has them. */
 static inline uintptr_t promcb_entry_address(uintptr_t word)

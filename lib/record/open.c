@@ -227,10 +227,11 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 	if (!p) {
 		p = fresh;
 		place = free_place();
-		if (!place || promcb_names_start(&p->names) < 0)
+		if (!place || promcb_names_start(&p->names, promcb_process->cookie) < 0)
 			return place ? -ENOMEM : -EMFILE;
-		result = promcb_names_add(p, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
-					  PROMCB_OVERFLOW_COMPONENT, &p->overflow);
+		result = promcb_handle_add(&p->names, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
+					   &(struct promcb_handle){p, PROMCB_OVERFLOW_COMPONENT, p->generation},
+					   &p->overflow);
 		if (result < 0)
 			return result;
 		set_segment(p, adopt(place, attached, p));

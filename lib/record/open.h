@@ -23,7 +23,6 @@
 #ifndef PROMCB_OPEN_H
 #define PROMCB_OPEN_H
 
-#include "record/component.h"
 #include "record/recorder.h"
 
 struct promcb {
@@ -53,9 +52,6 @@ struct promcb {
 
 /* All that were ever opened. Under the mutex. */
 extern struct promcb *promcb_owners;
-
-/* How many handles exist; the first, which does nothing, included. Under the mutex. */
-extern uint32_t promcb_handles_used;
 
 /*
  * With the mutex held: looks, at most once a second, whether the name still leads to the owner's segment, and follows

@@ -9,8 +9,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct promcb_home promcb_home;
-
 __thread struct promcb_thread_words promcb_thread = {.distance = sizeof(promcb_home.handles)};
 
 __thread uint32_t promcb_thread_busy;

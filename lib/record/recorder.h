@@ -18,28 +18,14 @@
  * Pairs, in one process
  *   [RECALL] recorder.c marks an entry's ring, then takes its block; entry.c loads the ring before and after the block.
  *            A thread could take its own ring for an overflow block.
- *   [HANDLE] component.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
- *            thread that finds a handle by its name could see it half made.
  */
 #ifndef PROMCB_RECORDER_H
 #define PROMCB_RECORDER_H
 
+#include "record/handle.h"
 #include "record/lane.h"
 
-#include <promcb/inline.h>
-
-enum { PROMCB_HANDLES_MAX = 65536, PROMCB_IDLE_RECORDERS_MAX = 4 };
-
-struct promcb_component;
-
-/* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
-struct promcb_handle {
-	void *owner;                    /* struct promcb; NULL: the handle does nothing. [HANDLE] */
-	uint32_t component;             /* in the owner's present segment, if generation is the owner's */
-	uint32_t generation;
-};
-
-_Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "handles and entries need one stride");
+enum { PROMCB_IDLE_RECORDERS_MAX = 4 };
 
 struct promcb_recorder {
 	uint64_t alive;                 /* 0: wiped */
@@ -50,14 +36,6 @@ struct promcb_recorder {
 	struct promcb_seat seats[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
 	struct promcb_entry entries[PROMCB_HANDLES_MAX];
 };
-
-/* One object, so that the distance between its halves is known when it is linked. */
-struct promcb_home {
-	struct promcb_handle handles[PROMCB_HANDLES_MAX];
-	struct promcb_entry nowhere[PROMCB_HANDLES_MAX]; /* never written */
-};
-
-extern struct promcb_home promcb_home;
 
 /* Once per process. */
 void promcb_recorder_start(void);

@@ -10,6 +10,7 @@
 #include "base/name.h"
 #include "model/counts.h"
 #include "record/open.h"
+#include "record/registry.h"
 
 #include <errno.h>
 #include <time.h>

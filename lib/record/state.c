@@ -7,7 +7,7 @@
  * unknown.
  */
 #include "base/clock.h"
-#include "record/open.h"
+#include "record/component.h"
 
 #include <errno.h>
 

@@ -108,9 +108,10 @@ static void start(unsigned number)
 	p->inode = good_inode[number];
 	memcpy(p->identity, ((const struct promcb_header *)(const void *)fuzz_segment_get(number)->bytes)->identity,
 	       sizeof(p->identity));
-	FUZZ_REQUIRE(promcb_names_start(&p->names) == 0 &&
-			     promcb_names_add(p, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
-					      PROMCB_OVERFLOW_COMPONENT, &p->overflow) == 0,
+	FUZZ_REQUIRE(promcb_names_start(&p->names, promcb_process->cookie) == 0 &&
+			     promcb_handle_add(&p->names, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
+					       &(struct promcb_handle){p, PROMCB_OVERFLOW_COMPONENT, 0},
+					       &p->overflow) == 0,
 		     "names");
 	promcb_process_leave(&way);
 }

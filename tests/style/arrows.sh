@@ -19,7 +19,7 @@ record  base|format|model|segment
 read    base|format|model
 render  base|model'
 # Each header here includes those before it, and never one behind it.
-order='process lock lane recorder component open entry'
+order='process lock lane registry names handle recorder open component entry'
 
 listed=none
 while read -r wing may; do

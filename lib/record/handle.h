@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handle.h: the process's table of handles, which is what applications hold, and behind it the entries of threads that
+ * have none.
+ *
+ * Called with the process's mutex held. A handle is never freed, and its owner never changes.
+ *
+ * Pairs, in one process
+ *   [HANDLE] handle.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
+ *            thread that finds a handle by its name could see it half made.
+ */
+#ifndef PROMCB_HANDLE_H
+#define PROMCB_HANDLE_H
+
+#include "record/names.h"
+
+#include <promcb/inline.h>
+
+enum { PROMCB_HANDLES_MAX = 65536 };
+
+/* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
+struct promcb_handle {
+	void *owner;                    /* struct promcb; NULL: the handle does nothing. [HANDLE] */
+	uint32_t component;             /* in the owner's present segment, if generation is the owner's */
+	uint32_t generation;
+};
+
+_Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "handles and entries need one stride");
+
+/* One object, so that the distance between its halves is known when it is linked. */
+struct promcb_home {
+	struct promcb_handle handles[PROMCB_HANDLES_MAX];
+	struct promcb_entry nowhere[PROMCB_HANDLES_MAX]; /* never written */
+};
+
+extern struct promcb_home promcb_home;
+
+/* How many handles exist; the first, which does nothing, included. */
+extern uint32_t promcb_handles_used;
+
+static inline struct promcb_handle *promcb_component_handle(const struct promcb_component *component)
+{
+	return (struct promcb_handle *)(uintptr_t)component;
+}
+
+static inline struct promcb_component *promcb_handle_component(struct promcb_handle *handle)
+{
+	return (struct promcb_component *)(void *)handle;
+}
+
+/* The name that a handle was made with: zero-terminated. */
+const char *promcb_handle_name(const struct promcb_handle *handle);
+
+/*
+ * A new handle, found by its name from then on. owner, component, generation: its words-> Returns 0, or -EMFILE,
+ * -ENOMEM.
+ */
+int promcb_handle_add(struct promcb_names *names, const char *name, size_t length, const struct promcb_handle *words,
+		      struct promcb_component **out);
+
+#endif
