@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "model/snapshot.h"
+#include "model/values.h"
 
 #include <errno.h>
 #include <math.h>
@@ -47,11 +47,6 @@ static double seconds(double nanoseconds)
 	return nanoseconds / 1e9;
 }
 
-static double percent(uint64_t part, uint64_t whole, double without)
-{
-	return whole ? 100.0 * (double)part / (double)whole : without;
-}
-
 int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index, struct promcb_summary *out)
 {
 	if (index >= snapshot->count)
@@ -59,27 +54,26 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 	const struct promcb_snapshot_component *c = &snapshot->components[index];
 	const struct promcb_recent *recent = &c->recent;
 	const struct promcb_latency_sum sum = promcb_counts_latency(&c->counts);
-	uint64_t calls = promcb_counts_calls(&c->counts);
 
 	*out = (struct promcb_summary){
 		.name = c->name,
-		.total_calls = calls,
-		.successful_calls = c->counts.calls[0],
-		.failed_calls = c->counts.calls[1],
+		.total_calls = promcb_value_calls(c),
+		.successful_calls = promcb_value_successes(c),
+		.failed_calls = promcb_value_failures(c),
 		.unmeasured_calls = c->counts.unmeasured[0] + c->counts.unmeasured[1],
-		.success_rate = percent(c->counts.calls[0], calls, 0),
-		.failure_rate = percent(c->counts.calls[1], calls, 0),
+		.success_rate = promcb_value_success_rate(c),
+		.failure_rate = promcb_value_failure_rate(c),
 		.latency_sum = promcb_seconds_double(sum.seconds, sum.nanoseconds),
-		.avg_latency = recent->measured ? seconds(recent->average_ns) : NAN,
-		.min_latency = recent->measured ? seconds(recent->minimum_ns) : NAN,
-		.max_latency = recent->measured ? seconds(recent->maximum_ns) : NAN,
-		.p50 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P50]) : NAN,
-		.p90 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P90]) : NAN,
-		.p95 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P95]) : NAN,
-		.p99 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P99]) : NAN,
-		.p999 = recent->measured ? seconds(recent->quantile_ns[PROMCB_P999]) : NAN,
+		.avg_latency = seconds(promcb_value_average_ns(c)),
+		.min_latency = seconds(promcb_recent_ns(recent, recent->minimum_ns)),
+		.max_latency = seconds(promcb_recent_ns(recent, recent->maximum_ns)),
+		.p50 = seconds(promcb_recent_ns(recent, recent->quantile_ns[PROMCB_P50])),
+		.p90 = seconds(promcb_recent_ns(recent, recent->quantile_ns[PROMCB_P90])),
+		.p95 = seconds(promcb_recent_ns(recent, recent->quantile_ns[PROMCB_P95])),
+		.p99 = seconds(promcb_recent_ns(recent, recent->quantile_ns[PROMCB_P99])),
+		.p999 = seconds(promcb_recent_ns(recent, recent->quantile_ns[PROMCB_P999])),
 		.recent_calls = recent->calls,
-		.recent_failure_rate = percent(recent->failures, recent->calls, NAN),
+		.recent_failure_rate = promcb_value_recent_failure_rate(c),
 		.state = (enum promcb_state)c->state,
 		.last_state_change = c->last_state_change_ns ? promcb_ns_double(c->last_state_change_ns) : NAN,
 		.last_failure_time = c->last_failure_ns ? promcb_ns_double(c->last_failure_ns) : NAN,

@@ -6,30 +6,67 @@
 #ifndef PROMCB_FAMILIES_H
 #define PROMCB_FAMILIES_H
 
+#include "model/values.h"
 #include "render/render.h"
 
-#include <math.h>
+/*
+ * The families, a line each, in the order of rendering: kind, shape, value (see values.h), type, unit, whether it says
+ * again, in other words, what another family says; name, help. Every format makes of this what it prints.
+ */
+#define PROMCB_FAMILIES(X)                                                                                       \
+	X(CALLS, WHOLE, promcb_value_calls, COUNTER, NULL, false, "circuit_breaker_calls_total",                 \
+	  "Finished calls of the component.")                                                                    \
+	X(SUCCESSES, WHOLE, promcb_value_successes, COUNTER, NULL, false, "circuit_breaker_successes_total",     \
+	  "Calls that succeeded.")                                                                               \
+	X(FAILURES, WHOLE, promcb_value_failures, COUNTER, NULL, false, "circuit_breaker_failures_total",        \
+	  "Calls that failed.")                                                                                  \
+	X(COMPAT_SUCCESSES, WHOLE, promcb_value_successes, UNTYPED, NULL, true, "circuit_breaker_calls_success", \
+	  "Alias of circuit_breaker_successes_total.")                                                           \
+	X(COMPAT_FAILURES, WHOLE, promcb_value_failures, UNTYPED, NULL, true, "circuit_breaker_calls_failed",    \
+	  "Alias of circuit_breaker_failures_total.")                                                            \
+	X(FAILURE_RATE, REAL, promcb_value_failure_rate, GAUGE, NULL, true, "circuit_breaker_failure_rate",      \
+	  "Failed calls in percent of all calls, 0 to 100; 0 if there were none.")                               \
+	X(RECENT_FAILURE_RATE, REAL, promcb_value_recent_failure_rate, GAUGE, NULL, false,                       \
+	  "circuit_breaker_recent_failure_rate",                                                                 \
+	  "Failed calls in percent of the recent calls, 0 to 100; NaN if there were none.")                      \
+	X(LATENCY, SUMMARY, NONE, SUMMARY, "seconds", false, "circuit_breaker_latency_seconds",                  \
+	  "Call latency: quantiles over the recent calls; sum and count are cumulative.")                        \
+	X(AVERAGE, RECENT, promcb_value_average_ns, GAUGE, NULL, true, "circuit_breaker_latency_seconds_avg",    \
+	  "Mean latency of the recent calls in seconds; NaN if there were none.")                                \
+	X(DURATION, HISTOGRAM, NONE, HISTOGRAM, "seconds", false, "circuit_breaker_call_duration_seconds",       \
+	  "Call latency distribution.")                                                                          \
+	X(STATE, BY_STATE, promcb_value_is_in_state, GAUGE, NULL, false, "circuit_breaker_state",                \
+	  "1 for the current state of the breaker, 0 for the others.")                                           \
+	X(STATE_CODE, WHOLE, promcb_value_state, GAUGE, NULL, false, "circuit_breaker_state_code",               \
+	  "State of the breaker: 0 closed, 1 open, 2 half-open.")                                                \
+	X(TRANSITIONS, BY_STATE, promcb_value_transitions, COUNTER, NULL, false,                                 \
+	  "circuit_breaker_state_transitions_total", "Changes into that state.")                                 \
+	X(LAST_STATE_CHANGE, TIME, promcb_value_last_state_change_ns, GAUGE, "seconds", false,                   \
+	  "circuit_breaker_last_state_change_timestamp_seconds", "Unix time of the last change of state.")       \
+	X(LAST_FAILURE, TIME, promcb_value_last_failure_ns, GAUGE, "seconds", false,                             \
+	  "circuit_breaker_last_failure_timestamp_seconds", "Unix time of the last failure.")                    \
+	X(LOG_ENTRIES, BY_LEVEL, promcb_value_log_entries, COUNTER, NULL, false, "log_entries_total",            \
+	  "Log lines by level.")                                                                                 \
+	X(LOG_LEVELS, BY_LEVEL, promcb_value_log_entries, UNTYPED, NULL, true, "log_entries_by_level",           \
+	  "Alias of log_entries_total.")
 
-/* In the order of rendering. */
 enum promcb_family_kind {
-	PROMCB_KIND_CALLS,
-	PROMCB_KIND_SUCCESSES,
-	PROMCB_KIND_FAILURES,
-	PROMCB_KIND_COMPAT_SUCCESSES,
-	PROMCB_KIND_COMPAT_FAILURES,
-	PROMCB_KIND_FAILURE_RATE,
-	PROMCB_KIND_RECENT_FAILURE_RATE,
-	PROMCB_KIND_LATENCY,
-	PROMCB_KIND_AVERAGE,
-	PROMCB_KIND_DURATION,
-	PROMCB_KIND_STATE,
-	PROMCB_KIND_STATE_CODE,
-	PROMCB_KIND_TRANSITIONS,
-	PROMCB_KIND_LAST_STATE_CHANGE,
-	PROMCB_KIND_LAST_FAILURE,
-	PROMCB_KIND_LOG_ENTRIES,
-	PROMCB_KIND_LOG_LEVELS,
-	PROMCB_KINDS
+#define KIND(kind, ...) PROMCB_KIND_##kind,
+	PROMCB_FAMILIES(KIND)
+#undef KIND
+		PROMCB_KINDS
+};
+
+/* What a component has of a family, and what its value function takes and returns. */
+enum promcb_family_shape {
+	PROMCB_SHAPE_WHOLE,     /* one series: a whole number */
+	PROMCB_SHAPE_REAL,      /* one series: a double */
+	PROMCB_SHAPE_TIME,      /* one series, or none for 0: Unix nanoseconds, printed as seconds */
+	PROMCB_SHAPE_RECENT,    /* one series: nanoseconds of recent calls, printed as seconds */
+	PROMCB_SHAPE_BY_STATE,  /* a series for each enum promcb_state, which the function takes: a whole number */
+	PROMCB_SHAPE_BY_LEVEL,  /* the same for each enum promcb_log_level */
+	PROMCB_SHAPE_SUMMARY,   /* the latency: no value function */
+	PROMCB_SHAPE_HISTOGRAM, /* the latency: no value function */
 };
 
 /* The numbers are those of the protobuf format. */
@@ -43,13 +80,23 @@ enum promcb_metric_type {
 
 struct promcb_component_family {
 	const char *name;
+	enum promcb_family_shape shape;
 	enum promcb_metric_type type;
 	const char *unit;       /* NULL: none */
 	const char *help;
-	bool compat;            /* says again, in the words of the reference guide, what another family says */
+	bool compat;            /* says again, in the names of the Python collector, what another family says */
 };
 
 extern const struct promcb_component_family promcb_families[PROMCB_KINDS];
+
+/* The label that tells the series of a shape apart, NULL if there is one alone; how many there are, and their values. */
+struct promcb_shape_label {
+	const char *name;
+	unsigned count;
+	const char *(*value)(unsigned index);
+};
+
+struct promcb_shape_label promcb_shape_label(enum promcb_family_shape shape);
 
 /*
  * Classic bounds are powers of two of a second, from 1 ns to 1,024 s at most, in 2^classic_schema steps an octave:
@@ -76,37 +123,6 @@ bool promcb_classic_is_range(const struct promcb_render_options *options);
 /* As the options say, whose range is one. A classic_schema above the segment's, or the most there is, is that. */
 void promcb_classic_make(struct promcb_classic *classic, uint32_t schema, const struct promcb_render_options *options);
 
-static inline uint64_t promcb_calls(const struct promcb_snapshot_component *component)
-{
-	return promcb_counts_calls(&component->counts);
-}
-
-/* Those in the histogram and in the sum: all but those without a latency. */
-static inline uint64_t promcb_measured_calls(const struct promcb_snapshot_component *component)
-{
-	return promcb_counts_measured(&component->counts);
-}
-
-static inline double promcb_failure_rate(const struct promcb_snapshot_component *component)
-{
-	uint64_t total = promcb_calls(component);
-
-	return total ? 100.0 * (double)component->counts.calls[1] / (double)total : 0;
-}
-
-static inline double promcb_recent_failure_rate(const struct promcb_snapshot_component *component)
-{
-	const struct promcb_recent *recent = &component->recent;
-
-	return recent->calls ? 100.0 * (double)recent->failures / (double)recent->calls : (double)NAN;
-}
-
-/* A latency of the recent calls: not a number if none has one, whatever stands there. */
-static inline double promcb_recent_ns(const struct promcb_recent *recent, double nanoseconds)
-{
-	return recent->measured ? nanoseconds : (double)NAN;
-}
-
 /*
  * A latency of the recent samples as whole picoseconds, which all formats print: a thousand times finer than what was
  * measured, and short, where a binary fraction of a second takes 17 digits to say exactly.
@@ -118,6 +134,51 @@ static inline bool promcb_recent_picoseconds(double nanoseconds, uint64_t *out)
 	*out = (uint64_t)(nanoseconds * 1000 + 0.5);
 	return true;
 }
+
+/* The double that reads as those picoseconds. */
+static inline double promcb_recent_seconds(double nanoseconds)
+{
+	uint64_t picoseconds;
+
+	return promcb_recent_picoseconds(nanoseconds, &picoseconds) ? (double)picoseconds / 1e12 : nanoseconds / 1e9;
+}
+
+/* By shape: what a value function's value is as a number, and whether it is one. */
+#define NUMBER_WHOLE(value) (*out = (double)value(component), true)
+#define NUMBER_REAL(value) (*out = value(component), true)
+#define NUMBER_TIME(value) (*out = promcb_ns_double(value(component)), value(component) != 0)
+#define NUMBER_RECENT(value) (*out = promcb_recent_seconds(value(component)), true)
+#define NUMBER_BY_STATE(value) (*out = (double)value(component, index), true)
+#define NUMBER_BY_LEVEL NUMBER_BY_STATE
+#define NUMBER_SUMMARY(value) false
+#define NUMBER_HISTOGRAM(value) false
+
+/*
+ * The number of one series of a component, for formats that need no speed: index below the shape's count. Returns
+ * false if there is none: a time that is not known; or a summary or a histogram, which are no number.
+ */
+static inline bool promcb_family_number(enum promcb_family_kind kind, const struct promcb_snapshot_component *component,
+					unsigned index, double *out)
+{
+	switch (kind) {
+#define NUMBER(kind, shape, value, ...) \
+	case PROMCB_KIND_##kind:        \
+		return NUMBER_##shape(value);
+		PROMCB_FAMILIES(NUMBER)
+#undef NUMBER
+	default:
+		return false;
+	}
+}
+
+#undef NUMBER_WHOLE
+#undef NUMBER_REAL
+#undef NUMBER_TIME
+#undef NUMBER_RECENT
+#undef NUMBER_BY_STATE
+#undef NUMBER_BY_LEVEL
+#undef NUMBER_SUMMARY
+#undef NUMBER_HISTOGRAM
 
 /* Whether cells [from, end) are known to hold nothing. Most octaves of most components do. */
 static inline bool promcb_is_empty(const struct promcb_snapshot_component *component, uint32_t schema, uint32_t from,

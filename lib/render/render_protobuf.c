@@ -161,28 +161,21 @@ static void add_simple(struct protobuf *p, const uint8_t *labels, size_t label_b
 	add_metric(p, labels, label_bytes, field_of(type), value, (size_t)(at - value));
 }
 
-static double latency_seconds(const struct promcb_recent *recent, double nanoseconds)
-{
-	uint64_t picoseconds;
-
-	nanoseconds = promcb_recent_ns(recent, nanoseconds);
-	return promcb_recent_picoseconds(nanoseconds, &picoseconds) ? (double)picoseconds / 1e12 : nanoseconds / 1e9;
-}
-
 static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
 			const struct promcb_snapshot_component *component)
 {
 	const struct promcb_latency_sum sum = promcb_counts_latency(&component->counts);
 	uint8_t value[16 + 16 + PROMCB_QUANTILES * 24 + SIMPLE_ROOM], *at = value;
 
-	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_measured_calls(component));
+	at = promcb_put_u64(at, SUMMARY_COUNT, promcb_counts_measured(&component->counts));
 	at = promcb_put_double(at, SUMMARY_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 		at = promcb_put_tag(at, SUMMARY_QUANTILE, PROMCB_WIRE_BYTES);
 		at = promcb_put_varint(at, 18);
 		at = promcb_put_double(at, QUANTILE_RANK, promcb_quantile_ranks[q]);
-		at = promcb_put_double(at, QUANTILE_VALUE,
-				       latency_seconds(&component->recent, component->recent.quantile_ns[q]));
+		at = promcb_put_double(
+			at, QUANTILE_VALUE,
+			promcb_recent_seconds(promcb_recent_ns(&component->recent, component->recent.quantile_ns[q])));
 	}
 	at = put_timestamp(at, SUMMARY_START, component->since_ns);
 	add_metric(p, labels, label_bytes, METRIC_SUMMARY, value, (size_t)(at - value));
@@ -258,14 +251,14 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 	if (!value)
 		return;
 	deltas = deltas_end = value + front;
-	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_measured_calls(component));
+	at = promcb_put_u64(at, HISTOGRAM_COUNT, promcb_counts_measured(&component->counts));
 	at = promcb_put_double(at, HISTOGRAM_SUM, promcb_seconds_double(sum.seconds, sum.nanoseconds));
 	for (unsigned i = 0; i < classic->count; i++) {
 		below += promcb_calls_in(component, from, classic->end[i]);
 		from = classic->end[i];
 		at = put_bucket(at, below, classic->bound_seconds[i]);
 	}
-	at = put_bucket(at, promcb_measured_calls(component), INFINITY);
+	at = put_bucket(at, promcb_counts_measured(&component->counts), INFINITY);
 	at = promcb_put_u64(at, HISTOGRAM_SCHEMA, promcb_zigzag((int64_t)snapshot->schema));
 	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
 	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->counts.cells[0][0] + component->counts.cells[1][0]);
@@ -284,100 +277,65 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 
 /* -- Families of components ---------------------------------------------------------------------------------------- */
 
-/* The value of a family with one series a component. Returns false if there is none. */
-static bool single_value(enum promcb_family_kind kind, const struct promcb_snapshot_component *component, double *out)
+enum { PAIRS_MAX = 4, PAIR_MAX = 32 };
+
+/* The labels that tell a component's series of a family apart, encoded. */
+struct pairs {
+	unsigned count;
+	size_t bytes[PAIRS_MAX];
+	uint8_t encoded[PAIRS_MAX][PAIR_MAX];
+};
+
+_Static_assert(PROMCB_STATES <= PAIRS_MAX && PROMCB_LOG_LEVELS <= PAIRS_MAX, "room for the labels of each shape");
+
+static struct pairs make_pairs(enum promcb_family_shape shape)
 {
-	switch (kind) {
-	case PROMCB_KIND_CALLS:
-		*out = (double)promcb_measured_calls(component);
-		return true;
-	case PROMCB_KIND_SUCCESSES:
-	case PROMCB_KIND_COMPAT_SUCCESSES:
-		*out = (double)component->counts.calls[0];
-		return true;
-	case PROMCB_KIND_FAILURES:
-	case PROMCB_KIND_COMPAT_FAILURES:
-		*out = (double)component->counts.calls[1];
-		return true;
-	case PROMCB_KIND_FAILURE_RATE:
-		*out = promcb_failure_rate(component);
-		return true;
-	case PROMCB_KIND_RECENT_FAILURE_RATE:
-		*out = promcb_recent_failure_rate(component);
-		return true;
-	case PROMCB_KIND_AVERAGE:
-		*out = latency_seconds(&component->recent, component->recent.average_ns);
-		return true;
-	case PROMCB_KIND_STATE_CODE:
-		*out = component->state;
-		return true;
-	case PROMCB_KIND_LAST_STATE_CHANGE:
-		*out = promcb_ns_double(component->last_state_change_ns);
-		return component->last_state_change_ns != 0;
-	case PROMCB_KIND_LAST_FAILURE:
-		*out = promcb_ns_double(component->last_failure_ns);
-		return component->last_failure_ns != 0;
-	default:
-		return false;
-	}
+	const struct promcb_shape_label label = promcb_shape_label(shape);
+	struct pairs pairs = {.count = label.count};
+
+	for (unsigned i = 0; label.name && i < label.count; i++)
+		pairs.bytes[i] = (size_t)(put_pair(pairs.encoded[i], label.name, label.value(i)) - pairs.encoded[i]);
+	return pairs;
 }
 
-static void add_component(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_snapshot *snapshot,
-			  const struct promcb_snapshot_component *component, uint8_t *labels, size_t label_bytes)
+/* The series of one component; labels: its own, with room for one more. */
+static void add_numbers(struct protobuf *p, enum promcb_family_kind kind, const struct pairs *pairs,
+			const struct promcb_snapshot_component *component, uint8_t *labels, size_t label_bytes)
 {
-	enum promcb_metric_type type = promcb_families[kind].type;
 	double number;
 
-	switch (kind) {
-	case PROMCB_KIND_LATENCY:
-		add_latency(p, labels, label_bytes, component);
-		return;
-	case PROMCB_KIND_DURATION:
-		add_duration(p, labels, label_bytes, snapshot, component);
-		return;
-	case PROMCB_KIND_STATE:
-	case PROMCB_KIND_TRANSITIONS:
-		for (unsigned state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++) {
-			uint8_t *end =
-				put_pair(labels + label_bytes, "state", promcb_state_name((enum promcb_state)state));
-
-			number = kind == PROMCB_KIND_STATE ? component->state == state
-							   : (double)component->counts.transitions[state];
-			add_simple(p, labels, (size_t)(end - labels), type, number, component->since_ns);
-		}
-		return;
-	case PROMCB_KIND_LOG_ENTRIES:
-	case PROMCB_KIND_LOG_LEVELS:
-		for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++) {
-			uint8_t *end = put_pair(labels + label_bytes, "level",
-						promcb_log_level_name((enum promcb_log_level)level));
-
-			add_simple(p, labels, (size_t)(end - labels), type,
-				   (double)component->counts.log_entries[level], component->since_ns);
-		}
-		return;
-	default:
-		if (single_value(kind, component, &number))
-			add_simple(p, labels, label_bytes, type, number, component->since_ns);
+	for (unsigned i = 0; i < pairs->count; i++) {
+		if (!promcb_family_number(kind, component, i, &number))
+			continue;
+		memcpy(labels + label_bytes, pairs->encoded[i], pairs->bytes[i]);
+		add_simple(p, labels, label_bytes + pairs->bytes[i], promcb_families[kind].type, number,
+			   component->since_ns);
 	}
 }
 
 static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_part *part)
 {
 	const struct promcb_render_options *options = p->rendering->options;
+	const struct promcb_component_family *family = &promcb_families[kind];
+	const struct pairs pairs = make_pairs(family->shape);
 	uint8_t labels[4 * LABEL_ROOM], *own = labels;
 
 	if (options->label_name)
 		own = put_pair(own, options->label_name, options->label_value);
 	if (part->segment)
 		own = put_pair(own, "segment", part->segment);
-	if (kind == PROMCB_KIND_DURATION)
+	if (family->shape == PROMCB_SHAPE_HISTOGRAM)
 		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options);
 	for (size_t i = 0; i < part->snapshot->count; i++) {
 		const struct promcb_snapshot_component *component = &part->snapshot->components[i];
-		uint8_t *end = put_pair(own, "component", component->name);
+		size_t bytes = (size_t)(put_pair(own, "component", component->name) - labels);
 
-		add_component(p, kind, part->snapshot, component, labels, (size_t)(end - labels));
+		if (family->shape == PROMCB_SHAPE_SUMMARY)
+			add_latency(p, labels, bytes, component);
+		else if (family->shape == PROMCB_SHAPE_HISTOGRAM)
+			add_duration(p, labels, bytes, part->snapshot, component);
+		else
+			add_numbers(p, kind, &pairs, component, labels, bytes);
 	}
 }
 

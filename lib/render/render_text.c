@@ -23,39 +23,14 @@ struct text {
 	const struct suffix *bounds;    /* of all parts: classic.count, then that of +Inf */
 };
 
-static inline uint64_t successes(const struct promcb_snapshot_component *component)
-{
-	return component->counts.calls[0];
-}
-
-static inline uint64_t failures(const struct promcb_snapshot_component *component)
-{
-	return component->counts.calls[1];
-}
-
-static inline uint64_t state_code(const struct promcb_snapshot_component *component)
-{
-	return component->state;
-}
-
-static inline uint64_t last_failure_ns(const struct promcb_snapshot_component *component)
-{
-	return component->last_failure_ns;
-}
-
-static inline uint64_t last_state_change_ns(const struct promcb_snapshot_component *component)
-{
-	return component->last_state_change_ns;
-}
-
 /*
- * The four shapes of a family with at most one line per component. Inlined with their value function, so that each is
+ * The shapes of a family with at most one line per component or label. Inlined with their value function, so that each is
  * one tight loop.
  */
 
 #define SHAPE static inline __attribute__((always_inline)) void
 
-SHAPE each_u64(const struct text *text, const char *name, uint64_t (*value)(const struct promcb_snapshot_component *))
+SHAPE each_whole(const struct text *text, const char *name, uint64_t (*value)(const struct promcb_snapshot_component *))
 {
 	const struct series series = make_series(name, "");
 
@@ -69,7 +44,7 @@ SHAPE each_u64(const struct text *text, const char *name, uint64_t (*value)(cons
 	}
 }
 
-SHAPE each_double(const struct text *text, const char *name, double (*value)(const struct promcb_snapshot_component *))
+SHAPE each_real(const struct text *text, const char *name, double (*value)(const struct promcb_snapshot_component *))
 {
 	const struct series series = make_series(name, "");
 
@@ -120,71 +95,11 @@ SHAPE each_suffixed(const struct text *text, const char *name, const struct suff
 	}
 }
 
-static void lines_calls(const struct text *text, const char *name)
-{
-	each_u64(text, name, promcb_calls);
-}
-
-static void lines_successes(const struct text *text, const char *name)
-{
-	each_u64(text, name, successes);
-}
-
-static void lines_failures(const struct text *text, const char *name)
-{
-	each_u64(text, name, failures);
-}
-
-static void lines_failure_rate(const struct text *text, const char *name)
-{
-	each_double(text, name, promcb_failure_rate);
-}
-
-static void lines_recent_failure_rate(const struct text *text, const char *name)
-{
-	each_double(text, name, promcb_recent_failure_rate);
-}
-
-static void lines_state_code(const struct text *text, const char *name)
-{
-	each_u64(text, name, state_code);
-}
-
-static void lines_last_failure(const struct text *text, const char *name)
-{
-	each_time(text, name, last_failure_ns);
-}
-
-static void lines_last_state_change(const struct text *text, const char *name)
-{
-	each_time(text, name, last_state_change_ns);
-}
-
 static const struct suffix states[] = {
 	[PROMCB_CLOSED] = SUFFIX(",state=\"closed\"} "),
 	[PROMCB_OPEN] = SUFFIX(",state=\"open\"} "),
 	[PROMCB_HALF_OPEN] = SUFFIX(",state=\"half_open\"} "),
 };
-
-static inline uint64_t is_in_state(const struct promcb_snapshot_component *component, unsigned state)
-{
-	return component->state == state;
-}
-
-static void lines_state(const struct text *text, const char *name)
-{
-	each_suffixed(text, name, states, 3, is_in_state);
-}
-
-static inline uint64_t transitions(const struct promcb_snapshot_component *component, unsigned state)
-{
-	return component->counts.transitions[state];
-}
-
-static void lines_transitions(const struct text *text, const char *name)
-{
-	each_suffixed(text, name, states, 3, transitions);
-}
 
 static const struct suffix levels[] = {
 	[PROMCB_LOG_DEBUG] = SUFFIX(",level=\"debug\"} "),
@@ -193,21 +108,11 @@ static const struct suffix levels[] = {
 	[PROMCB_LOG_ERROR] = SUFFIX(",level=\"error\"} "),
 };
 
-static inline uint64_t log_entries_of(const struct promcb_snapshot_component *component, unsigned level)
-{
-	return component->counts.log_entries[level];
-}
-
-static void lines_log_levels(const struct text *text, const char *name)
-{
-	each_suffixed(text, name, levels, 4, log_entries_of);
-}
-
-static inline char *put_recent(char *at, const struct promcb_recent *recent, double nanoseconds)
+/* nanoseconds: not a number if there are none. */
+static inline char *put_recent(char *at, double nanoseconds)
 {
 	uint64_t picoseconds;
 
-	nanoseconds = promcb_recent_ns(recent, nanoseconds);
 	if (promcb_recent_picoseconds(nanoseconds, &picoseconds))
 		at = promcb_digits_picoseconds(at, picoseconds);
 	else
@@ -216,18 +121,17 @@ static inline char *put_recent(char *at, const struct promcb_recent *recent, dou
 	return at;
 }
 
-static void lines_average(const struct text *text, const char *name)
+SHAPE each_recent(const struct text *text, const char *name, double (*value)(const struct promcb_snapshot_component *))
 {
 	const struct series series = make_series(name, "");
 
 	for (size_t i = 0; i < text->snapshot->count; i++) {
-		const struct promcb_recent *recent = &text->snapshot->components[i].recent;
 		char *at = promcb_sink_room(text->sink, LINE_MAX_BYTES);
 
 		if (!at)
 			return;
 		at = put_plain(at, &series, &text->labels[i]);
-		promcb_sink_wrote(text->sink, put_recent(at, recent, recent->average_ns));
+		promcb_sink_wrote(text->sink, put_recent(at, value(&text->snapshot->components[i])));
 	}
 }
 
@@ -237,7 +141,7 @@ static const struct suffix quantiles[PROMCB_QUANTILES] = {
 	[PROMCB_P999] = SUFFIX(",quantile=\"0.999\"} "),
 };
 
-static void lines_latency(const struct text *text, const char *name)
+static void lines_summary(const struct text *text, const char *name)
 {
 	const struct series series = make_series(name, "");
 	const struct series sum = make_series(name, "_sum");
@@ -252,10 +156,10 @@ static void lines_latency(const struct text *text, const char *name)
 			return;
 		for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 			at = put_suffixed(at, &series, label, &quantiles[q]);
-			at = put_recent(at, &component->recent, component->recent.quantile_ns[q]);
+			at = put_recent(at, promcb_recent_ns(&component->recent, component->recent.quantile_ns[q]));
 		}
 		at = put_sum(put_plain(at, &sum, label), component);
-		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
+		at = put_u64(put_plain(at, &count, label), promcb_counts_measured(&component->counts));
 		promcb_sink_wrote(text->sink, at);
 	}
 }
@@ -263,7 +167,7 @@ static void lines_latency(const struct text *text, const char *name)
 /* How many lines of buckets room is asked for at a time. */
 enum { BUCKET_LINES = 16 };
 
-static void lines_duration(const struct text *text, const char *name)
+static void lines_histogram(const struct text *text, const char *name)
 {
 	const struct promcb_snapshot *snapshot = text->snapshot;
 	const struct series bucket = make_series(name, "_bucket");
@@ -287,7 +191,7 @@ static void lines_duration(const struct text *text, const char *name)
 		 * Reading cells is what takes time here. The lowest are nearly half of them: since a snapshot's calls
 		 * are the sum of all its cells, what lies below the first bound is what is left of the calls.
 		 */
-		in[0] = promcb_measured_calls(component);
+		in[0] = promcb_counts_measured(&component->counts);
 		if (!promcb_is_empty(component, schema, end[bounds - 1], snapshot->cells))
 			in[0] -= promcb_calls_in(component, end[bounds - 1], snapshot->cells);
 		for (unsigned k = 1; k < bounds; k++) {
@@ -319,9 +223,10 @@ static void lines_duration(const struct text *text, const char *name)
 			at = put_u64(at, below);
 			digits_bytes = (size_t)(at - digits);
 		}
-		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]), promcb_measured_calls(component));
+		at = put_u64(put_suffixed(at, &bucket, label, &text->bounds[bounds]),
+			     promcb_counts_measured(&component->counts));
 		at = put_sum(put_plain(at, &sum, label), component);
-		at = put_u64(put_plain(at, &count, label), promcb_measured_calls(component));
+		at = put_u64(put_plain(at, &count, label), promcb_counts_measured(&component->counts));
 		promcb_sink_wrote(text->sink, at);
 	}
 }
@@ -329,24 +234,28 @@ static void lines_duration(const struct text *text, const char *name)
 _Static_assert((BUCKET_LINES + 3) * LINE_MAX_BYTES <= PROMCB_SINK_ROOM_MAX,
 	       "the largest family asks for more than a sink gives");
 
+/* By shape: the lines of a family, and its value compiled into them. */
+#define LINES_WHOLE(value) each_whole(text, name, value)
+#define LINES_REAL(value) each_real(text, name, value)
+#define LINES_TIME(value) each_time(text, name, value)
+#define LINES_RECENT(value) each_recent(text, name, value)
+#define LINES_BY_STATE(value) each_suffixed(text, name, states, PROMCB_STATES, value)
+#define LINES_BY_LEVEL(value) each_suffixed(text, name, levels, PROMCB_LOG_LEVELS, value)
+#define LINES_SUMMARY(value) lines_summary(text, name)
+#define LINES_HISTOGRAM(value) lines_histogram(text, name)
+
+#define LINES(kind, shape, value, ...)                                      \
+	static void lines_##kind(const struct text *text, const char *name) \
+	{                                                                   \
+		LINES_##shape(value);                                       \
+	}
+PROMCB_FAMILIES(LINES)
+#undef LINES
+
 static void (*const lines[PROMCB_KINDS])(const struct text *text, const char *name) = {
-	[PROMCB_KIND_CALLS] = lines_calls,
-	[PROMCB_KIND_SUCCESSES] = lines_successes,
-	[PROMCB_KIND_FAILURES] = lines_failures,
-	[PROMCB_KIND_COMPAT_SUCCESSES] = lines_successes,
-	[PROMCB_KIND_COMPAT_FAILURES] = lines_failures,
-	[PROMCB_KIND_FAILURE_RATE] = lines_failure_rate,
-	[PROMCB_KIND_RECENT_FAILURE_RATE] = lines_recent_failure_rate,
-	[PROMCB_KIND_LATENCY] = lines_latency,
-	[PROMCB_KIND_AVERAGE] = lines_average,
-	[PROMCB_KIND_DURATION] = lines_duration,
-	[PROMCB_KIND_STATE] = lines_state,
-	[PROMCB_KIND_STATE_CODE] = lines_state_code,
-	[PROMCB_KIND_TRANSITIONS] = lines_transitions,
-	[PROMCB_KIND_LAST_STATE_CHANGE] = lines_last_state_change,
-	[PROMCB_KIND_LAST_FAILURE] = lines_last_failure,
-	[PROMCB_KIND_LOG_ENTRIES] = lines_log_levels,
-	[PROMCB_KIND_LOG_LEVELS] = lines_log_levels,
+#define LINES(kind, ...) [PROMCB_KIND_##kind] = lines_##kind,
+	PROMCB_FAMILIES(LINES)
+#undef LINES
 };
 
 /* -- A rendering --------------------------------------------------------------------------------------------------- */
