@@ -61,6 +61,12 @@ wait
 has 'circuit_breaker_calls_total{component="crowd"} 200'
 has 'circuit_breaker_latency_seconds_sum{component="crowd"} 0.2'
 
+# Longer than a latency can be: recorded as the longest, and said so.
+"$tools/promcb-record" backup --latency=7200 --success 2>"$scratch/err" || fail "a job of two hours"
+one_line "a job of two hours"
+grep -q -e '--latency=7200: latencies above 1099.5 s' "$scratch/err" || fail "two hours: $(cat "$scratch/err")"
+has 'promcb_saturated_calls_total 1'
+
 # Root records into another user's segment, and is warned.
 if [ "$(id -u)" = 0 ]; then
   "$tools/promcb-record" owned --log=info 2>"$scratch/err" || fail "record"

@@ -128,6 +128,20 @@ is GET_home 7 0 7
 is GET_/api/orders/:id 5 0 5
 is GET_other 3 0 3
 is other_other 2 0 2
+# Started anew it counts nothing again: what follows is in the log once, and so are the calls.
+kill -- "${pids[-2]}"
+wait "${pids[-2]#-}" 2>/dev/null
+follow tail
+before=$(value calls_total GET_/static)
+again() {
+  curl -s -o /dev/null "$url/static/x"
+  [ "$(value calls_total GET_/static)" -gt "$before" ]
+}
+await again
+is GET_home 7 0 7
+is GET_/api/orders/:id 5 0 5
+is GET_other 3 0 3
+is other_other 2 0 2
 # README's line, too.
 grep -q 'tail -n 0 -F /var/log/nginx/promcb.log | promcb-record --stdin' "$PROMCB_SOURCE/README.md" || fail "README"
 # shellcheck disable=SC2016
@@ -196,7 +210,11 @@ is /out/gone 3 0 3
 is /out/ws 1 0 0
 is /out/refused 5 5 0
 is /out/ok 9 0 9
-grep -q '^/out/broken [0-9.]*, [0-9.]* 502$' "$scratch/outage.log" || fail "no list: $(cat "$scratch/outage.log")"
+# That is what nginx logged: a list, no answer in time, a client that went away, no upstream, another protocol.
+for line in '/out/broken [0-9.]*, [0-9.]* 502' '/out/half [0-9.]*, [0-9.]* 200' '/out/slow [0-9.]* 504' \
+  '/out/gone [0-9.]* 499' '/out/refused - 503' '/out/ws [0-9.]* 101'; do
+  grep -q -x -e "$line" "$scratch/outage.log" || fail "no line $line: $(cat "$scratch/outage.log")"
+done
 # The sums, from the log: every number between the first field and the last.
 for name in broken half slow gone ok; do
   want=$(awk -v name="/out/$name" '$1 == name { for (i = 2; i < NF; i++) { sub(",", "", $i); sum += $i } }
@@ -244,6 +262,32 @@ fi
 touch "$scratch/haproxy.log" "$scratch/access.log"
 follow httplog
 follow json
+# The former by HAProxy itself, too: an answer, none in time, a server that is dead.
+if command -v haproxy >/dev/null; then
+  {
+    echo 'global'
+    echo '    log stdout format raw local0'
+    sed -n '/^defaults/,$p' "$scratch/haproxy.cfg" | sed 's/log-format .*/option httplog/; s/alive/real/; s/dead/lost/g
+      s/:'"$haport"'$/:'"$second"'/'
+  } >"$scratch/httplog.cfg"
+  grep -q 'option httplog' "$scratch/httplog.cfg" || fail "no httplog: $(cat "$scratch/httplog.cfg")"
+  haproxy -f "$scratch/httplog.cfg" >>"$scratch/haproxy.log" 2>"$scratch/httplog-run.err" &
+  pids+=($!)
+  until_counted real/one "http://127.0.0.1:$second/ok"
+  promcb-admin reset real/one || fail "reset"
+  get 6 "http://127.0.0.1:$second/ok"
+  get 2 "http://127.0.0.1:$second/slow"
+  get 3 "http://127.0.0.1:$second/lost"
+  await calls lost/one 3
+  is real/one 8 2 6
+  is lost/one 3 3 0
+  grep -q ' lost/one 0/0/-1/-1/[0-9]* 503 ' "$scratch/haproxy.log" &&
+    grep -q ' real/one 0/0/[0-9]*/-1/[0-9]* 504 ' "$scratch/haproxy.log" ||
+    fail "no such outage: $(cat "$scratch/haproxy.log")"
+  kill "${pids[-1]}"
+  wait "${pids[-1]}" 2>/dev/null
+  unset 'pids[-1]'
+fi
 log="Nov 28 10:00:00 lb haproxy[7]:" from="192.0.2.1:5 [28/Nov/2026:10:00:00.1] web"
 rest='1/1/0/0/0 0/0 "GET / HTTP/1.1"'
 for i in $(seq 200); do
