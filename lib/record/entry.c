@@ -34,7 +34,7 @@ static void store(struct promcb_entry *entry, struct promcb_entry value)
 
 static uintptr_t slot_bits(const struct promcb_segment *segment)
 {
-	return (uintptr_t)segment->slot << 56;
+	return (uintptr_t)promcb_attachment_of(segment)->slot << 56;
 }
 
 static struct promcb_entry overflow_place(struct promcb_segment *segment, uint32_t number)
@@ -70,7 +70,7 @@ static void look(uint64_t now_ns)
 	struct promcb_recorder *recorder = promcb_recorder_current(false);
 
 	for (struct promcb *p = recorder ? promcb_owners : NULL; p; p = p->next) {
-		if (p->segment && recorder->seats[p->segment->slot].segment)
+		if (p->segment && recorder->seats[p->slot].segment)
 			promcb_owner_follow(p);
 	}
 	promcb_thread.fresh_ns = now_ns + PROMCB_LOOK_INTERVAL_NS - 1;
@@ -131,10 +131,10 @@ struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at)
 	const uint8_t *address = (const uint8_t *)promcb_entry_block(at);
 
 	if (!address)
-		return at->ring ? &promcb_process_segments[promcb_entry_slot(at->ring)] : NULL;
+		return at->ring ? &promcb_attachments[promcb_entry_slot(at->ring)].segment : NULL;
 	/* A thread that has an own block has a seat, and the segment stays where it is. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		struct promcb_segment *segment = &promcb_process_segments[slot];
+		struct promcb_segment *segment = &promcb_attachments[slot].segment;
 
 		if (segment->base && address >= segment->base && address < segment->base + segment->mapped_bytes)
 			return segment;

@@ -41,7 +41,7 @@ static inline struct promcb_block *promcb_entry_overflow(const struct promcb_ent
 /* The geometry of the segment that an entry of another schema, or of an overflow block, leads to. */
 static inline const struct promcb_geometry *promcb_entry_geometry(uintptr_t word)
 {
-	return &promcb_process_segments[promcb_entry_slot(word)].geometry;
+	return &promcb_attachments[promcb_entry_slot(word)].segment.geometry;
 }
 
 /*

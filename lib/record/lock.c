@@ -9,6 +9,11 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+static struct promcb_locks *locks_of(const struct promcb_segment *segment)
+{
+	return &promcb_process->locks[promcb_attachment_of(segment)->slot];
+}
+
 static int64_t lane_byte(uint32_t lane)
 {
 	return PROMCB_LOCK_LANES + lane;
@@ -66,7 +71,8 @@ static int open_description(const struct promcb_segment *segment, void **page)
 
 int promcb_locks_open(struct promcb_segment *segment)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_attachment *attachment = promcb_attachment_of(segment);
+	struct promcb_locks *locks = &promcb_process->locks[attachment->slot];
 	uint64_t random = 0;
 	void *page;
 	int fd;
@@ -87,23 +93,25 @@ int promcb_locks_open(struct promcb_segment *segment)
 	memset(locks->current, 0, sizeof(locks->current));
 	locks->fd = fd;
 	locks->open = true;
-	segment->lock_fd = fd;
-	segment->lock_marker = locks->marker;
-	segment->lock_page = page;
+	attachment->lock_fd = fd;
+	attachment->lock_marker = locks->marker;
+	attachment->lock_page = page;
 	return 0;
 }
 
 void promcb_locks_forget_inherited(struct promcb_segment *segment)
 {
-	if (is_description(segment, segment->lock_fd, segment->lock_marker))
-		close(segment->lock_fd);
-	segment->lock_fd = -1;
-	segment->lock_page = NULL;
+	struct promcb_attachment *attachment = promcb_attachment_of(segment);
+
+	if (is_description(segment, attachment->lock_fd, attachment->lock_marker))
+		close(attachment->lock_fd);
+	attachment->lock_fd = -1;
+	attachment->lock_page = NULL;
 }
 
 int promcb_locks_ready(struct promcb_segment *segment)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 
 	if (locks->open && is_description(segment, locks->fd, locks->marker))
 		return 0;
@@ -115,7 +123,7 @@ int promcb_locks_ready(struct promcb_segment *segment)
 
 static int take_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 	int result;
 
 	if (get(locks->held, lane))
@@ -130,7 +138,7 @@ static int take_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 
 static int take_special(struct promcb_segment *segment, uint32_t lane)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 	uint32_t which = lane - segment->geometry.lanes;
 	void *page;
 	int result, fd;
@@ -162,7 +170,7 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 
 uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lane_byte(lane), .l_len = 1};
 	int64_t behind;
 
@@ -177,7 +185,7 @@ uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
 
 static bool drop_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 
 	if (!get(locks->held, lane) || !get(locks->current, lane) || !locks->open ||
 	    !is_description(segment, locks->fd, locks->marker) || set_lock(locks->fd, F_UNLCK, lane_byte(lane)) < 0)
@@ -189,7 +197,7 @@ static bool drop_by_descriptor(struct promcb_segment *segment, uint32_t lane)
 
 bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_locks *locks = locks_of(segment);
 	uint32_t which = lane - segment->geometry.lanes;
 
 	if (lane < segment->geometry.lanes)
@@ -203,15 +211,16 @@ bool promcb_lock_drop(struct promcb_segment *segment, uint32_t lane)
 
 void promcb_locks_close(struct promcb_segment *segment)
 {
-	struct promcb_locks *locks = &promcb_process->locks[segment->slot];
+	struct promcb_attachment *attachment = promcb_attachment_of(segment);
+	struct promcb_locks *locks = &promcb_process->locks[attachment->slot];
 
 	if (locks->open) {
 		if (is_description(segment, locks->fd, locks->marker))
 			close(locks->fd);
-		if (segment->lock_page)
-			munmap(segment->lock_page, segment->geometry.page_bytes);
+		if (attachment->lock_page)
+			munmap(attachment->lock_page, segment->geometry.page_bytes);
 	}
 	memset(locks, 0, sizeof(*locks));
-	segment->lock_fd = -1;
-	segment->lock_page = NULL;
+	attachment->lock_fd = -1;
+	attachment->lock_page = NULL;
 }

@@ -21,7 +21,7 @@
 #ifndef PROMCB_LOCK_H
 #define PROMCB_LOCK_H
 
-#include "record/process.h"
+#include "record/attachment.h"
 
 /* Opens the segment's description, with the rights that the process has now. Returns 0, or -errno. */
 int promcb_locks_open(struct promcb_segment *segment);

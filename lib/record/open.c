@@ -12,63 +12,18 @@
 
 struct promcb *promcb_owners;
 
-/* How long a segment that was left stays mapped: threads may be in the middle of a record. */
-#define GRACE_NS ((uint64_t)2000000000)
-
 /* -- Places ------------------------------------------------------------------------------------------------------- */
-
-/*
- * Other memory, at the same addresses: what a frame that a handler interrupted long ago stores there is lost, and does
- * no harm. Of the addresses only those of blocks and rings are kept, until the place is needed for another segment.
- */
-static void park(struct promcb_segment *segment)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = (segment->file_bytes + page - 1) / page * page;
-	uint64_t begin = segment->geometry.chunks_off / page * page;
-	uint8_t *base = segment->base;
-
-	if (end > segment->mapped_bytes)
-		end = segment->mapped_bytes;
-	if (begin > end)
-		begin = end;
-	if (begin < end && mmap(base + begin, end - begin, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-		return;
-	promcb_recorder_vacate(segment);
-	promcb_locks_close(segment);
-	segment->base = NULL;
-	segment->parked = begin < end ? base + begin : NULL;
-	segment->parked_bytes = end - begin;
-	if (begin > 0)
-		munmap(base, begin);
-	if (end < segment->mapped_bytes)
-		munmap(base + end, segment->mapped_bytes - end);
-	if (promcb_segment_owns_fd(segment, segment->data_fd))
-		close(segment->data_fd);
-	segment->data_fd = -1;
-}
-
-void promcb_owner_release(struct promcb_segment *segment)
-{
-	bool rested = promcb_clock_monotonic_coarse_ns() - segment->left_ns >= GRACE_NS;
-
-	/* [GUEST] the owner's place was changed before guests are looked for. */
-	if (!segment->closing || segment->users || !(rested || segment->closed) || promcb_process_has_guests())
-		return;
-	if (!promcb_recorder_leave_idle(segment)) {
-		promcb_locks_close(segment);
-		promcb_segment_unmap(segment);
-	} else if (rested) {
-		park(segment);
-	}
-}
 
 /* Gives up what was left some time ago. */
 static void tidy(void)
 {
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		if (promcb_process_segments[slot].base)
-			promcb_owner_release(&promcb_process_segments[slot]);
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_attachment *attachment = &promcb_attachments[slot];
+
+		if (attachment->segment.base && promcb_attachment_tidy(attachment) &&
+		    promcb_attachment_is_overdue(attachment) && promcb_attachment_park(attachment))
+			promcb_recorder_vacate(attachment);
+	}
 }
 
 /* Whether so many places are in their time of grace that the rest is kept for promcb_open(). */
@@ -78,61 +33,49 @@ static bool is_crowded(void)
 
 	tidy();
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		count += promcb_process_segments[slot].base && promcb_process_segments[slot].closing;
+		count += promcb_attachments[slot].segment.base && promcb_attachments[slot].closing;
 	return count >= PROMCB_SEGMENTS_MAX / 2;
 }
 
-/*
- * A place in the process's table for one more segment, or NULL. One that was never used, or is given up whole; else the
- * one that was parked first: whoever still looks at it was interrupted 62 segments ago.
- */
-static struct promcb_segment *free_place(void)
+/* A place in the process's table for one more segment, or NULL. */
+static struct promcb_attachment *free_place(void)
 {
-	struct promcb_segment *oldest = NULL;
-
 	tidy();
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		struct promcb_segment *segment = &promcb_process_segments[slot];
-
-		if (segment->base)
-			continue;
-		if (!segment->parked)
-			return segment;
-		if (!oldest || (int64_t)(segment->left_ns - oldest->left_ns) < 0)
-			oldest = segment;
-	}
-	if (oldest) {
-		munmap(oldest->parked, oldest->parked_bytes);
-		oldest->parked = NULL;
-	}
-	return oldest;
+	return promcb_attachment_place();
 }
 
 /* Nobody takes a seat there any more, and no entry leads there. */
 static void leave(struct promcb_segment *segment, bool closed)
 {
-	segment->closing = true;
-	segment->closed = closed;
-	segment->left_ns = promcb_clock_monotonic_coarse_ns();
-	promcb_recorder_recall(segment);
+	struct promcb_attachment *attachment = promcb_attachment_of(segment);
+
+	attachment->closing = true;
+	attachment->closed = closed;
+	attachment->left_ns = promcb_clock_monotonic_coarse_ns();
+	promcb_recorder_recall(attachment);
+	promcb_recorder_leave_idle(attachment);
 }
 
 /* -- Owners ------------------------------------------------------------------------------------------------------- */
 
 /* Moves an attached segment into the place, as the owner's. */
-static struct promcb_segment *adopt(struct promcb_segment *place, const struct promcb_segment *attached,
+static struct promcb_segment *adopt(struct promcb_attachment *place, const struct promcb_segment *attached,
 				    struct promcb *p)
 {
-	*place = *attached;
-	place->slot = (uint32_t)(place - promcb_process_segments);
-	place->owner = p;
-	p->device = place->device;
-	p->inode = place->inode;
-	memcpy(p->identity, place->identity, sizeof(p->identity));
-	p->last = *place;
+	*place = (struct promcb_attachment){
+		.segment = *attached,
+		.slot = (uint32_t)(place - promcb_attachments),
+		.owner = p,
+		.lock_fd = -1,
+	};
+	p->device = attached->device;
+	p->inode = attached->inode;
+	memcpy(p->identity, attached->identity, sizeof(p->identity));
+	p->last = *attached;
+	p->slot = place->slot;
 	/* If it cannot be had now, promcb_locks_ready() tries again. */
-	promcb_locks_open(place);
-	return place;
+	promcb_locks_open(&place->segment);
+	return &place->segment;
 }
 
 static void set_segment(struct promcb *p, struct promcb_segment *segment)
@@ -141,7 +84,7 @@ static void set_segment(struct promcb *p, struct promcb_segment *segment)
 
 	p->segment = segment;
 	if (segment)
-		place = (uint64_t)p->generation << PROMCB_PLACE_SLOT_BITS | (segment->slot + 1);
+		place = (uint64_t)p->generation << PROMCB_PLACE_SLOT_BITS | (p->slot + 1);
 	/* [FOLLOW] release: before any handle has a number there. */
 	promcb_store_release(&p->place, place);
 }
@@ -164,7 +107,7 @@ struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct 
 		number = promcb_load32_acquire(&handle->component);
 	} while (promcb_load_relaxed(&p->place) != place);
 	*component = generation == place >> PROMCB_PLACE_SLOT_BITS ? number : PROMCB_NO_COMPONENT;
-	return &promcb_process_segments[(place & (((uint64_t)1 << PROMCB_PLACE_SLOT_BITS) - 1)) - 1];
+	return &promcb_attachments[(place & (((uint64_t)1 << PROMCB_PLACE_SLOT_BITS) - 1)) - 1].segment;
 }
 
 static bool is_away(const struct promcb *p)
@@ -187,10 +130,10 @@ static struct promcb *find_owner(const struct promcb_segment *attached)
 }
 
 /* The owner goes on in the attached segment. Its handles look their components up again. */
-static void move(struct promcb *p, struct promcb_segment *place, const struct promcb_segment *attached)
+static void move(struct promcb *p, struct promcb_attachment *place, const struct promcb_segment *attached)
 {
 	struct promcb_segment *old = p->segment;
-	uint64_t *lost = &promcb_process->lost_calls[p->last.slot], count = promcb_load_relaxed(lost);
+	uint64_t *lost = &promcb_process->lost_calls[p->slot], count = promcb_load_relaxed(lost);
 
 	p->generation++;
 	set_segment(p, adopt(place, attached, p));
@@ -198,7 +141,7 @@ static void move(struct promcb *p, struct promcb_segment *place, const struct pr
 	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
 	if (count) {
 		promcb_add_relaxed(lost, -count);
-		promcb_add_relaxed(&promcb_segment_header(place)->dropped_calls, count);
+		promcb_add_relaxed(&promcb_segment_header(p->segment)->dropped_calls, count);
 	}
 	p->stuck = false;
 	if (old)
@@ -206,13 +149,14 @@ static void move(struct promcb *p, struct promcb_segment *place, const struct pr
 }
 
 /* The owner's closed segment, if threads still have seats there: the same file may be opened again before they end. */
-static struct promcb_segment *find_closing(const struct promcb *p)
+static struct promcb_attachment *find_closing(const struct promcb *p)
 {
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		struct promcb_segment *segment = &promcb_process_segments[slot];
+		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (segment->base && segment->owner == p && segment->inode == p->inode && segment->device == p->device)
-			return segment;
+		if (attachment->segment.base && attachment->owner == p && attachment->segment.inode == p->inode &&
+		    attachment->segment.device == p->device)
+			return attachment;
 	}
 	return NULL;
 }
@@ -221,7 +165,7 @@ static struct promcb_segment *find_closing(const struct promcb *p)
 static int open_owner(struct promcb *fresh, struct promcb_segment *attached, struct promcb **out)
 {
 	struct promcb *p = find_owner(attached);
-	struct promcb_segment *place;
+	struct promcb_attachment *place;
 	int result;
 
 	if (!p) {
@@ -239,8 +183,11 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 		p->next = promcb_owners;
 		promcb_owners = p;
 	} else if (p->opens == 0 && find_closing(p)) {
-		set_segment(p, find_closing(p));
-		p->segment->closing = false;
+		struct promcb_attachment *closing = find_closing(p);
+
+		closing->closing = false;
+		p->slot = closing->slot;
+		set_segment(p, &closing->segment);
 	} else if (p->opens > 0 && (p->inode != attached->inode || p->device != attached->device || !p->segment)) {
 		place = free_place();
 		if (!place)
@@ -297,13 +244,16 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
-	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		if (promcb_process_segments[slot].base) {
-			promcb_process_segments[slot].users = 0;
-			promcb_locks_forget_inherited(&promcb_process_segments[slot]);
-			if (!promcb_process_segments[slot].closing)
-				promcb_locks_open(&promcb_process_segments[slot]);
-		}
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_attachment *attachment = &promcb_attachments[slot];
+
+		if (!attachment->segment.base)
+			continue;
+		attachment->seats = attachment->calls = 0;
+		promcb_locks_forget_inherited(&attachment->segment);
+		if (!attachment->closing)
+			promcb_locks_open(&attachment->segment);
+	}
 }
 
 static const struct promcb_process_hooks hooks = {.start = promcb_recorder_start, .renew = renew};
@@ -340,12 +290,12 @@ void promcb_close(struct promcb *p)
 		struct promcb_segment *segment = p->segment;
 
 		set_segment(p, NULL);
-		promcb_store_relaxed(&promcb_process->lost_calls[p->last.slot], 0);
+		promcb_store_relaxed(&promcb_process->lost_calls[p->slot], 0);
 		if (segment)
 			leave(segment, true);
 		/* Not in a handler: this thread holds no address of the segment. */
 		if (segment && promcb_recorder_current(false))
-			promcb_recorder_leave(promcb_recorder_current(false), segment->slot);
+			promcb_recorder_leave(promcb_recorder_current(false), p->slot);
 		tidy();
 	}
 	promcb_process_leave(&way);
@@ -387,7 +337,8 @@ static void go_away(struct promcb *p)
 
 void promcb_owner_follow(struct promcb *p)
 {
-	struct promcb_segment *old = p->segment, *place, attached;
+	struct promcb_segment *old = p->segment, attached;
+	struct promcb_attachment *place;
 	bool retired = old && promcb_load_relaxed(&promcb_segment_header(old)->retired) != 0;
 
 	/*
@@ -426,22 +377,25 @@ bool promcb_owner_is_found(const struct promcb *p)
 void promcb_owner_count_lost(const struct promcb *p)
 {
 	if (promcb_owner_is_away(p))
-		promcb_add_relaxed(&promcb_process->lost_calls[p->last.slot], 1);
+		promcb_add_relaxed(&promcb_process->lost_calls[p->slot], 1);
 }
 
 struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder)
 {
-	struct promcb_segment *segment = p->segment;
+	struct promcb_attachment *attachment;
 	struct promcb_seat *seat;
 
-	if (!recorder || !segment)
+	if (!recorder || !p->segment)
 		return NULL;
-	seat = &recorder->seats[segment->slot];
-	if (!seat->segment)
-		*seat = (struct promcb_seat){.segment = segment};
+	attachment = promcb_attachment_of(p->segment);
+	seat = &recorder->seats[attachment->slot];
+	if (!seat->segment) {
+		*seat = (struct promcb_seat){.segment = p->segment};
+		attachment->seats++;
+	}
 	/* For all threads of the process: each search asks for every lane. */
-	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&segment->lane_retry_ns) &&
-	    promcb_lane_take(segment, seat) < 0)
-		promcb_store_relaxed(&segment->lane_retry_ns, promcb_clock_monotonic_coarse_ns() + LANE_RETRY_NS);
+	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&attachment->lane_retry_ns) &&
+	    promcb_lane_take(p->segment, seat) < 0)
+		promcb_store_relaxed(&attachment->lane_retry_ns, promcb_clock_monotonic_coarse_ns() + LANE_RETRY_NS);
 	return seat;
 }

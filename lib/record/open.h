@@ -23,6 +23,7 @@
 #ifndef PROMCB_OPEN_H
 #define PROMCB_OPEN_H
 
+#include "record/detach.h"
 #include "record/recorder.h"
 
 struct promcb {
@@ -32,6 +33,7 @@ struct promcb {
 	struct promcb_segment *segment;         /* NULL: closed, or away */
 	uint64_t place;                         /* where the segment is, as below. Without the mutex. [FOLLOW] */
 	struct promcb_segment last;             /* the present or last one, as it was attached */
+	uint32_t slot;                          /* of its attachment */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;
@@ -82,8 +84,5 @@ bool promcb_owner_is_found(const struct promcb *p);
 
 /* Counts a call that found its owner away. */
 void promcb_owner_count_lost(const struct promcb *p);
-
-/* With the mutex held: gives up a segment that was left, if it is time. */
-void promcb_owner_release(struct promcb_segment *segment);
 
 #endif

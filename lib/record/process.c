@@ -19,7 +19,6 @@
 #endif
 
 struct promcb_process *promcb_process;
-struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
 /*
  * The process that has a thread in promcb_process_start(), 0: none. No mutex, which a child that was forked meanwhile

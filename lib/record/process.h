@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.h: what one process knows of itself: its slow-path mutex, its segments, its locks, its recorders. Survives
+ * process.h: what one process knows of itself: its slow-path mutex, its guests, its locks, its recorders. Survives
  * nothing that it must not survive.
  *
  * Invariants
@@ -23,8 +23,8 @@
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
  *   [START]  process.c's first start: what one thread made, before the next looks whether it is there.
- *   [GUEST]  process.c names a guest before it looks where the owner's segment is; open.c looks whether there are any
- *            after it has told where the segment is now, and before it unmaps the old one. Both change one word, so
+ *   [GUEST]  process.c names a guest before it looks where the owner's segment is; detach.c looks whether there are any
+ *            after open.c has told where the segment is now, and before it unmaps the old one. Both change one word, so
  *            one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped memory.
  */
 #ifndef PROMCB_PROCESS_H
@@ -74,9 +74,6 @@ struct promcb_process {
 
 /* The process's own, made at the first open. NULL before. */
 extern struct promcb_process *promcb_process;
-
-/* Segments by slot; base NULL: free. In ordinary memory, changed under the mutex. */
-extern struct promcb_segment promcb_process_segments[PROMCB_SEGMENTS_MAX];
 
 /* What those who know more must do, though they are called by nobody. */
 struct promcb_process_hooks {

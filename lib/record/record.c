@@ -151,9 +151,9 @@ static bool look_again(const struct promcb_entry *at)
 						 offsetof(struct promcb_recorder, entries));
 	uint32_t slot = promcb_entry_slot(at->ring);
 	const struct promcb_seat *seat = &recorder->seats[slot];
-	const struct promcb_segment *segment = &promcb_process_segments[slot];
-	uint64_t not_before = seat->lane ? promcb_load_relaxed(&segment->no_space_until_ns)
-					 : promcb_load_relaxed(&segment->lane_retry_ns);
+	const struct promcb_attachment *attachment = &promcb_attachments[slot];
+	uint64_t not_before = seat->lane ? promcb_load_relaxed(&attachment->segment.no_space_until_ns)
+					 : promcb_load_relaxed(&attachment->lane_retry_ns);
 
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 

@@ -2,7 +2,7 @@
 #include "record/recorder.h"
 
 #include "base/clock.h"
-#include "record/open.h"
+#include "record/detach.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -96,9 +96,9 @@ static void put_idle(struct promcb_recorder *recorder)
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_segment *segment = recorder->seats[slot].segment;
 
-		if (segment && segment->closing) {
+		if (segment && promcb_attachment_of(segment)->closing) {
 			promcb_recorder_leave(recorder, slot);
-			promcb_owner_release(segment);
+			promcb_attachment_tidy(promcb_attachment_of(segment));
 		}
 	}
 	if (promcb_process->idle_recorders > PROMCB_IDLE_RECORDERS_MAX)
@@ -210,37 +210,36 @@ struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, con
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot)
 {
 	struct promcb_seat *seat = &recorder->seats[slot];
+	struct promcb_attachment *attachment;
 
 	if (!seat->segment)
 		return;
+	attachment = promcb_attachment_of(seat->segment);
 	for (uint32_t index = 0; index < promcb_handles_used; index++)
-		if (promcb_home.handles[index].owner == seat->segment->owner && recorder->entries[index].ring)
+		if (promcb_home.handles[index].owner == attachment->owner && recorder->entries[index].ring)
 			recorder->entries[index] = (struct promcb_entry){0, 0};
 	/* Entries first: nobody may be led to a lane that is somebody else's. */
 	promcb_signal_fence();
-	if (promcb_lane_give(seat))
+	if (promcb_lane_give(seat)) {
 		*seat = (struct promcb_seat){.segment = NULL};
-}
-
-bool promcb_recorder_leave_idle(const struct promcb_segment *segment)
-{
-	bool left = false;
-
-	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next) {
-		if (recorder->thread == 0)
-			promcb_recorder_leave(recorder, segment->slot);
-		left |= recorder->seats[segment->slot].segment != NULL;
+		attachment->seats--;
 	}
-	return left;
 }
 
-void promcb_recorder_recall(const struct promcb_segment *segment)
+void promcb_recorder_leave_idle(const struct promcb_attachment *attachment)
+{
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
+		if (recorder->thread == 0)
+			promcb_recorder_leave(recorder, attachment->slot);
+}
+
+void promcb_recorder_recall(const struct promcb_attachment *attachment)
 {
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
 		for (uint32_t index = 1; index < promcb_handles_used; index++) {
 			struct promcb_entry *entry = &recorder->entries[index];
 
-			if (promcb_home.handles[index].owner != segment->owner || !promcb_load_relaxed(&entry->ring))
+			if (promcb_home.handles[index].owner != attachment->owner || !promcb_load_relaxed(&entry->ring))
 				continue;
 			promcb_store_relaxed(&entry->ring, PROMCB_ENTRY_RECALLED);
 			/* [RECALL] release: the mark before the block is gone. */
@@ -248,8 +247,9 @@ void promcb_recorder_recall(const struct promcb_segment *segment)
 		}
 }
 
-void promcb_recorder_vacate(const struct promcb_segment *segment)
+void promcb_recorder_vacate(struct promcb_attachment *attachment)
 {
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
-		recorder->seats[segment->slot] = (struct promcb_seat){.segment = NULL};
+		recorder->seats[attachment->slot] = (struct promcb_seat){.segment = NULL};
+	attachment->seats = 0;
 }

@@ -58,13 +58,13 @@ struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, con
  */
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
 
-/* Takes all threads' entries of the segment's owner away: the next record of each takes the slow path. */
-void promcb_recorder_recall(const struct promcb_segment *segment);
+/* The same for all idle recorders. */
+void promcb_recorder_leave_idle(const struct promcb_attachment *attachment);
 
-/* Clears the segment's seats in all recorders. No entry leads there. */
-void promcb_recorder_vacate(const struct promcb_segment *segment);
+/* Takes all threads' entries of the attachment's owner away: the next record of each takes the slow path. */
+void promcb_recorder_recall(const struct promcb_attachment *attachment);
 
-/* Gives up the segment's seats of idle recorders. Returns whether threads still have some. */
-bool promcb_recorder_leave_idle(const struct promcb_segment *segment);
+/* Clears the attachment's seats in all recorders. No entry leads there. */
+void promcb_recorder_vacate(struct promcb_attachment *attachment);
 
 #endif

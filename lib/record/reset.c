@@ -115,8 +115,8 @@ static void give_resetter(struct promcb_seat *seat)
 	struct promcb_segment *segment = seat->segment;
 
 	promcb_lane_give(seat);
-	segment->users--;
-	promcb_owner_release(segment);
+	promcb_attachment_of(segment)->calls--;
+	promcb_attachment_tidy(promcb_attachment_of(segment));
 }
 
 static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
@@ -136,7 +136,7 @@ static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct prom
 			result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
 		if (result == 0) {
 			/* The segment stays where it is until the end, though others come in between the steps. */
-			seat->segment->users++;
+			promcb_attachment_of(seat->segment)->calls++;
 			result = reserve_all(seat->segment, way) < 0 ? -ENOSPC : 0;
 			if (result == 0)
 				return 0;

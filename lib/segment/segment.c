@@ -186,7 +186,7 @@ int promcb_segment_attach(struct promcb_segment *segment, const char *path, cons
 {
 	int result = -EAGAIN;
 
-	*segment = (struct promcb_segment){.data_fd = -1, .lock_fd = -1};
+	*segment = (struct promcb_segment){.data_fd = -1};
 	memcpy(segment->path, path, strlen(path) + 1);
 	for (int round = 0; round < ATTACH_ROUNDS; round++) {
 		if (!exclusive) {

@@ -27,24 +27,12 @@ struct promcb_segment {
 	dev_t home_device;              /* the directory of the path, at attach */
 	ino_t home_inode;
 	uint64_t birth;                 /* promcb_domain_birth() */
-	uint64_t lane_retry_ns;         /* CLOCK_MONOTONIC: all lanes were held; none is asked for before. Relaxed */
 	dev_t device;
 	ino_t inode;
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
-	uint32_t slot;                  /* of this process's table of segments */
-	struct promcb *owner;           /* whose present or former segment it is */
-	bool closing;                   /* left by its owner, or closed: no seat is taken, no entry leads there */
-	bool closed;                    /* the latter */
-	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
-	uint8_t *parked;                /* base NULL: addresses that an interrupted frame may still use, */
-	uint64_t parked_bytes;          /* and how many; NULL: none */
-	uint32_t users;                 /* threads that use it for long without a seat: then it is not unmapped */
 	uint32_t chunks_from;           /* no chunk below is free, as far as is known */
 	uint32_t claims_from;           /* no descriptor below is free */
 	uint64_t no_space_until_ns;     /* CLOCK_MONOTONIC: no growth is tried before; relaxed */
-	int lock_fd;                    /* the description of lock.h, as a child needs it to close it: */
-	int64_t lock_marker;            /* its marker, */
-	void *lock_page;                /* and the page that keeps it */
 	char path[PROMCB_PATH_MAX];
 };
 

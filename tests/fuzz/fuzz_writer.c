@@ -72,11 +72,11 @@ static void forget(void)
 	promcb_process_enter(&way);
 	/* A segment that was left, and that a thread has a seat in, would be found again, with its file cut off. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		if (!promcb_process_segments[slot].base)
+		if (!promcb_attachments[slot].segment.base)
 			continue;
-		promcb_locks_close(&promcb_process_segments[slot]);
-		promcb_segment_unmap(&promcb_process_segments[slot]);
-		promcb_recorder_vacate(&promcb_process_segments[slot]);
+		promcb_locks_close(&promcb_attachments[slot].segment);
+		promcb_segment_unmap(&promcb_attachments[slot].segment);
+		promcb_recorder_vacate(&promcb_attachments[slot]);
 	}
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
 		memset(recorder->entries + 1, 0, (promcb_handles_used - 1) * sizeof(recorder->entries[0]));

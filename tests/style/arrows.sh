@@ -18,8 +18,8 @@ segment base|format
 record  base|format|model|segment
 read    base|format|model
 render  base|model'
-# Each header here includes those before it, and never one behind it.
-order='process lock lane registry names handle recorder open component entry'
+# In the recording wing, every room includes those before it and never one behind it, in its header and in its source.
+order='pin process attachment lock lane registry names handle detach recorder open component entry record reset state'
 
 listed=none
 while read -r wing may; do
@@ -45,10 +45,17 @@ done
 
 before=
 for name in $order; do
-  for header in $(grep -oP '^#include "record/\K[a-z_]+(?=\.h")' "lib/record/$name.h"); do
-    [[ " $before " == *" $header "* ]] || fail "lib/record/$name.h includes record/$header.h, which comes behind it"
+  for file in lib/record/"$name".[ch]; do
+    [ -e "$file" ] || continue
+    for header in $(grep -oP '^#include "record/\K[a-z_]+(?=\.h")' "$file"); do
+      [[ " $before $name " == *" $header "* ]] || fail "$file includes record/$header.h, which comes behind it"
+    done
   done
   before="$before $name"
+done
+for file in lib/record/*.[ch]; do
+  name=$(basename "${file%.[ch]}")
+  [[ " $order " == *" $name "* ]] || fail "$file has no place in the order of $0"
 done
 
 # Public headers include public headers alone; tools those and their own.

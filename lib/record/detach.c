@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/detach.h"
+
+#include "base/clock.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct promcb_attachment promcb_attachments[PROMCB_SEGMENTS_MAX];
+
+/* How long a segment that was left stays mapped: threads may be in the middle of a record. */
+#define GRACE_NS ((uint64_t)2000000000)
+
+static bool has_rested(const struct promcb_attachment *attachment)
+{
+	return promcb_clock_monotonic_coarse_ns() - attachment->left_ns >= GRACE_NS;
+}
+
+bool promcb_attachment_tidy(struct promcb_attachment *attachment)
+{
+	/* [GUEST] the owner's place was changed before guests are looked for. */
+	if (!attachment->closing || attachment->seats || attachment->calls ||
+	    !(has_rested(attachment) || attachment->closed) || promcb_process_has_guests())
+		return true;
+	promcb_locks_close(&attachment->segment);
+	promcb_segment_unmap(&attachment->segment);
+	return false;
+}
+
+bool promcb_attachment_is_overdue(const struct promcb_attachment *attachment)
+{
+	/* [GUEST] as above. */
+	return attachment->closing && !attachment->calls && has_rested(attachment) && !promcb_process_has_guests();
+}
+
+/* Of the addresses only those of blocks and rings are kept, until the place is needed for another segment. */
+bool promcb_attachment_park(struct promcb_attachment *attachment)
+{
+	struct promcb_segment *segment = &attachment->segment;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = (segment->file_bytes + page - 1) / page * page;
+	uint64_t begin = segment->geometry.chunks_off / page * page;
+	uint8_t *base = segment->base;
+
+	if (end > segment->mapped_bytes)
+		end = segment->mapped_bytes;
+	if (begin > end)
+		begin = end;
+	if (begin < end && mmap(base + begin, end - begin, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+		return false;
+	promcb_locks_close(segment);
+	segment->base = NULL;
+	attachment->parked = begin < end ? base + begin : NULL;
+	attachment->parked_bytes = end - begin;
+	if (begin > 0)
+		munmap(base, begin);
+	if (end < segment->mapped_bytes)
+		munmap(base + end, segment->mapped_bytes - end);
+	if (promcb_segment_owns_fd(segment, segment->data_fd))
+		close(segment->data_fd);
+	segment->data_fd = -1;
+	return true;
+}
+
+struct promcb_attachment *promcb_attachment_place(void)
+{
+	struct promcb_attachment *oldest = NULL;
+
+	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
+		struct promcb_attachment *attachment = &promcb_attachments[slot];
+
+		if (attachment->segment.base)
+			continue;
+		if (!attachment->parked)
+			return attachment;
+		if (!oldest || (int64_t)(attachment->left_ns - oldest->left_ns) < 0)
+			oldest = attachment;
+	}
+	/* Whoever still looks at it was interrupted 62 segments ago. */
+	if (oldest) {
+		munmap(oldest->parked, oldest->parked_bytes);
+		oldest->parked = NULL;
+	}
+	return oldest;
+}
