@@ -89,7 +89,10 @@
 #define PROMCB_LOCK_REMOVER (((int64_t)1 << 62) + ((int64_t)1 << 39))
 #define PROMCB_LOCK_MARKERS (((int64_t)1 << 62) + ((int64_t)1 << 40))
 
-/* Kinds of chunk, and of block. */
+/*
+ * Kinds of chunk, of block, and of descriptor. Those above are of newer minor versions, and passed over: nothing that
+ * they hold or lead to is looked at, by readers and producers alike.
+ */
 enum {
 	PROMCB_CHUNK_BLOCKS = 1,
 	PROMCB_CHUNK_RINGS = 2,
@@ -97,6 +100,8 @@ enum {
 	PROMCB_BLOCK_PLAIN = 1,    /* in a directory; written by its lane's owner, plainly */
 	PROMCB_BLOCK_OVERFLOW = 2, /* of a descriptor; written by anybody, by read-modify-write */
 	PROMCB_BLOCK_BASELINE = 3, /* of a descriptor; written by the resetter */
+
+	PROMCB_DESCRIPTOR_COMPONENT = 0,
 };
 
 /* The reserved component that takes calls of components that did not fit. */
@@ -173,7 +178,7 @@ struct promcb_descriptor {
 	char name[PROMCB_NAME_MAX + 1]; /* UTF-8, zero-terminated, padded with zeros */
 	uint64_t hash;                  /* of the name, 48 bits used */
 	uint32_t overflow;              /* block number + 1 of the overflow block */
-	uint32_t pad_overflow;
+	uint32_t kind;                  /* PROMCB_DESCRIPTOR_COMPONENT; others are passed over */
 	uint64_t created_realtime_ns;
 	uint8_t pad_name[104];
 	/* written by whoever sets the state */
@@ -252,6 +257,7 @@ _Static_assert(sizeof(struct promcb_lane) == 128, "lane size");
 PROMCB_ASSERT_OFFSET(promcb_descriptor, name, 0);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, hash, 128);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, overflow, 136);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, kind, 140);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, created_realtime_ns, 144);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, state, 256);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, state_time, 264);

@@ -2,10 +2,11 @@
 /*
  * check.c: every invariant of the format that can be seen from outside, for operators and tests.
  *
- * A snapshot refuses what it cannot count; this goes on to what it need not look at: chunks, claims, rings, counters.
+ * A snapshot refuses what it cannot count; this goes on to what it need not look at: chunks, claims, rings, hashes, slots.
  */
 #include "read/check.h"
 
+#include "base/hash.h"
 #include "read/image.h"
 
 #include <errno.h>
@@ -49,6 +50,8 @@ static void check_chunks(struct findings *findings, const struct promcb_image *i
 
 		if (word == 0)
 			continue;
+		if (kind > PROMCB_CHUNK_RINGS)
+			continue;
 		if (kind != PROMCB_CHUNK_BLOCKS && kind != PROMCB_CHUNK_RINGS)
 			find(findings, "chunk %u has kind %u, which is none", chunk, kind);
 		each = kind == PROMCB_CHUNK_BLOCKS ? blocks : rings;
@@ -63,6 +66,13 @@ static void check_chunks(struct findings *findings, const struct promcb_image *i
 		if (listed > promcb_chunk_carved(word) + 1)
 			find(findings, "chunk %u lists block %u, which was never carved", chunk, listed - 1);
 	}
+}
+
+static bool is_overflow(const struct promcb_image *image, uint32_t number)
+{
+	uint32_t index = image->index_of[image->block_component[number] - 1];
+
+	return index && image->components[index - 1].overflow == number + 1;
 }
 
 static void check_blocks(struct findings *findings, struct promcb_image *image, struct promcb_source *source)
@@ -82,8 +92,13 @@ static void check_blocks(struct findings *findings, struct promcb_image *image, 
 			find(findings, "block %u lies past the end of %" PRIu64 " bytes", number, source->file_bytes);
 			continue;
 		}
-		if (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW)
-			find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed", number, kind);
+		bool overflow = is_overflow(image, number);
+
+		if (kind > PROMCB_BLOCK_BASELINE && !overflow)
+			continue;
+		if (kind != (overflow ? PROMCB_BLOCK_OVERFLOW : PROMCB_BLOCK_PLAIN))
+			find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed so", number,
+			     kind);
 		if (promcb_pair_component(promcb_load_relaxed(&block->component_lane)) !=
 		    image->block_component[number] - 1)
 			find(findings, "block %u is listed for component %u, and says it is another's", number,
@@ -118,7 +133,54 @@ static void check_claims(struct findings *findings, const struct promcb_image *i
 
 		if (!claim || promcb_load32_relaxed(claim) == 0)
 			find(findings, "component %u is listed, and nobody claimed its descriptor", component);
+		else if (promcb_load32_relaxed(claim) > g->lanes + PROMCB_SPECIAL_LANES)
+			find(findings, "component %u is claimed by lane %u, which is none", component,
+			     promcb_load32_relaxed(claim) - 1);
 	}
+}
+
+/* Whether a producer that looks for a hash comes to the slot: none before it is free. */
+static bool is_reached(const uint64_t *table, uint32_t mask, uint64_t hash, uint32_t slot)
+{
+	for (uint32_t at = (uint32_t)hash & mask; at != slot; at = (at + 1) & mask)
+		if (promcb_load_relaxed(&table[at]) == 0)
+			return false;
+	return true;
+}
+
+/* Names are looked for by hash: a component that no producer finds is listed by readers all the same. */
+static void check_names(struct findings *findings, const struct promcb_image *image, struct promcb_source *source)
+{
+	const struct promcb_geometry *g = image->geometry;
+	uint64_t bytes = g->table_slots * sizeof(uint64_t);
+	uint64_t *buffer = aligned_alloc(64, (bytes + 63) / 64 * 64);
+	const uint64_t *table = buffer ? promcb_source_view(source, g->table_off, bytes, buffer) : NULL;
+
+	if (!table)
+		find(findings, "no memory to check a table of %u slots", g->table_slots);
+	for (uint32_t i = 0; table && i < image->count && !promcb_source_is_late(source); i++) {
+		const struct promcb_image_component *listed = &image->components[i];
+		uint64_t hash =
+			promcb_table_hash_of(promcb_hash(source->header.identity, listed->name, listed->name_bytes));
+		uint64_t table_hash = promcb_table_hash(listed->word);
+
+		if (listed->hash != hash && table_hash != hash)
+			find(findings, "component %u is called \"%s\", and has the hash of another name",
+			     listed->component, listed->name);
+		else if (listed->hash != hash)
+			find(findings, "component %u, \"%s\", has another hash in its descriptor than its name has",
+			     listed->component, listed->name);
+		else if (table_hash != hash)
+			find(findings, "slot %u of the table leads to component %u, \"%s\", by another name's hash",
+			     listed->slot, listed->component, listed->name);
+		else if (!is_reached(table, g->table_slots - 1, hash, listed->slot))
+			find(findings, "component %u, \"%s\", is in slot %u of the table, where nobody looks for it",
+			     listed->component, listed->name, listed->slot);
+		if (!listed->is_padded)
+			find(findings, "component %u, \"%s\", has bytes behind its name", listed->component,
+			     listed->name);
+	}
+	free(buffer);
 }
 
 static void check_clocks(struct findings *findings, const struct promcb_image *image,
@@ -146,6 +208,7 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 		check_chunks(&findings, &image);
 		check_blocks(&findings, &image, source);
 		check_claims(&findings, &image, source);
+		check_names(&findings, &image, source);
 		check_clocks(&findings, &image, source);
 	}
 	promcb_image_free(&image);

@@ -86,8 +86,14 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	uint32_t lane = promcb_pair_lane(component_lane);
 	uint64_t calls, failed = into->counts.calls[1], failure_ns;
 
+	const struct promcb_image_component *listed = &c->image->components[c->image->index_of[component] - 1];
+	bool overflow = listed->overflow == number + 1;
+
+	/* Of a newer minor version, which says that it may be passed over. */
+	if (kind > PROMCB_BLOCK_BASELINE && !overflow)
+		return 0;
 	if (promcb_pair_component(component_lane) != component ||
-	    (kind != PROMCB_BLOCK_PLAIN && kind != PROMCB_BLOCK_OVERFLOW) ||
+	    kind != (overflow ? PROMCB_BLOCK_OVERFLOW : PROMCB_BLOCK_PLAIN) ||
 	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
 	    (kind == PROMCB_BLOCK_PLAIN && lane >= c->image->geometry->lanes))
 		return corrupt(c, "a block's header and the directory that lists it disagree", number);

@@ -18,9 +18,28 @@ static int corrupt(const struct promcb_source *source, struct promcb_message *me
 				    (unsigned long long)number);
 }
 
+static bool is_zero(const char *bytes, size_t count)
+{
+	while (count && !*bytes)
+		bytes++, count--;
+	return count == 0;
+}
+
 /* -- Components --------------------------------------------------------------------------------------------------- */
 
-static int list_component(struct promcb_image *image, struct promcb_source *source, uint64_t word,
+/* What never changes of a descriptor. Returns false if its name is none. */
+static bool copy_name(struct promcb_image_component *listed, const struct promcb_descriptor *descriptor)
+{
+	memcpy(listed->name, descriptor->name, PROMCB_NAME_MAX);
+	listed->name_bytes = (uint32_t)strlen(listed->name);
+	listed->hash = descriptor->hash;
+	listed->created_ns = descriptor->created_realtime_ns;
+	listed->is_padded =
+		is_zero(descriptor->name + listed->name_bytes, sizeof(descriptor->name) - listed->name_bytes);
+	return !promcb_name_fault(listed->name, listed->name_bytes);
+}
+
+static int list_component(struct promcb_image *image, struct promcb_source *source, uint32_t slot, uint64_t word,
 			  struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
@@ -37,12 +56,11 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 					sizeof(copy), &copy);
 	if (!descriptor)
 		return corrupt(source, message, "a component lies past the end", component);
-	*listed = (struct promcb_image_component){.component = component};
-	memcpy(listed->name, descriptor->name, PROMCB_NAME_MAX);
-	listed->name_bytes = (uint32_t)strlen(listed->name);
-	if (promcb_name_fault(listed->name, listed->name_bytes))
+	if (promcb_load32_relaxed(&descriptor->kind) != PROMCB_DESCRIPTOR_COMPONENT)
+		return 0;
+	*listed = (struct promcb_image_component){.component = component, .slot = slot, .word = word};
+	if (!copy_name(listed, descriptor))
 		return corrupt(source, message, "a component's name is no name", component);
-	listed->created_ns = descriptor->created_realtime_ns;
 	/* [RST] acquire: before any cell of the component, and before its state, which a baseline holds too. */
 	listed->reset = promcb_load_acquire(&descriptor->reset);
 	PROMCB_INJECT("image: reset read");
@@ -67,11 +85,11 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 	if (promcb_load_relaxed(&descriptor->state) != listed->state ||
 	    !promcb_state_time_is_of(listed->state_time, listed->state))
 		listed->state_time = 0;
-	uint32_t overflow = promcb_load32_relaxed(&descriptor->overflow);
-
-	if (overflow == 0 || overflow > image->block_count || image->block_component[overflow - 1])
+	listed->overflow = promcb_load32_relaxed(&descriptor->overflow);
+	if (listed->overflow == 0 || listed->overflow > image->block_count ||
+	    image->block_component[listed->overflow - 1])
 		return corrupt(source, message, "a component's overflow block is out of range or another's", component);
-	image->block_component[overflow - 1] = component + 1;
+	image->block_component[listed->overflow - 1] = component + 1;
 	image->index_of[component] = ++image->count;
 	return 0;
 }
@@ -93,7 +111,7 @@ static int list_components(struct promcb_image *image, struct promcb_source *sou
 		if (word)
 			result = image->count % LATE_STEP == 0 && promcb_source_is_late(source)
 					 ? promcb_source_too_late(source, message)
-					 : list_component(image, source, word, message);
+					 : list_component(image, source, slot, word, message);
 	}
 	free(buffer);
 	return result;
@@ -118,7 +136,8 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 		/* [DIR] acquire: the number before the block that it leads to. */
 		uint32_t number = promcb_load32_acquire(&directory[component]);
 
-		if (!number)
+		/* Of what is not listed, since it is of a newer kind or younger than the list, nothing is read. */
+		if (!number || !image->index_of[component])
 			continue;
 		if (number > image->block_count || image->block_component[number - 1])
 			return corrupt(source, message, "a block is out of range or belongs to two components", number);

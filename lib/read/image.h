@@ -24,6 +24,11 @@ struct promcb_image_component {
 	uint64_t state_time;
 	uint64_t reset;                 /* the word, as it was before any cell was read */
 	uint32_t baseline;              /* block number + 1 of the active one; 0: none */
+	uint32_t overflow;              /* block number + 1 */
+	uint32_t slot;                  /* of the table */
+	uint64_t word;                  /* that leads there */
+	uint64_t hash;                  /* as the descriptor has it */
+	bool is_padded;                 /* nothing stands behind the name */
 };
 
 struct promcb_image_lane {

@@ -20,7 +20,8 @@ static bool has_name(const struct promcb_segment *segment, uint64_t word, uint64
 	if (promcb_table_hash(word) != hash)
 		return false;
 	descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
-	return descriptor && memcmp(descriptor->name, name, length) == 0 && descriptor->name[length] == 0;
+	return descriptor && promcb_load32_relaxed(&descriptor->kind) == PROMCB_DESCRIPTOR_COMPONENT &&
+	       memcmp(descriptor->name, name, length) == 0 && descriptor->name[length] == 0;
 }
 
 /* Probes for the name. Returns its number, or -ENOENT with the first empty slot. */
@@ -97,6 +98,15 @@ static int reserve_component(struct promcb_segment *segment, uint32_t component)
 				      g->chunk_bytes);
 }
 
+/* Whether a descriptor that the lane has claimed was left before it was published. */
+static bool is_spare(const struct promcb_segment *segment, uint32_t component)
+{
+	/* One of a newer kind may be published elsewhere. */
+	return promcb_load32_relaxed(&promcb_segment_descriptor(segment, component)->kind) ==
+		       PROMCB_DESCRIPTOR_COMPONENT &&
+	       !is_listed(segment, component);
+}
+
 /*
  * A descriptor of the lane's own that is not published: one that a dead owner left, or a free one. Returns it, or
  * -ENOSPC.
@@ -109,7 +119,7 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *se
 	if (!seat->searched) {
 		for (uint32_t component = 0; component < components && !seat->spare; component++)
 			if (promcb_load32_relaxed(promcb_segment_claim(segment, component)) == mine &&
-			    reserve_descriptor(segment, component) == 0 && !is_listed(segment, component))
+			    reserve_descriptor(segment, component) == 0 && is_spare(segment, component))
 				seat->spare = component + 1;
 		seat->searched = true;
 	}

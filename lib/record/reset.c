@@ -50,7 +50,7 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 		/* [DIR] acquire: the number before the block. */
 		block = promcb_segment_block(
 			segment, promcb_load32_acquire(promcb_segment_directory(segment, lane) + component));
-		if (block)
+		if (block && promcb_load_relaxed(&block->kind) == PROMCB_BLOCK_PLAIN)
 			promcb_counts_add_block(&counts, block);
 	}
 	promcb_counts_store(&counts, sum);
@@ -157,11 +157,13 @@ static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 	for (uint32_t slot = 0; slot < segment->geometry.table_slots; slot++) {
 		/* [PUB] acquire: the word before the descriptor. */
 		uint64_t word = promcb_load_acquire(&table[slot]);
+		const struct promcb_descriptor *descriptor;
 		int result = 0;
 
 		if (!word)
 			continue;
-		if (promcb_segment_descriptor(segment, promcb_table_component(word)))
+		descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
+		if (descriptor && promcb_load32_relaxed(&descriptor->kind) == PROMCB_DESCRIPTOR_COMPONENT)
 			result = reset_component(seat, promcb_table_component(word));
 		if (result < 0)
 			return result;

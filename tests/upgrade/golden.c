@@ -218,6 +218,11 @@ static void poke(uint64_t off, const void *bytes, size_t count)
 	CHECK(pwrite(file, bytes, count, (off_t)off) == (ssize_t)count, "poke");
 }
 
+static void peek(uint64_t off, void *bytes, size_t count)
+{
+	CHECK(pread(file, bytes, count, (off_t)off) == (ssize_t)count, "peek");
+}
+
 static void scribble(uint64_t off, size_t count)
 {
 	uint8_t bytes[1024];
@@ -229,6 +234,44 @@ static void scribble(uint64_t off, size_t count)
 
 #define SCRIBBLE(at, type, field) scribble((at) + offsetof(struct type, field), sizeof(((struct type *)NULL)->field))
 
+/* Things of kinds that a newer minor version may have, with nothing in them that this one knows. */
+static void add_newer_kinds(void)
+{
+	enum { CHUNKS_LEFT = 4, DESCRIPTORS_LEFT = 4 };
+	const struct promcb_geometry *g = &header.geometry;
+	static const char name[] = "of a newer kind";
+	struct promcb_descriptor descriptor;
+	uint32_t component = 0, free_count = 0, claim, block = 0xa5a5a5, slot = 0;
+	uint32_t chunk = promcb_chunk_word(9, PROMCB_CARVED_MAX, 0xff);
+	uint64_t word;
+
+	for (uint32_t i = 0; i < g->components; i++) {
+		peek(g->claims_off + i * sizeof(claim), &claim, sizeof(claim));
+		free_count += claim == 0;
+		component = claim == 0 ? i : component;
+	}
+	/* Some are for who goes on in this segment. */
+	peek(g->chunk_table_off + (g->chunks - CHUNKS_LEFT) * sizeof(word), &word, sizeof(word));
+	if (word == 0)
+		poke(g->chunk_table_off + (g->chunks - 1) * sizeof(chunk), &chunk, sizeof(chunk));
+	if (free_count < DESCRIPTORS_LEFT)
+		return;
+	/* Claimed by the first lane, which has a block of it, whatever that looks like; and in the table. */
+	claim = 1;
+	memset(&descriptor, 0xa5, sizeof(descriptor));
+	memset(descriptor.name, 0, sizeof(descriptor.name));
+	memcpy(descriptor.name, name, sizeof(name));
+	descriptor.kind = 9;
+	poke(g->descriptors_off + (uint64_t)component * g->descriptor_bytes, &descriptor, sizeof(descriptor));
+	poke(g->claims_off + component * sizeof(claim), &claim, sizeof(claim));
+	poke(g->directories_off + component * sizeof(block), &block, sizeof(block));
+	do
+		peek(g->table_off + slot++ * sizeof(word), &word, sizeof(word));
+	while (word);
+	word = promcb_table_word(slot, component);
+	poke(g->table_off + (slot - 1) * sizeof(word), &word, sizeof(word));
+}
+
 /* Places that a newer minor version may use: all that this one calls reserved or padding. */
 static void make_minor(void)
 {
@@ -237,6 +280,7 @@ static void make_minor(void)
 
 	poke(offsetof(struct promcb_header, format_minor), &minor, sizeof(minor));
 	SCRIBBLE(0, promcb_header, reserved);
+	add_newer_kinds();
 	SCRIBBLE(0, promcb_header, pad_retired);
 	SCRIBBLE(0, promcb_header, pad_counts);
 	for (uint32_t lane = 0; lane < g->lanes + PROMCB_SPECIAL_LANES; lane++)
@@ -244,7 +288,6 @@ static void make_minor(void)
 	for (uint32_t component = 0; component < g->components; component++) {
 		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
 
-		SCRIBBLE(off, promcb_descriptor, pad_overflow);
 		SCRIBBLE(off, promcb_descriptor, pad_name);
 		SCRIBBLE(off, promcb_descriptor, pad_state);
 		SCRIBBLE(off, promcb_descriptor, pad_reset);
@@ -261,7 +304,7 @@ static void date_resets(uint64_t now_ns)
 		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
 
 		CHECK(pread(file, &descriptor, sizeof(descriptor), (off_t)off) == sizeof(descriptor), "descriptor");
-		for (unsigned which = 0; which < 2; which++)
+		for (unsigned which = 0; descriptor.kind == PROMCB_DESCRIPTOR_COMPONENT && which < 2; which++)
 			if (descriptor.baseline[which])
 				poke(promcb_block_off(g, descriptor.baseline[which] - 1) +
 					     offsetof(struct promcb_block, head),
