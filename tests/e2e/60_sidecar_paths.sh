@@ -247,4 +247,30 @@ answers 200 '/prometheus/query?q=one'
 answers 200 /
 matches -q POST_/one "$scratch/body" && fail "the page shows others"
 stop
+
+# Calls a second, from an earlier page: none are known at the first; then those that came; and none any more.
+rate_of() { # COMPONENT: of the page in $scratch/body
+  sed -n "s|^<tr><td>$1</td><td[^>]*>[a-z_]*</td><td>[0-9]*</td><td>\\([^<]*\\)</td>.*|\\1|p" "$scratch/body"
+}
+goes_at() { # COMPONENT PATTERN
+  get /
+  [[ $(rate_of "$1") =~ ^$2$ ]]
+}
+for component in busy idle; do
+  "$tools/promcb-record" $component --success || fail record
+done
+start --segment="$PROMCB_SEGMENT" --web.share-ms=0
+answers 200 /
+[ "$(rate_of busy)" = '&ndash;' ] || fail "a rate at the first page: $(rate_of busy)"
+seq 1000 | sed 's/.*/busy 0.001 200/' | "$tools/promcb-record" --stdin || fail record
+# At least a second after the first page, at most the test's time: 1,000 calls in that.
+await goes_at busy '[1-9][0-9]*\.[0-9]'
+[ "$(rate_of idle)" = 0.0 ] || fail "a rate of nothing: $(rate_of idle)"
+awk -v rate="$(rate_of busy)" 'BEGIN { exit !(rate <= 1000) }' || fail "more calls than there were: $(rate_of busy)"
+"$tools/promcb-admin" reset busy || fail reset
+"$tools/promcb-record" busy --success || fail record
+answers 200 /
+[ "$(rate_of busy)" = '&ndash;' ] || fail "a rate over a reset: $(rate_of busy)"
+await goes_at busy '0\.0'
+stop
 exit 0

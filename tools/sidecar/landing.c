@@ -7,6 +7,8 @@
  */
 #include "landing.h"
 
+#include "landing_past.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -38,7 +40,7 @@ static const char style[] =
 	"</style>\n";
 
 static const char columns[] =
-	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>failed</th>"
+	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>calls/s</th><th>failed</th>"
 	"<th>recently</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th><th>last failure</th>"
 	"<th>error lines</th></tr>\n";
 
@@ -46,10 +48,12 @@ static const char columns[] =
 struct pages {
 	FILE *good;
 	FILE *bad;
+	struct sidecar_present present;
 };
 
 struct row {
 	struct promcb_summary summary;
+	double rate; /* calls a second; NaN: not known */
 	bool is_bad;
 };
 
@@ -109,14 +113,19 @@ static void put_age(FILE *page, double time_of)
 	fprintf(page, "<td>%.0f %s ago</td>", age > 0 ? floor(age / units[i].seconds) : 0, units[i].unit);
 }
 
-static void put_component(FILE *page, const struct promcb_summary *summary)
+static void put_component(FILE *page, const struct row *row)
 {
+	const struct promcb_summary *summary = &row->summary;
 	const char *state = promcb_state_name(summary->state);
 
 	fputs("<tr><td>", page);
 	put_escaped(page, summary->name);
 	fprintf(page, "</td><td class=\"%s\">%s</td><td>%" PRIu64 "</td>", state ? state : "", state ? state : "",
 		summary->total_calls);
+	if (isnan(row->rate))
+		fputs("<td>&ndash;</td>", page);
+	else
+		fprintf(page, "<td>%.1f</td>", row->rate);
 	put_rate(page, summary->failure_rate);
 	put_rate(page, summary->recent_failure_rate);
 	put_ms(page, summary->p50);
@@ -136,7 +145,8 @@ static int compare_rows(const void *one, const void *other)
 	return strverscmp(a->summary.name, b->summary.name);
 }
 
-static void put_components(FILE *page, const struct promcb_snapshot *snapshot)
+static void put_components(FILE *page, const struct promcb_snapshot *snapshot, const char *segment,
+			   struct sidecar_present *present)
 {
 	size_t count = promcb_snapshot_count(snapshot), rows_count = 0;
 	struct row *rows = calloc(count + 1, sizeof(*rows));
@@ -152,12 +162,13 @@ static void put_components(FILE *page, const struct promcb_snapshot *snapshot)
 			continue;
 		row->is_bad = row->summary.state != PROMCB_CLOSED || row->summary.failure_rate > 50 ||
 			      row->summary.recent_failure_rate > 50;
+		row->rate = sidecar_past_rate(present, segment, snapshot, i, &row->summary);
 		rows_count++;
 	}
 	qsort(rows, rows_count, sizeof(*rows), compare_rows);
 	fputs(columns, page);
 	for (size_t i = 0; i < rows_count && i < ROWS_MAX; i++)
-		put_component(page, &rows[i].summary);
+		put_component(page, &rows[i]);
 	fputs("</table>\n</div>\n", page);
 	if (rows_count > ROWS_MAX)
 		fprintf(page, "<p>The first %d of %zu.</p>\n", ROWS_MAX, rows_count);
@@ -206,7 +217,7 @@ static void put_facts(FILE *page, const struct promcb_snapshot *snapshot)
 
 static void put_segment(void *context, const struct sidecar_segment *segment)
 {
-	const struct pages *pages = context;
+	struct pages *pages = context;
 	FILE *page = segment->snapshot ? pages->good : pages->bad;
 
 	fputs("<h2>", page);
@@ -219,7 +230,7 @@ static void put_segment(void *context, const struct sidecar_segment *segment)
 		return;
 	}
 	put_facts(page, segment->snapshot);
-	put_components(page, segment->snapshot);
+	put_components(page, segment->snapshot, segment->name, &pages->present);
 }
 
 static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_seconds)
@@ -270,13 +281,15 @@ int sidecar_landing_page(struct sidecar_bodies *bodies, const struct sidecar_lan
 	char *good = NULL, *bad = NULL;
 	size_t good_length = 0, bad_length = 0;
 	FILE *stream = open_memstream(page, length);
-	struct pages pages = {open_memstream(&good, &good_length), open_memstream(&bad, &bad_length)};
+	struct pages pages = {
+		open_memstream(&good, &good_length), open_memstream(&bad, &bad_length), {.past = sidecar_past_get()}};
 	int result = stream && pages.good && pages.bad ? 0 : -ENOMEM, failed = 0;
 
 	if (result == 0) {
 		put_head(stream, landing->telemetry_path, landing->refresh_seconds);
 		result = sidecar_bodies_describe(bodies, landing->budget_ns, put_segment, &pages);
 	}
+	sidecar_past_keep(&pages.present);
 	failed |= move_to(stream, pages.bad, &bad, &bad_length);
 	failed |= move_to(stream, pages.good, &good, &good_length);
 	if (stream) {
