@@ -52,7 +52,7 @@ static void *fill(void *argument)
 /* The bytes that the segment holds. Every call must have found a lane and room. */
 static uint64_t used_bytes(const char *segment)
 {
-	struct promcb_snapshot_options options = {.without_recent = true};
+	struct promcb_snapshot_options options = {.flags = PROMCB_SNAPSHOT_WITHOUT_RECENT};
 	struct promcb_reader *reader;
 	struct promcb_snapshot *snapshot;
 	struct promcb_segment_info info;

@@ -69,7 +69,7 @@ static double milliseconds_since(uint64_t begin_ns)
 
 static double snapshot_ms(struct promcb_reader *reader, bool without_recent, struct promcb_snapshot **out)
 {
-	struct promcb_snapshot_options options = {.without_recent = without_recent};
+	struct promcb_snapshot_options options = {.flags = without_recent ? PROMCB_SNAPSHOT_WITHOUT_RECENT : 0};
 	uint64_t begin_ns = bench_now_ns();
 
 	if (promcb_reader_snapshot(reader, &options, out, NULL) < 0) {

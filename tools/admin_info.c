@@ -230,7 +230,7 @@ int promcb_admin_info(const char *segment, int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, NULL, "Prints facts about a segment.", children, NULL, NULL};
-	const struct promcb_snapshot_options without_recent = {.without_recent = true};
+	const struct promcb_snapshot_options without_recent = {.flags = PROMCB_SNAPSHOT_WITHOUT_RECENT};
 	struct arguments arguments = {.segment = segment};
 	struct promcb_snapshot *snapshot;
 	struct promcb_segment_info info;

@@ -56,7 +56,8 @@ static int write_stdout(void *context, const void *bytes, size_t length)
 
 static int list_components(const struct arguments *arguments)
 {
-	const struct promcb_snapshot_options wanted = {.matching = arguments->matching, .without_recent = true};
+	const struct promcb_snapshot_options wanted = {.matching = arguments->matching,
+						       .flags = PROMCB_SNAPSHOT_WITHOUT_RECENT};
 	struct promcb_snapshot *snapshot;
 	struct promcb_summary summary;
 

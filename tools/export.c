@@ -181,13 +181,14 @@ static int render(struct exporter *exporter, bool *is_whole)
 	static const struct promcb_render_part unreadable;
 	const struct arguments *arguments = exporter->arguments;
 	bool is_health = arguments->format == PROMCB_FORMAT_HEALTH;
-	const struct promcb_render_options how = {.matching = arguments->matching,
-						  .without_compat = arguments->rendering.without_compat,
-						  .classic_schema = arguments->rendering.classic_schema,
-						  .classic_first = arguments->rendering.classic_first,
-						  .classic_last = arguments->rendering.classic_last,
-						  .label_name = arguments->label_name,
-						  .label_value = arguments->label_value};
+	const struct promcb_render_options how = {
+		.matching = arguments->matching,
+		.flags = arguments->rendering.without_compat ? PROMCB_RENDER_WITHOUT_COMPAT : 0,
+		.classic_schema = arguments->rendering.classic_schema,
+		.classic_first = arguments->rendering.classic_first,
+		.classic_last = arguments->rendering.classic_last,
+		.label_name = arguments->label_name,
+		.label_value = arguments->label_value};
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;

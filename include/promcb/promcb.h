@@ -76,6 +76,14 @@
  *      promcb_name_error, promcb_name_trim             T S  wait-free
  *
  * Functions that can fail return 0, or a negative errno whose meaning here promcb_strerror() tells.
+ *
+ * Versions
+ *   Programs that were built with a version run with each later one of the same soname. A minor version may add
+ *   functions, enumerators, flags, and fields in place of `reserved` words; their zero means what was so before.
+ *   So zero a struct that you fill. Words and flags that a version does not know must be zero: it refuses others with
+ *   -EINVAL, rather than ignoring what was asked of it. Structs that the library fills have reserved words, too, which
+ *   it zeroes. Nothing else about a struct changes, neither size nor offsets; nothing exported goes away or means
+ *   something else; an enumerator that is not known is to be passed over. Whatever breaks this gets another soname.
  */
 #ifndef PROMCB_PROMCB_H
 #define PROMCB_PROMCB_H
@@ -134,6 +142,7 @@ struct promcb_options {
 	uint32_t owner;                 /* user id that shall own the segment; 0: the caller's */
 	uint32_t group;                 /* group id, likewise */
 	struct promcb_message *message; /* filled when the call fails, or when it succeeds with a warning */
+	uint64_t reserved[4];           /* zero */
 };
 
 /*

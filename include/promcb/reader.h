@@ -44,15 +44,21 @@ enum promcb_access {
 
 struct promcb_reader_options {
 	enum promcb_access access;
+	uint32_t flags;       /* none yet: zero */
+	uint64_t reserved[3]; /* zero */
 };
 
+/* promcb_snapshot_options.flags */
+#define PROMCB_SNAPSHOT_WITHOUT_RECENT 1u /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
+#define PROMCB_SNAPSHOT_WITH_CALLS 2u     /* keep the recent samples, for promcb_snapshot_call(): 16 bytes each */
+
 struct promcb_snapshot_options {
-	bool without_recent;  /* skip the recent samples: no quantiles, minimum, maximum, average (NaN) */
-	bool with_calls;      /* keep the recent samples, for promcb_snapshot_call(): 16 bytes each */
+	uint64_t flags;       /* PROMCB_SNAPSHOT_..., or zero */
 	/* Only components whose name contains this text, or is like it where it has a "*", any text; NULL: all. */
 	const char *matching;
 	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
+	uint64_t reserved[4]; /* zero */
 };
 
 /* One component, by the names of the Python collector. Latencies are seconds; NaN where the window holds none. */
@@ -76,6 +82,7 @@ struct promcb_summary {
 	double last_failure_time;       /* Unix seconds; NaN if none */
 	uint64_t transitions[PROMCB_STATES]; /* changes into each enum promcb_state */
 	uint64_t log_entries[PROMCB_LOG_LEVELS]; /* by enum promcb_log_level */
+	uint64_t reserved[8];           /* zero, until a later version has a use for them */
 };
 
 /* The segment as a whole. Counts that cannot be known (locks unsupported) are -1. */
@@ -102,6 +109,7 @@ struct promcb_segment_info {
 	uint64_t saturated_calls;       /* calls longer than PROMCB_LATENCY_MAX_NS */
 	uint64_t bad_lines;             /* lines of logs from which no call could be read */
 	uint64_t backward_calls;        /* calls whose clock ran backwards, recorded with latency 0 */
+	uint64_t reserved[8];           /* zero, until a later version has a use for them */
 };
 
 /*
@@ -225,7 +233,7 @@ struct promcb_recent_call {
 };
 
 /*
- * One of the newest calls of a component, 0 the newest: of a snapshot that was taken with_calls, those that its
+ * One of the newest calls of a component, 0 the newest: of a snapshot taken PROMCB_SNAPSHOT_WITH_CALLS, those that its
  * quantiles are of, summary.recent_calls. Returns 0, or -ENOENT.
  */
 int promcb_snapshot_call(const struct promcb_snapshot *snapshot, size_t index, size_t number,
@@ -295,10 +303,13 @@ struct promcb_family {
 	size_t count;
 };
 
+/* promcb_render_options.flags */
+#define PROMCB_RENDER_WITHOUT_COMPAT 1u /* leave out the names that only the Python collector's dashboards use */
+
 struct promcb_render_options {
+	uint64_t flags;          /* PROMCB_RENDER_..., or zero */
 	double scrape_seconds;   /* what promcb_scrape_duration_seconds says */
 	const char *matching;    /* JSON: as in promcb_snapshot_options */
-	bool without_compat;     /* leave out the names that only the Python collector's dashboards use */
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
 	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */
 	int classic_first, classic_last;
@@ -307,6 +318,7 @@ struct promcb_render_options {
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
 	uint64_t families_since_ns; /* Unix nanoseconds of when their counters began; 0: unknown */
+	uint64_t reserved[4];       /* zero */
 };
 
 /* The longest label of a part, in bytes. */
@@ -317,6 +329,7 @@ struct promcb_render_part {
 	const struct promcb_snapshot *snapshot; /* NULL: it could not be read: its promcb_up is 0 */
 	const char *segment;   /* value of its label `segment`: valid UTF-8, not empty; NULL: no such label */
 	double scrape_seconds; /* how long its snapshot took */
+	uint64_t reserved[2];  /* zero */
 };
 
 /* Takes length bytes of a rendering. Returns 0, or a negative errno that ends the rendering. */

@@ -307,9 +307,9 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *
 					 .source = source,
 					 .message = message,
 					 .now_ns = now_ns,
-					 .with_calls = options && options->with_calls},
+					 .with_calls = options && (options->flags & PROMCB_SNAPSHOT_WITH_CALLS)},
 			       .moments = {image, now_ns, snapshot->taken_ns},
-			       .with_recent = !options || !options->without_recent};
+			       .with_recent = !options || !(options->flags & PROMCB_SNAPSHOT_WITHOUT_RECENT)};
 	int result = begin(&c, options);
 
 	if (result == 0)

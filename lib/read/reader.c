@@ -7,6 +7,7 @@
  */
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/reserved.h"
 #include "read/check.h"
 #include "read/collect.h"
 
@@ -19,6 +20,8 @@
 #define PATIENCE_NS ((uint64_t)1000000000)
 
 enum { TRIES_MIN = 32 };
+
+#define SNAPSHOT_FLAGS ((uint64_t)(PROMCB_SNAPSHOT_WITHOUT_RECENT | PROMCB_SNAPSHOT_WITH_CALLS))
 
 struct promcb_reader {
 	struct promcb_source source;
@@ -36,6 +39,10 @@ int promcb_reader_open(const char *segment, const struct promcb_reader_options *
 	*out = NULL;
 	if (!reader)
 		return promcb_message_error(message, -ENOMEM, "no memory for a reader");
+	if (options && (options->flags || !PROMCB_RESERVED_ARE_ZERO(options))) {
+		free(reader);
+		return promcb_message_error(message, -EINVAL, PROMCB_RESERVED_SENTENCE);
+	}
 	reader->mapped = options && options->access == PROMCB_ACCESS_MAPPED;
 	result = promcb_source_open(&reader->source, segment, reader->mapped, message);
 	if (result < 0) {
@@ -209,6 +216,8 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
 
 	*out = NULL;
+	if (options && ((options->flags & ~SNAPSHOT_FLAGS) || !PROMCB_RESERVED_ARE_ZERO(options)))
+		return promcb_message_error(message, -EINVAL, PROMCB_RESERVED_SENTENCE);
 	if (is_detached(reader, message, &result))
 		return result;
 	reader->source.deadline_ns = options ? options->deadline_ns : 0;

@@ -8,6 +8,7 @@
 
 #include "base/cancel.h"
 #include "base/name.h"
+#include "base/reserved.h"
 #include "render/families.h"
 
 #include <errno.h>
@@ -59,7 +60,8 @@ static bool is_label_name(const char *name)
 
 static bool are_options(const struct promcb_render_options *options)
 {
-	if (!promcb_classic_is_range(options))
+	if ((options->flags & ~(uint64_t)PROMCB_RENDER_WITHOUT_COMPAT) || !PROMCB_RESERVED_ARE_ZERO(options) ||
+	    !promcb_classic_is_range(options))
 		return false;
 	return !options->label_name ||
 	       (options->label_value && is_label(options->label_value) && is_label_name(options->label_name));
@@ -91,7 +93,7 @@ int promcb_render_parts(const struct promcb_render_part *parts, size_t count, en
 	if (!renderer || !are_options(rendering.options))
 		return -EINVAL;
 	for (size_t i = 0; i < count; i++) {
-		if (!is_label(parts[i].segment))
+		if (!is_label(parts[i].segment) || !PROMCB_RESERVED_ARE_ZERO(&parts[i]))
 			return -EINVAL;
 	}
 	if (!are_distinct(parts, count))

@@ -369,7 +369,7 @@ void promcb_render_protobuf(const struct promcb_rendering *rendering)
 	for (unsigned kind = 0; kind < PROMCB_KINDS; kind++) {
 		const struct promcb_component_family *family = &promcb_families[kind];
 
-		if (family->compat && rendering->options->without_compat)
+		if (family->compat && (rendering->options->flags & PROMCB_RENDER_WITHOUT_COMPAT))
 			continue;
 		for (size_t i = 0; i < rendering->count; i++) {
 			if (rendering->parts[i].snapshot)

@@ -367,7 +367,7 @@ static void render(const struct promcb_rendering *rendering, bool openmetrics)
 	for (unsigned kind = 0; any && kind < PROMCB_KINDS; kind++) {
 		const struct promcb_component_family *family = &promcb_families[kind];
 
-		if (family->compat && rendering->options->without_compat)
+		if (family->compat && (rendering->options->flags & PROMCB_RENDER_WITHOUT_COMPAT))
 			continue;
 		promcb_text_head(rendering->sink, openmetrics, family->name, family->type, family->unit, family->help);
 		for (size_t i = 0; i < rendering->count; i++) {

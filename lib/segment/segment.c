@@ -6,6 +6,7 @@
 #include "base/descriptor.h"
 #include "base/domain.h"
 #include "base/headroom.h"
+#include "base/reserved.h"
 #include "format/validate.h"
 #include "segment/create.h"
 
@@ -17,11 +18,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-	/* A segment may be removed between our open and our link, and made between our link and our open. */
-	ATTACH_ROUNDS = 8,
-	MAP_ROUNDS = 16,
-};
+/* A segment may be removed between our open and our link, and made between our link and our open. */
+enum { ATTACH_ROUNDS = 8, MAP_ROUNDS = 16 };
 
 #define GROW_RETRY_NS ((uint64_t)1000000000)
 
@@ -188,6 +186,8 @@ int promcb_segment_attach(struct promcb_segment *segment, const char *path, cons
 
 	*segment = (struct promcb_segment){.data_fd = -1};
 	memcpy(segment->path, path, strlen(path) + 1);
+	if (options && !PROMCB_RESERVED_ARE_ZERO(options))
+		return promcb_message_error(message, -EINVAL, PROMCB_RESERVED_SENTENCE);
 	for (int round = 0; round < ATTACH_ROUNDS; round++) {
 		if (!exclusive) {
 			result = attach_existing(segment, message);

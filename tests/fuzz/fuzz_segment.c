@@ -40,7 +40,8 @@ static void sum_up(const struct promcb_snapshot *snapshot, struct outcome *outco
 
 static struct outcome take(struct promcb_reader *reader, bool without_recent, const char *matching, bool render)
 {
-	struct promcb_snapshot_options options = {.without_recent = without_recent, .matching = matching};
+	struct promcb_snapshot_options options = {.flags = without_recent ? PROMCB_SNAPSHOT_WITHOUT_RECENT : 0,
+						  .matching = matching};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot = NULL;
 	struct outcome outcome = {.taken = promcb_reader_snapshot(reader, &options, &snapshot, &message)};

@@ -47,7 +47,7 @@ static void on_finding(void *context, const char *sentence)
 
 static void read_once(struct promcb_reader *reader, bool without_recent)
 {
-	struct promcb_snapshot_options options = {.without_recent = without_recent};
+	struct promcb_snapshot_options options = {.flags = without_recent ? PROMCB_SNAPSHOT_WITHOUT_RECENT : 0};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot = NULL;
 	int result = promcb_reader_snapshot(reader, &options, &snapshot, &message);

@@ -26,7 +26,7 @@ static struct promcb_reader *open_reader(enum promcb_access access)
 
 static struct promcb_snapshot *take(struct promcb_reader *reader, bool with_calls)
 {
-	const struct promcb_snapshot_options options = {.with_calls = with_calls};
+	const struct promcb_snapshot_options options = {.flags = with_calls ? PROMCB_SNAPSHOT_WITH_CALLS : 0};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot;
 

@@ -233,7 +233,8 @@ Test(render, golden_text_without_compat)
 	struct promcb_snapshot snapshot = make_golden();
 
 	check_golden("snapshot-without-compat.prom",
-		     render(&snapshot, PROMCB_FORMAT_TEXT, &(struct promcb_render_options){.without_compat = true}));
+		     render(&snapshot, PROMCB_FORMAT_TEXT,
+			    &(struct promcb_render_options){.flags = PROMCB_RENDER_WITHOUT_COMPAT}));
 }
 
 Test(render, golden_openmetrics)
@@ -255,10 +256,10 @@ Test(render, golden_parts)
 		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, &descriptors, 1},
 	};
 	static const struct promcb_render_options options = {
-		.classic_schema = 1, .without_compat = true, .families = families, .family_count = 2};
+		.classic_schema = 1, .flags = PROMCB_RENDER_WITHOUT_COMPAT, .families = families, .family_count = 2};
 	struct promcb_snapshot first = make_golden(), second = make_golden();
 	const struct promcb_render_part parts[] = {
-		{&first, "/one", 0.001}, {NULL, "/missing", 0.002}, {&second, "/t\"wo", 0.003}};
+		{&first, "/one", 0.001, {0}}, {NULL, "/missing", 0.002, {0}}, {&second, "/t\"wo", 0.003, {0}}};
 
 	second.count = 1;
 	for (int i = 0; i < 2; i++) {
@@ -295,7 +296,7 @@ Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
 	struct collected to = {.bytes = NULL};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		const struct promcb_render_part parts[] = {{NULL, "/one", 0}, {NULL, wrong[i], 0}};
+		const struct promcb_render_part parts[] = {{NULL, "/one", 0, {0}}, {NULL, wrong[i], 0, {0}}};
 
 		for (unsigned format = 0; promcb_format_content_type((enum promcb_format)format); format++)
 			cr_assert_eq(promcb_render_parts(parts, 2, (enum promcb_format)format, NULL, collect, &to),
@@ -303,7 +304,8 @@ Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
 	}
 	for (int i = 0; i < 2; i++) {
 		const char *label = i ? NULL : "/two";
-		const struct promcb_render_part parts[] = {{NULL, label, 0}, {NULL, "/one", 0}, {NULL, label, 0}};
+		const struct promcb_render_part parts[] = {
+			{NULL, label, 0, {0}}, {NULL, "/one", 0, {0}}, {NULL, label, 0, {0}}};
 
 		cr_assert_eq(promcb_render_parts(parts, 3, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
 		cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_TEXT, NULL, collect, &to), 0);
@@ -315,7 +317,7 @@ Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
 Test(render, json_names_the_segments)
 {
 	struct promcb_snapshot one = make_golden(), two = make_golden();
-	const struct promcb_render_part parts[] = {{&one, "/one", 0}, {&two, "/two", 0}};
+	const struct promcb_render_part parts[] = {{&one, "/one", 0, {0}}, {&two, "/two", 0, {0}}};
 	struct collected to = {.bytes = NULL};
 	char key[512];
 
@@ -408,7 +410,8 @@ Test(render, promtool_is_silent)
 		cr_skip_test("promtool is not installed");
 	check_promtool(render_text(&golden));
 	check_promtool(render_text(&empty));
-	check_promtool(render(&golden, PROMCB_FORMAT_TEXT, &(struct promcb_render_options){.without_compat = true}));
+	check_promtool(render(&golden, PROMCB_FORMAT_TEXT,
+			      &(struct promcb_render_options){.flags = PROMCB_RENDER_WITHOUT_COMPAT}));
 	golden.info.lanes_live = golden.info.lanes_idle = golden.info.producers = -1;
 	check_promtool(render_text(&golden));
 }
@@ -503,7 +506,8 @@ Test(render, families_are_whole_and_series_are_unique)
 
 	check_families(render_text(&golden));
 	check_families(render_text(&empty));
-	check_families(render(&golden, PROMCB_FORMAT_TEXT, &(struct promcb_render_options){.without_compat = true}));
+	check_families(render(&golden, PROMCB_FORMAT_TEXT,
+			      &(struct promcb_render_options){.flags = PROMCB_RENDER_WITHOUT_COMPAT}));
 }
 
 /* The value of a series, which must be there once. */
@@ -613,7 +617,8 @@ Test(render, compat_is_optional)
 {
 	struct promcb_snapshot snapshot = make_golden();
 	char *with = render_text(&snapshot);
-	char *without = render(&snapshot, PROMCB_FORMAT_TEXT, &(struct promcb_render_options){.without_compat = true});
+	char *without = render(&snapshot, PROMCB_FORMAT_TEXT,
+			       &(struct promcb_render_options){.flags = PROMCB_RENDER_WITHOUT_COMPAT});
 	static const char *const compat[] = {"circuit_breaker_calls_success", "circuit_breaker_calls_failed",
 					     "circuit_breaker_failure_rate", "circuit_breaker_latency_seconds_avg"};
 

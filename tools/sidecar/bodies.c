@@ -72,7 +72,7 @@ static int render(struct sidecar_bodies *bodies, const struct take *take, enum p
 	struct promcb_family families[FAMILIES_MAX];
 	struct promcb_render_options options = {
 		.matching = matching,
-		.without_compat = bodies->options.without_compat,
+		.flags = bodies->options.without_compat ? PROMCB_RENDER_WITHOUT_COMPAT : 0,
 		.classic_schema = bodies->options.classic_schema,
 		.classic_first = bodies->options.classic_first,
 		.classic_last = bodies->options.classic_last,
