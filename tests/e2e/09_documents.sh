@@ -78,7 +78,15 @@ calls payment_api '.*' && fail "Look: the last line resets payment_api"
 calls nightly_backup 1 || fail "Look: no nightly_backup"
 until_stopped "the textfile collector" "$("$blocks" "$readme" Look sh 2)" \
   test -s /var/lib/prometheus/node-exporter/promcb.prom
-until_stopped Serve "$("$blocks" "$readme" Serve sh)" curl -s -f -o /dev/null http://localhost:10042/metrics
+# Whether it answers, at loopback alone: 10042 is 273A.
+serves() {
+  curl -s -f -o /dev/null http://localhost:10042/metrics || return 1
+  awk '$4 == "0A" && $2 ~ /:273A$/ { print $2 }' /proc/net/tcp /proc/net/tcp6 >"$scratch/listening" 2>/dev/null
+  matches -v -x -e 0100007F:273A -e 00000000000000000000000001000000:273A "$scratch/listening" &&
+    fail "Serve: it listens for others, too: $(cat "$scratch/listening")"
+  filled "$scratch/listening"
+}
+until_stopped Serve "$("$blocks" "$readme" Serve sh)" serves
 
 # -- Man pages ---------------------------------------------------------------------------------------------------------
 "$blocks" "$PROMCB_SOURCE/tools/promcb-export.1" >"$scratch/examples" || fail "promcb-export(1) has no examples"
