@@ -24,7 +24,7 @@ packages_of() {
     echo clang-format                    # the formatter
     echo spin                            # the models' checker
     echo libcriterion-dev                # unit tests
-    echo binutils groff-base             # exported names, man pages
+    echo binutils abigail-tools groff-base # exported names, the ABI, man pages
     echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo openssl apache2-utils # certificates and passwords
