@@ -24,8 +24,8 @@ struct text {
 };
 
 /*
- * The shapes of a family with at most one line per component or label. Inlined with their value function, so that each is
- * one tight loop.
+ * The shapes of a family with at most one line per component or label. Inlined with their value function, so that each
+ * is one tight loop.
  */
 
 #define SHAPE static inline __attribute__((always_inline)) void
