@@ -30,8 +30,8 @@ struct sidecar_present {
 struct sidecar_past *sidecar_past_get(void);
 
 /*
- * Counts component index of a segment's snapshot, whose summary is given. Returns its calls a second since the past, NaN
- * if they are not known: at a first page, and after a reset.
+ * Counts component index of a segment's snapshot, whose summary is given. Returns its calls a second since the past,
+ * NaN if they are not known: at a first page, and after a reset.
  */
 double sidecar_past_rate(struct sidecar_present *present, const char *segment, const struct promcb_snapshot *snapshot,
 			 size_t index, const struct promcb_summary *summary);
