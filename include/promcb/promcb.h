@@ -71,6 +71,7 @@
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
  *      promcb_set_state, promcb_count_bad_lines        T S  blocking (this process only)
+ *      promcb_state                                    T S  wait-free once the thread has recorded in the component
  *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
  *      promcb_strerror, promcb_state_name              T S  wait-free
  *      promcb_name_error, promcb_name_trim             T S  wait-free
@@ -243,6 +244,19 @@ int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool
  * Returns 0, or -EINVAL (no such state). Thread-safe. Async-signal-safe.
  */
 int promcb_set_state(struct promcb_component *component, enum promcb_state state);
+
+/*
+ * The component's circuit-breaker state, whoever told it last, in whichever process. PROMCB_CLOSED where nobody did,
+ * and where nothing can be recorded. Without a lock and without a system call once the thread has recorded in the
+ * component; before, as promcb_set_state(). Thread-safe. Async-signal-safe.
+ */
+#ifndef __cplusplus
+enum promcb_state promcb_state(struct promcb_component *component);
+#else
+/* As promcb_component(): a function would hide the enum of its name. */
+enum promcb_state promcb_state_get(struct promcb_component *component) __asm__("promcb_state");
+#define promcb_state(...) promcb_state_get(__VA_ARGS__)
+#endif
 
 /* Counts one log line of a level. A level that is none counts as an error. Thread-safe. Async-signal-safe. */
 void promcb_count_log(struct promcb_component *component, enum promcb_log_level level);

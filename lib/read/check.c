@@ -2,7 +2,8 @@
 /*
  * check.c: every invariant of the format that can be seen from outside, for operators and tests.
  *
- * A snapshot refuses what it cannot count; this goes on to what it need not look at: chunks, claims, rings, hashes, slots.
+ * A snapshot refuses what it cannot count; this goes on to what it need not look at: chunks, claims, rings, hashes,
+ * slots.
  */
 #include "read/check.h"
 

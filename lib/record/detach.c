@@ -33,27 +33,22 @@ bool promcb_attachment_is_overdue(const struct promcb_attachment *attachment)
 	return attachment->closing && !attachment->calls && has_rested(attachment) && !promcb_process_has_guests();
 }
 
-/* Of the addresses only those of blocks and rings are kept, until the place is needed for another segment. */
+/* Of the addresses only those in the file are kept, until the place is needed for another segment. */
 bool promcb_attachment_park(struct promcb_attachment *attachment)
 {
 	struct promcb_segment *segment = &attachment->segment;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = (segment->file_bytes + page - 1) / page * page;
-	uint64_t begin = segment->geometry.chunks_off / page * page;
 	uint8_t *base = segment->base;
 
 	if (end > segment->mapped_bytes)
 		end = segment->mapped_bytes;
-	if (begin > end)
-		begin = end;
-	if (begin < end && mmap(base + begin, end - begin, PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	if (end && mmap(base, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+			0) == MAP_FAILED)
 		return false;
 	promcb_locks_close(segment);
 	segment->base = NULL;
-	attachment->parked = begin < end ? base + begin : NULL;
-	attachment->parked_bytes = end - begin;
-	if (begin > 0)
-		munmap(base, begin);
+	attachment->parked = end ? base : NULL;
+	attachment->parked_bytes = end;
 	if (end < segment->mapped_bytes)
 		munmap(base + end, segment->mapped_bytes - end);
 	if (promcb_segment_owns_fd(segment, segment->data_fd))

@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "record/component.h"
+#include "record/entry.h"
 
 #include <errno.h>
 
@@ -77,4 +78,64 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 		change_state(descriptor, state);
 	promcb_process_leave(&way);
 	return 0;
+}
+
+/*
+ * The descriptor of the component, if the thread has an entry in the owner's present segment. Then it has a seat there,
+ * and what it reads stays mapped, or is parked: zeros, in which every breaker is closed.
+ */
+static const struct promcb_descriptor *recorded_descriptor(const struct promcb *p,
+							   const struct promcb_component *component)
+{
+	struct promcb_entry at = promcb_entry_load(component);
+	const uint8_t *address = (const uint8_t *)(at.block ? promcb_entry_block(&at) : promcb_entry_overflow(&at));
+	uint32_t number = PROMCB_NO_COMPONENT;
+	const struct promcb_segment *segment = at.ring ? visit(p, component, &number) : NULL;
+	const uint8_t *base = segment ? segment->base : NULL;
+
+	if (!base || address < base || address >= base + segment->mapped_bytes ||
+	    number >= segment->geometry.components)
+		return NULL;
+	return (const struct promcb_descriptor *)(const void *)(base + segment->geometry.descriptors_off +
+								(uint64_t)number * segment->geometry.descriptor_bytes);
+}
+
+/* For a thread that has not recorded in the component. It takes no lane for that. */
+static enum promcb_state find_state(struct promcb *p, struct promcb_component *component)
+{
+	const struct promcb_descriptor *descriptor = NULL;
+	uint32_t number = PROMCB_NO_COMPONENT;
+	struct promcb_segment *segment;
+	struct promcb_way_out way;
+	uint64_t word = 0;
+
+	if (promcb_process_enter(&way)) {
+		promcb_owner_follow(p);
+		segment = p->segment;
+		if (segment)
+			number = promcb_component_resolve(p, component, NULL);
+	} else {
+		segment = visit(p, component, &number);
+	}
+	if (segment && number != PROMCB_NO_COMPONENT)
+		descriptor = promcb_segment_descriptor(segment, number);
+	if (descriptor)
+		word = promcb_load_relaxed(&descriptor->state);
+	promcb_process_leave(&way);
+	return promcb_state_of(word);
+}
+
+enum promcb_state promcb_state(struct promcb_component *component)
+{
+	/* [HANDLE] acquire: the owner before what it leads to. */
+	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
+	const struct promcb_descriptor *descriptor = p ? recorded_descriptor(p, component) : NULL;
+	enum promcb_state state;
+
+	if (descriptor)
+		state = promcb_state_of(promcb_load_relaxed(&descriptor->state));
+	else
+		state = p ? find_state(p, component) : PROMCB_CLOSED;
+	/* A word that nobody has written is no state. */
+	return state > PROMCB_HALF_OPEN ? PROMCB_CLOSED : state;
 }
