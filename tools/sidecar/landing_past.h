@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * landing_past.h: how many calls each component had when an earlier first page was made, from which the next one has the
- * calls a second.
+ * landing_past.h: how many calls each component had when an earlier first page was made, from which the next one has
+ * the calls a second.
  *
- * What a page counted is kept for later ones if the one that was kept last is five seconds old: browsers that refresh in
- * turn do not shorten each other's time. A page goes by one that is between a second and ten minutes old. A component
- * takes 64 bytes. Components are known by a hash of their names: of two
- * that share one, a rate may be missing, or wrong.
+ * What a page counted is kept for later ones if the one that was kept last is five seconds old: browsers that refresh
+ * in turn do not shorten each other's time. A page goes by one that is between a second and ten minutes old. A
+ * component takes 64 bytes. Components are known by a hash of their names: of two that share one, a rate may be
+ * missing, or wrong.
  */
 #ifndef PROMCB_SIDECAR_LANDING_PAST_H
 #define PROMCB_SIDECAR_LANDING_PAST_H
