@@ -40,7 +40,8 @@ static void sum_up(const struct promcb_snapshot *snapshot, struct outcome *outco
 
 static struct outcome take(struct promcb_reader *reader, bool without_recent, const char *matching, bool render)
 {
-	struct promcb_snapshot_options options = {.flags = without_recent ? PROMCB_SNAPSHOT_WITHOUT_RECENT : 0,
+	struct promcb_snapshot_options options = {.flags = without_recent ? PROMCB_SNAPSHOT_WITHOUT_RECENT
+									  : PROMCB_SNAPSHOT_WITH_CALLS,
 						  .matching = matching};
 	struct promcb_message message = {.text = ""};
 	struct promcb_snapshot *snapshot = NULL;
@@ -80,7 +81,9 @@ static struct outcome read_segment(const char *path, enum promcb_access access, 
 	FUZZ_REQUIRE(findings == (found > TOLD_MAX ? TOLD_MAX + 1 : found) || found < 0, "%d of %d findings", findings,
 		     found);
 	FUZZ_REQUIRE(found != 0 || matching || outcome.taken == 0, "nothing to find, and yet %d", outcome.taken);
-	FUZZ_REQUIRE(promcb_reader_validate(reader) <= 0, "a positive error");
+	int valid = promcb_reader_validate(reader), refreshed = promcb_reader_refresh(reader, NULL);
+
+	FUZZ_REQUIRE(valid <= 0 && (valid == 0) == (refreshed == 0), "%d, and then %d", valid, refreshed);
 	promcb_reader_close(reader);
 	return outcome;
 }

@@ -72,6 +72,52 @@ static void check_component(const struct promcb_snapshot *s, size_t index, bool 
 	FUZZ_REQUIRE(promcb_state_name(summary.state) != NULL, "state %d", (int)summary.state);
 }
 
+/* What single calls, buckets and quantiles say fits the component's counts. */
+static void check_calls(const struct promcb_snapshot *snapshot, size_t index)
+{
+	const struct promcb_snapshot_component *component = &snapshot->components[index];
+	static uint64_t counts[2048];
+	size_t buckets = promcb_snapshot_buckets(snapshot, index, PROMCB_OUTCOME_ANY, counts, 2048), listed = 0;
+	uint64_t sum = 0, calls, last_ns = UINT64_MAX;
+	struct promcb_recent_call call;
+	struct promcb_bucket bounds;
+
+	for (size_t i = 0; i < buckets; i++)
+		sum += counts[i];
+	FUZZ_REQUIRE(buckets == promcb_bucket_count(snapshot->schema) &&
+			     sum == promcb_counts_measured(&component->counts),
+		     "%zu buckets hold %llu calls", buckets, (unsigned long long)sum);
+	int result = promcb_snapshot_quantile(snapshot, index, PROMCB_OUTCOME_ANY, 0.99, &bounds, &calls);
+
+	FUZZ_REQUIRE(calls == sum && (result == 0 ? sum && bounds.least_ns <= bounds.most_ns + 1 : result == -ENODATA),
+		     "a quantile of %llu calls: %d", (unsigned long long)calls, result);
+	for (; promcb_snapshot_call(snapshot, index, listed, &call) == 0; listed++) {
+		FUZZ_REQUIRE(call.time_ns <= last_ns && call.failed <= 1 &&
+				     (call.latency_ns <= PROMCB_LATENCY_MAX_NS ||
+				      call.latency_ns == PROMCB_LATENCY_UNMEASURED),
+			     "call %zu took %llu", listed, (unsigned long long)call.latency_ns);
+		last_ns = call.time_ns;
+	}
+	FUZZ_REQUIRE(!snapshot->calls || listed == component->recent.calls, "%zu calls of %llu are listed", listed,
+		     (unsigned long long)component->recent.calls);
+}
+
+/* Nothing came between a snapshot and itself. */
+static void check_difference(const struct promcb_snapshot *snapshot)
+{
+	struct promcb_snapshot *none;
+
+	FUZZ_REQUIRE(promcb_snapshot_difference(snapshot, snapshot, &none) == 0, "no difference");
+	for (size_t i = 0; i < none->count; i++)
+		FUZZ_REQUIRE(promcb_snapshot_span(none, i) == PROMCB_SPAN_BETWEEN &&
+				     promcb_counts_calls(&none->components[i].counts) == 0 &&
+				     promcb_snapshot_seconds(none, i) == 0,
+			     "something came between a snapshot and itself: span %d",
+			     (int)promcb_snapshot_span(none, i));
+	FUZZ_REQUIRE(none->count == snapshot->count, "%zu of %zu components", none->count, snapshot->count);
+	promcb_snapshot_free(none);
+}
+
 void fuzz_check_snapshot(const struct promcb_snapshot *snapshot, bool with_recent)
 {
 	struct promcb_segment_info info;
@@ -85,6 +131,9 @@ void fuzz_check_snapshot(const struct promcb_snapshot *snapshot, bool with_recen
 		     info.lanes_idle, info.producers);
 	for (size_t i = 0; i < snapshot->count; i++)
 		check_component(snapshot, i, with_recent);
+	for (size_t i = 0; i < snapshot->count; i++)
+		check_calls(snapshot, i);
+	check_difference(snapshot);
 }
 
 /* -- Renderings --------------------------------------------------------------------------------------------------- */
