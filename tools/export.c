@@ -39,8 +39,7 @@ enum option_key {
 struct arguments {
 	struct promcb_export_patterns segments;
 	const char *matching;
-	const char *label_name; /* NULL: none */
-	const char *label_value;
+	struct promcb_label label; /* name NULL: none */
 	const char *output; /* NULL: standard output */
 	uint64_t interval_ns; /* 0: once */
 	enum promcb_format format;
@@ -102,11 +101,11 @@ static void check_segments(struct argp_state *state, const struct promcb_export_
 
 static void parse_label(struct argp_state *state, char *text, struct arguments *arguments)
 {
-	arguments->label_name = strsep(&text, "=");
-	arguments->label_value = text ? text : "";
-	if (!promcb_label_is_free(arguments->label_name, arguments->label_value))
+	arguments->label.name = strsep(&text, "=");
+	arguments->label.value = text ? text : "";
+	if (!promcb_label_is_free(arguments->label.name, arguments->label.value))
 		argp_error(state, "--label=%s=%s: expected NAME=VALUE, as job_group=web, and a NAME that no metric has",
-			   arguments->label_name, arguments->label_value);
+			   arguments->label.name, arguments->label.value);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -187,8 +186,8 @@ static int render(struct exporter *exporter, bool *is_whole)
 		.classic_schema = arguments->rendering.classic_schema,
 		.classic_first = arguments->rendering.classic_first,
 		.classic_last = arguments->rendering.classic_last,
-		.label_name = arguments->label_name,
-		.label_value = arguments->label_value};
+		.labels = &arguments->label,
+		.label_count = arguments->label.name != NULL};
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;

@@ -50,7 +50,8 @@ bool promcb_segment_is_label(const char *name)
 
 bool promcb_label_is_free(const char *name, const char *value)
 {
-	const struct promcb_render_options options = {.label_name = name, .label_value = value};
+	const struct promcb_label label = {name, value};
+	const struct promcb_render_options options = {.labels = &label, .label_count = 1};
 
 	return name && promcb_render_parts(NULL, 0, PROMCB_FORMAT_TEXT, &options, discard, NULL) == 0;
 }

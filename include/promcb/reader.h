@@ -288,10 +288,21 @@ enum promcb_format {
 /* A family of the caller's own, rendered after promcb's: of one process, say, or of an HTTP server. */
 enum promcb_family_type { PROMCB_FAMILY_GAUGE = 0, PROMCB_FAMILY_COUNTER = 1 };
 
-struct promcb_family_sample {
-	const char *label;  /* name of the one label; NULL: none */
-	const char *value;  /* its value: valid UTF-8; is escaped where a format wants it */
+/* The most labels that a series can be given. */
+#define PROMCB_LABELS_MAX 16
+
+struct promcb_label {
+	const char *name;
+	const char *value; /* valid UTF-8; is escaped where a format wants it */
+};
+
+/* One number of a family, told apart from the others by its labels. */
+struct promcb_series {
+	const struct promcb_label *labels; /* in the order of printing, names distinct; NULL: none */
+	size_t label_count;
 	double number;
+	uint64_t since_ns; /* Unix nanoseconds of when a counter began; 0: as options.families_since_ns says */
+	uint64_t reserved[2]; /* zero */
 };
 
 struct promcb_family {
@@ -299,8 +310,9 @@ struct promcb_family {
 	const char *help;
 	const char *unit; /* "seconds", "bytes": the last word of the name, "_total" aside; NULL: none */
 	enum promcb_family_type type;
-	const struct promcb_family_sample *samples;
+	const struct promcb_series *series;
 	size_t count;
+	uint64_t reserved[2]; /* zero */
 };
 
 /* promcb_render_options.flags */
@@ -313,11 +325,15 @@ struct promcb_render_options {
 	unsigned classic_schema; /* 0 to 3: 2^that classic buckets per octave; at most the segment's schema is used */
 	/* Classic buckets have bounds of 2^first to 2^last seconds, -30 <= first < last <= 10; both 0: -12 to 3. */
 	int classic_first, classic_last;
-	/* A label of every series, the first, to tell what renders: a name of at most 63 bytes that no series has. */
-	const char *label_name, *label_value; /* NULL: none; valid UTF-8, 1 to 255 bytes */
+	/*
+	 * Labels of every series, the first, to tell what renders. Names of at most 63 bytes that no series has, values
+	 * of 1 to 255 bytes of valid UTF-8, and all together no longer than one label can be.
+	 */
+	const struct promcb_label *labels;
+	size_t label_count;
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
-	uint64_t families_since_ns; /* Unix nanoseconds of when their counters began; 0: unknown */
+	uint64_t families_since_ns; /* Unix nanoseconds of when counters of theirs began that do not say; 0: unknown */
 	uint64_t reserved[4];       /* zero */
 };
 

@@ -89,7 +89,7 @@ struct promcb_component_family {
 
 extern const struct promcb_component_family promcb_families[PROMCB_KINDS];
 
-/* The label that tells the series of a shape apart, NULL if there is one alone; how many there are, their values. */
+/* The label that tells series of a shape apart, NULL if there is one alone; how many there are, and their values. */
 struct promcb_shape_label {
 	const char *name;
 	unsigned count;

@@ -40,6 +40,14 @@ static bool is_label(const char *segment)
 	return !segment || (bytes >= 1 && bytes <= PROMCB_SEGMENT_LABEL_MAX && promcb_name_is_utf8(segment, bytes));
 }
 
+static bool has_label(const struct promcb_label *labels, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(labels[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static bool is_label_name(const char *name)
 {
 	static const char *const taken[] = {"segment", "component", "state",   "level",    "quantile",
@@ -58,13 +66,44 @@ static bool is_label_name(const char *name)
 	return *name && strncmp(name, "__", 2) != 0;
 }
 
+/* Every series of the caller's with labels that are not among those of all. */
+static bool are_families(const struct promcb_render_options *options)
+{
+	for (size_t i = 0; i < options->family_count; i++) {
+		const struct promcb_family *family = &options->families[i];
+
+		if (!PROMCB_RESERVED_ARE_ZERO(family))
+			return false;
+		for (size_t j = 0; j < family->count; j++) {
+			const struct promcb_series *series = &family->series[j];
+
+			if (series->label_count > PROMCB_LABELS_MAX || !PROMCB_RESERVED_ARE_ZERO(series))
+				return false;
+			for (size_t k = 0; k < series->label_count; k++)
+				if (has_label(options->labels, options->label_count, series->labels[k].name) ||
+				    has_label(series->labels, k, series->labels[k].name))
+					return false;
+		}
+	}
+	return true;
+}
+
 static bool are_options(const struct promcb_render_options *options)
 {
+	size_t bytes = 1;
+
 	if ((options->flags & ~(uint64_t)PROMCB_RENDER_WITHOUT_COMPAT) || !PROMCB_RESERVED_ARE_ZERO(options) ||
-	    !promcb_classic_is_range(options))
+	    !promcb_classic_is_range(options) || options->label_count > PROMCB_LABELS_MAX)
 		return false;
-	return !options->label_name ||
-	       (options->label_value && is_label(options->label_value) && is_label_name(options->label_name));
+	for (size_t i = 0; i < options->label_count; i++) {
+		const struct promcb_label *label = &options->labels[i];
+
+		if (!label->name || !label->value || !is_label(label->value) || !is_label_name(label->name) ||
+		    has_label(options->labels, i, label->name))
+			return false;
+		bytes += PROMCB_LABEL_BYTES(strlen(label->name), strlen(label->value));
+	}
+	return bytes <= PROMCB_COMMON_LABELS_MAX && are_families(options);
 }
 
 /* Two parts of one label would give every series twice, and a scrape of that fails, or worse, does not. */

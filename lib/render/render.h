@@ -6,8 +6,12 @@
 #include "model/snapshot.h"
 #include "render/sink.h"
 
-/* The longest name of the label of every series, in bytes. */
+/* The longest name of a label of every series, in bytes. */
 enum { PROMCB_LABEL_NAME_MAX = 63 };
+
+/* `NAME="VALUE",`, all of the value quotes; and all labels of every series, with the brace before them. */
+#define PROMCB_LABEL_BYTES(name_bytes, value_bytes) ((name_bytes) + 2 + 2 * (value_bytes) + 2)
+enum { PROMCB_COMMON_LABELS_MAX = 1 + PROMCB_LABEL_BYTES(PROMCB_LABEL_NAME_MAX, PROMCB_SEGMENT_LABEL_MAX) };
 
 /* What is to be rendered. A part without a snapshot has no components, and a promcb_up of 0. */
 struct promcb_rendering {

@@ -58,8 +58,7 @@ void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *na
 
 /* -- Families of a few series -------------------------------------------------------------------------------------- */
 
-void promcb_text_plain(void *context, const struct promcb_family *family, const struct promcb_plain_series *series,
-		       size_t count)
+void promcb_text_family(void *context, const struct promcb_family *family)
 {
 	const struct promcb_text_dialect *dialect = context;
 	struct promcb_sink *sink = dialect->sink;
@@ -67,17 +66,19 @@ void promcb_text_plain(void *context, const struct promcb_family *family, const 
 	promcb_text_head(sink, dialect->openmetrics, family->name,
 			 family->type == PROMCB_FAMILY_COUNTER ? PROMCB_TYPE_COUNTER : PROMCB_TYPE_GAUGE, family->unit,
 			 family->help);
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < family->count; i++) {
+		const struct promcb_series *series = &family->series[i];
+
 		promcb_sink_text(sink, family->name);
-		for (unsigned j = 0; j < series[i].label_count; j++) {
+		for (size_t j = 0; j < series->label_count; j++) {
 			promcb_sink_text(sink, j ? "," : "{");
-			promcb_sink_text(sink, series[i].labels[j].name);
+			promcb_sink_text(sink, series->labels[j].name);
 			promcb_sink_text(sink, "=\"");
-			put_escaped(sink, series[i].labels[j].value, true);
+			put_escaped(sink, series->labels[j].value, true);
 			promcb_sink_text(sink, "\"");
 		}
-		promcb_sink_text(sink, series[i].label_count ? "} " : " ");
-		promcb_sink_double(sink, series[i].number);
+		promcb_sink_text(sink, series->label_count ? "} " : " ");
+		promcb_sink_double(sink, series->number);
 		promcb_sink_text(sink, "\n");
 	}
 }

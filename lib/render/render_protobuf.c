@@ -57,10 +57,11 @@ enum {
 	TIMESTAMP_NANOS = 2,
 };
 
-/* The most that a label, a simple value, and a classic bucket take. */
+/* The most that a label, a simple value, all labels of every series, and a classic bucket take. */
 enum {
 	LABEL_ROOM = 3 + 2 + PROMCB_LABEL_NAME_MAX + 3 + PROMCB_SEGMENT_LABEL_MAX,
 	SIMPLE_ROOM = 64,
+	COMMON_ROOM = PROMCB_COMMON_LABELS_MAX + PROMCB_LABELS_MAX * 8,
 	BUCKET_ROOM = 2 + 11 + 9,
 };
 
@@ -318,10 +319,10 @@ static void add_part(struct protobuf *p, enum promcb_family_kind kind, const str
 	const struct promcb_render_options *options = p->rendering->options;
 	const struct promcb_component_family *family = &promcb_families[kind];
 	const struct pairs pairs = make_pairs(family->shape);
-	uint8_t labels[4 * LABEL_ROOM], *own = labels;
+	uint8_t labels[COMMON_ROOM + 3 * LABEL_ROOM], *own = labels;
 
-	if (options->label_name)
-		own = put_pair(own, options->label_name, options->label_value);
+	for (size_t i = 0; i < options->label_count; i++)
+		own = put_pair(own, options->labels[i].name, options->labels[i].value);
 	if (part->segment)
 		own = put_pair(own, "segment", part->segment);
 	if (family->shape == PROMCB_SHAPE_HISTOGRAM)
@@ -339,25 +340,25 @@ static void add_part(struct protobuf *p, enum promcb_family_kind kind, const str
 	}
 }
 
-static void print_plain(void *context, const struct promcb_family *family, const struct promcb_plain_series *series,
-			size_t count)
+static void print_family(void *context, const struct promcb_family *family)
 {
 	struct protobuf *p = context;
 	enum promcb_metric_type type = family->type == PROMCB_FAMILY_COUNTER ? PROMCB_TYPE_COUNTER : PROMCB_TYPE_GAUGE;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < family->count; i++) {
+		const struct promcb_series *series = &family->series[i];
 		size_t room = 0;
 		uint8_t *labels, *at;
 
-		for (unsigned j = 0; j < series[i].label_count; j++)
-			room += 32 + strlen(series[i].labels[j].name) + strlen(series[i].labels[j].value);
+		for (size_t j = 0; j < series->label_count; j++)
+			room += 32 + strlen(series->labels[j].name) + strlen(series->labels[j].value);
 		p->value.used = 0;
 		labels = at = promcb_buffer_room(&p->value, room + 1);
 		if (!labels)
 			break;
-		for (unsigned j = 0; j < series[i].label_count; j++)
-			at = put_pair(at, series[i].labels[j].name, series[i].labels[j].value);
-		add_simple(p, labels, (size_t)(at - labels), type, series[i].number, series[i].since_ns);
+		for (size_t j = 0; j < series->label_count; j++)
+			at = put_pair(at, series->labels[j].name, series->labels[j].value);
+		add_simple(p, labels, (size_t)(at - labels), type, series->number, series->since_ns);
 	}
 	put_family(p, family->name, family->help, type, family->unit);
 }
@@ -377,7 +378,7 @@ void promcb_render_protobuf(const struct promcb_rendering *rendering)
 		}
 		put_family(&p, family->name, family->help, family->type, family->unit);
 	}
-	promcb_plain_each(rendering, print_plain, &p);
+	promcb_each_family(rendering, print_family, &p);
 	if ((p.metrics.failed || p.value.failed) && !rendering->sink->error)
 		rendering->sink->error = -ENOMEM;
 	free(p.metrics.bytes);

@@ -42,91 +42,166 @@ static const struct row {
 		value_fn *value;
 	} values[2];
 } rows[] = {
-	{{"promcb_segment_bytes", "Memory that the segment uses, and the most it may use.", NULL, PROMCB_FAMILY_GAUGE,
-	  NULL, 0},
+	{{"promcb_segment_bytes",
+	  "Memory that the segment uses, and the most it may use.",
+	  NULL,
+	  PROMCB_FAMILY_GAUGE,
+	  NULL,
+	  0,
+	  {0}},
 	 {{"kind", "used", used_bytes}, {"kind", "max", max_bytes}}},
-	{{"promcb_segment_created_timestamp_seconds", "Unix time of the segment's creation.", "seconds",
-	  PROMCB_FAMILY_GAUGE, NULL, 0},
+	{{"promcb_segment_created_timestamp_seconds",
+	  "Unix time of the segment's creation.",
+	  "seconds",
+	  PROMCB_FAMILY_GAUGE,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, created}}},
-	{{"promcb_components", "Components registered.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},
+	{{"promcb_components", "Components registered.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0, {0}},
 	 {{NULL, NULL, components}}},
-	{{"promcb_components_max", "Components that the segment has room for.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},
+	{{"promcb_components_max",
+	  "Components that the segment has room for.",
+	  NULL,
+	  PROMCB_FAMILY_GAUGE,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, components_max}}},
-	{{"promcb_components_rejected_total", "Registrations that found the segment full.", NULL, PROMCB_FAMILY_COUNTER,
-	  NULL, 0},
+	{{"promcb_components_rejected_total",
+	  "Registrations that found the segment full.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, components_rejected}}},
-	{{"promcb_lanes", "Lanes held by a thread, and lanes with counts that nobody holds.", NULL, PROMCB_FAMILY_GAUGE,
-	  NULL, 0},
+	{{"promcb_lanes",
+	  "Lanes held by a thread, and lanes with counts that nobody holds.",
+	  NULL,
+	  PROMCB_FAMILY_GAUGE,
+	  NULL,
+	  0,
+	  {0}},
 	 {{"state", "live", lanes_live}, {"state", "idle", lanes_idle}}},
 	{{"promcb_lanes_undated",
-	  "Lanes held by a thread whose clock is not known to the reader: their recent calls have no quantiles.", NULL,
-	  PROMCB_FAMILY_GAUGE, NULL, 0},
+	  "Lanes held by a thread whose clock is not known to the reader: their recent calls have no quantiles.",
+	  NULL,
+	  PROMCB_FAMILY_GAUGE,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, lanes_undated}}},
-	{{"promcb_lanes_max", "Threads that can hold a lane at a time.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},
+	{{"promcb_lanes_max", "Threads that can hold a lane at a time.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0, {0}},
 	 {{NULL, NULL, lanes_max}}},
-	{{"promcb_producers", "Processes that hold a lane.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0},
+	{{"promcb_producers", "Processes that hold a lane.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0, {0}},
 	 {{NULL, NULL, producers}}},
-	{{"promcb_overflow_calls_total", "Calls recorded without a lane: counted in full, but slower.", NULL,
-	  PROMCB_FAMILY_COUNTER, NULL, 0},
+	{{"promcb_overflow_calls_total",
+	  "Calls recorded without a lane: counted in full, but slower.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, overflow_calls}}},
-	{{"promcb_dropped_calls_total", "Calls that could not be recorded.", NULL, PROMCB_FAMILY_COUNTER, NULL, 0},
+	{{"promcb_dropped_calls_total", "Calls that could not be recorded.", NULL, PROMCB_FAMILY_COUNTER, NULL, 0, {0}},
 	 {{NULL, NULL, dropped_calls}}},
-	{{"promcb_rejected_calls_total", "Calls refused for a negative, NaN or infinite latency.", NULL,
-	  PROMCB_FAMILY_COUNTER, NULL, 0},
+	{{"promcb_rejected_calls_total",
+	  "Calls refused for a negative, NaN or infinite latency.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, rejected_calls}}},
-	{{"promcb_bad_lines_total", "Lines of logs from which no call could be read.", NULL, PROMCB_FAMILY_COUNTER,
-	  NULL, 0},
+	{{"promcb_bad_lines_total",
+	  "Lines of logs from which no call could be read.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, bad_lines}}},
-	{{"promcb_saturated_calls_total", "Calls whose latency was cut down to the longest there is.", NULL,
-	  PROMCB_FAMILY_COUNTER, NULL, 0},
+	{{"promcb_saturated_calls_total",
+	  "Calls whose latency was cut down to the longest there is.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, saturated_calls}}},
-	{{"promcb_backward_calls_total", "Calls whose clock ran backwards, recorded with a latency of 0.", NULL,
-	  PROMCB_FAMILY_COUNTER, NULL, 0},
+	{{"promcb_backward_calls_total",
+	  "Calls whose clock ran backwards, recorded with a latency of 0.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
 	 {{NULL, NULL, backward_calls}}},
 };
 
-/* A series of a part: the label of all comes first, then its segment. */
-static struct promcb_plain_series *begin(struct promcb_plain_series *series, const struct promcb_rendering *rendering,
-					 const struct promcb_render_part *part)
-{
-	const struct promcb_render_options *options = rendering->options;
+/* The series of a family at hand, and memory for their labels: as many for each. */
+struct list {
+	const struct promcb_rendering *rendering;
+	struct promcb_series *series;
+	struct promcb_label *labels;
+	size_t labels_each;
+	size_t count;
+};
 
-	*series = (struct promcb_plain_series){.label_count = 0};
-	if (options->label_name)
-		series->labels[series->label_count++] =
-			(struct promcb_plain_label){options->label_name, options->label_value};
+static void add_label(struct list *list, const char *name, const char *value)
+{
+	struct promcb_series *series = &list->series[list->count];
+
+	list->labels[list->count * list->labels_each + series->label_count++] = (struct promcb_label){name, value};
+}
+
+/* Begins a series of a part: the labels of all come first, then its segment. It is in the list once it is counted. */
+static struct promcb_series *begin(struct list *list, const struct promcb_render_part *part)
+{
+	const struct promcb_render_options *options = list->rendering->options;
+	struct promcb_series *series = &list->series[list->count];
+
+	*series = (struct promcb_series){.labels = list->labels + list->count * list->labels_each};
+	for (size_t i = 0; i < options->label_count; i++)
+		add_label(list, options->labels[i].name, options->labels[i].value);
 	if (part && part->segment)
-		series->labels[series->label_count++] = (struct promcb_plain_label){"segment", part->segment};
+		add_label(list, "segment", part->segment);
 	return series;
 }
 
-static void add(struct promcb_plain_series *series, const char *label, const char *value)
+/* Visits a family with the series of the list, if there are any, and empties the list. */
+static void visit_list(struct list *list, const struct promcb_family *family, promcb_family_visitor *visit,
+		       void *context)
 {
-	if (label)
-		series->labels[series->label_count++] = (struct promcb_plain_label){label, value};
+	struct promcb_family listed = *family;
+
+	listed.series = list->series;
+	listed.count = list->count;
+	list->count = 0;
+	if (listed.count)
+		visit(context, &listed);
 }
 
-static void print_row(const struct promcb_rendering *rendering, const struct row *row,
-		      struct promcb_plain_series *series, promcb_plain_fn *print, void *context)
+static void list_row(struct list *list, const struct row *row)
 {
-	size_t count = 0;
+	const struct promcb_rendering *rendering = list->rendering;
 
 	for (size_t i = 0; i < rendering->count; i++) {
 		const struct promcb_render_part *part = &rendering->parts[i];
 
 		for (unsigned j = 0; part->snapshot && j < 2 && row->values[j].value; j++) {
-			begin(&series[count], rendering, part);
-			add(&series[count], row->values[j].label, row->values[j].text);
-			series[count].since_ns = part->snapshot->created_ns;
-			count += row->values[j].value(&part->snapshot->info, &series[count].number);
+			struct promcb_series *series = begin(list, part);
+
+			if (row->values[j].label)
+				add_label(list, row->values[j].label, row->values[j].text);
+			series->since_ns = part->snapshot->created_ns;
+			list->count += row->values[j].value(&part->snapshot->info, &series->number);
 		}
 	}
-	if (count)
-		print(context, &row->family, series, count);
 }
 
-static void print_up(const struct promcb_rendering *rendering, struct promcb_plain_series *series,
-		     promcb_plain_fn *print, void *context)
+static void visit_up(struct list *list, promcb_family_visitor *visit, void *context)
 {
 	static const struct promcb_family build = {.name = "promcb_build_info",
 						   .help = "The version of promcb that rendered this; always 1."};
@@ -134,50 +209,61 @@ static void print_up(const struct promcb_rendering *rendering, struct promcb_pla
 	static const struct promcb_family duration = {.name = "promcb_scrape_duration_seconds",
 						      .help = "How long reading the segment took.",
 						      .unit = "seconds"};
+	const struct promcb_rendering *rendering = list->rendering;
 
-	begin(&series[0], rendering, NULL)->number = 1;
-	add(&series[0], "version", PROMCB_VERSION);
-	add(&series[0], "revision", PROMCB_REVISION);
-	print(context, &build, series, 1);
-	for (size_t i = 0; i < rendering->count; i++)
-		begin(&series[i], rendering, &rendering->parts[i])->number = rendering->parts[i].snapshot != NULL;
-	if (rendering->count)
-		print(context, &up, series, rendering->count);
-	for (size_t i = 0; i < rendering->count; i++)
-		begin(&series[i], rendering, &rendering->parts[i])->number = rendering->parts[i].scrape_seconds;
-	if (rendering->count)
-		print(context, &duration, series, rendering->count);
+	begin(list, NULL)->number = 1;
+	add_label(list, "version", PROMCB_VERSION);
+	add_label(list, "revision", PROMCB_REVISION);
+	list->count++;
+	visit_list(list, &build, visit, context);
+	for (size_t i = 0; i < rendering->count; i++, list->count++)
+		begin(list, &rendering->parts[i])->number = rendering->parts[i].snapshot != NULL;
+	visit_list(list, &up, visit, context);
+	for (size_t i = 0; i < rendering->count; i++, list->count++)
+		begin(list, &rendering->parts[i])->number = rendering->parts[i].scrape_seconds;
+	visit_list(list, &duration, visit, context);
 }
 
-void promcb_plain_each(const struct promcb_rendering *rendering, promcb_plain_fn *print, void *context)
+static void list_family(struct list *list, const struct promcb_family *family)
+{
+	for (size_t i = 0; i < family->count; i++) {
+		const struct promcb_series *from = &family->series[i];
+		struct promcb_series *series = begin(list, NULL);
+
+		series->number = from->number;
+		series->since_ns = from->since_ns ? from->since_ns : list->rendering->options->families_since_ns;
+		for (size_t j = 0; j < from->label_count; j++)
+			add_label(list, from->labels[j].name, from->labels[j].value);
+		list->count++;
+	}
+}
+
+void promcb_each_family(const struct promcb_rendering *rendering, promcb_family_visitor *visit, void *context)
 {
 	const struct promcb_render_options *options = rendering->options;
+	struct list list = {.rendering = rendering, .labels_each = options->label_count + 1 + PROMCB_LABELS_MAX};
 	size_t room = 2 * rendering->count + 1;
 
-	for (size_t i = 0; i < options->family_count; i++) {
+	for (size_t i = 0; i < options->family_count; i++)
 		if (options->families[i].count > room)
 			room = options->families[i].count;
-	}
-	struct promcb_plain_series *series = calloc(room, sizeof(*series));
-
-	if (!series) {
+	list.series = calloc(room, sizeof(*list.series));
+	list.labels = calloc(room, list.labels_each * sizeof(*list.labels));
+	if (!list.series || !list.labels) {
 		if (!rendering->sink->error)
 			rendering->sink->error = -ENOMEM;
-		return;
+		goto out;
 	}
-	print_up(rendering, series, print, context);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		print_row(rendering, &rows[i], series, print, context);
+	visit_up(&list, visit, context);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		list_row(&list, &rows[i]);
+		visit_list(&list, &rows[i].family, visit, context);
+	}
 	for (size_t i = 0; i < options->family_count; i++) {
-		const struct promcb_family *family = &options->families[i];
-
-		for (size_t j = 0; j < family->count; j++) {
-			begin(&series[j], rendering, NULL)->number = family->samples[j].number;
-			add(&series[j], family->samples[j].label, family->samples[j].value);
-			series[j].since_ns = options->families_since_ns;
-		}
-		if (family->count)
-			print(context, family, series, family->count);
+		list_family(&list, &options->families[i]);
+		visit_list(&list, &options->families[i], visit, context);
 	}
-	free(series);
+out:
+	free(list.series);
+	free(list.labels);
 }

@@ -293,9 +293,9 @@ static struct label *make_labels(const struct promcb_render_part *part, const st
 
 		labels[i].text = at;
 		*at++ = '{';
-		if (options->label_name) {
-			at = stpcpy(stpcpy(at, options->label_name), "=\"");
-			at = put_label(at, options->label_value, strlen(options->label_value));
+		for (size_t j = 0; j < options->label_count; j++) {
+			at = stpcpy(stpcpy(at, options->labels[j].name), "=\"");
+			at = put_label(at, options->labels[j].value, strlen(options->labels[j].value));
 			at = stpcpy(at, "\",");
 		}
 		if (part->segment) {
@@ -375,7 +375,7 @@ static void render(const struct promcb_rendering *rendering, bool openmetrics)
 				lines[kind](&texts[i], family->name);
 		}
 	}
-	promcb_plain_each(rendering, promcb_text_plain, &dialect);
+	promcb_each_family(rendering, promcb_text_family, &dialect);
 	if (openmetrics)
 		promcb_sink_text(rendering->sink, "# EOF\n");
 out:

@@ -26,18 +26,14 @@ struct promcb_text_dialect {
 void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_metric_type type,
 		      const char *unit, const char *help);
 
-/* Prints a family of a few series; a promcb_plain_fn whose context is a dialect. */
-void promcb_text_plain(void *context, const struct promcb_family *family, const struct promcb_plain_series *series,
-		       size_t count);
+/* Prints a family of a few series; a promcb_family_visitor whose context is a dialect. */
+void promcb_text_family(void *context, const struct promcb_family *family);
 
 /* Copies go in steps of this many bytes. */
 enum { PIECE = 32 };
 
-/* `{NAME="`, a label that is all quotes, `",`: what stands before the labels of one line. */
-enum { COMMON_MAX = 1 + PROMCB_LABEL_NAME_MAX + 2 + 2 * PROMCB_SEGMENT_LABEL_MAX + 2 };
-
-/* That, `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
-enum { LABEL_MAX = COMMON_MAX + 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
+/* The labels of all, `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
+enum { LABEL_MAX = PROMCB_COMMON_LABELS_MAX + 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
 
 /* The most that one line can take, what copies write past its end included. */
 enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };

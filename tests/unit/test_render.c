@@ -248,12 +248,18 @@ Test(render, golden_openmetrics)
 /* Two segments and one that cannot be read, finer classic buckets, and families of the caller's. */
 Test(render, golden_parts)
 {
-	static const struct promcb_family_sample samples[] = {{"code", "20\"0\\", 7}, {"code", "503", 0}};
-	static const struct promcb_family_sample descriptors = {.number = 9};
+	static const struct promcb_label codes[] = {{"code", "20\"0\\"}, {"code", "503"}};
+	static const struct promcb_series requests[] = {{&codes[0], 1, 7, 0, {0}}, {&codes[1], 1, 0, 0, {0}}};
+	static const struct promcb_series descriptors = {.number = 9};
 	static const struct promcb_family families[] = {
-		{"promcb_http_requests_total", "Requests\nanswered \"well\" \\.", NULL, PROMCB_FAMILY_COUNTER, samples,
-		 2},
-		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, &descriptors, 1},
+		{"promcb_http_requests_total",
+		 "Requests\nanswered \"well\" \\.",
+		 NULL,
+		 PROMCB_FAMILY_COUNTER,
+		 requests,
+		 2,
+		 {0}},
+		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, &descriptors, 1, {0}},
 	};
 	static const struct promcb_render_options options = {
 		.classic_schema = 1, .flags = PROMCB_RENDER_WITHOUT_COMPAT, .families = families, .family_count = 2};

@@ -82,18 +82,38 @@ static double limit(int resource)
 size_t sidecar_process_metrics(struct sidecar_process_metrics *metrics, struct promcb_family *families)
 {
 	static const struct promcb_family all[SIDECAR_PROCESS_FAMILIES] = {
-		{"process_cpu_seconds_total", "Processor time of this process, user and system.", "seconds",
-		 PROMCB_FAMILY_COUNTER, NULL, 1},
-		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1},
-		{"process_max_fds", "Most file descriptors that may be open.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1},
-		{"process_virtual_memory_bytes", "Virtual memory.", "bytes", PROMCB_FAMILY_GAUGE, NULL, 1},
-		{"process_virtual_memory_max_bytes", "Most virtual memory; -1 if there is no limit.", "bytes",
-		 PROMCB_FAMILY_GAUGE, NULL, 1},
-		{"process_resident_memory_bytes", "Resident memory, shared segments included.", "bytes",
-		 PROMCB_FAMILY_GAUGE, NULL, 1},
-		{"process_start_time_seconds", "Unix time of this process's start.", "seconds", PROMCB_FAMILY_GAUGE,
-		 NULL, 1},
-		{"process_threads", "Threads.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1},
+		{"process_cpu_seconds_total",
+		 "Processor time of this process, user and system.",
+		 "seconds",
+		 PROMCB_FAMILY_COUNTER,
+		 NULL,
+		 1,
+		 {0}},
+		{"process_open_fds", "Open file descriptors.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1, {0}},
+		{"process_max_fds", "Most file descriptors that may be open.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1, {0}},
+		{"process_virtual_memory_bytes", "Virtual memory.", "bytes", PROMCB_FAMILY_GAUGE, NULL, 1, {0}},
+		{"process_virtual_memory_max_bytes",
+		 "Most virtual memory; -1 if there is no limit.",
+		 "bytes",
+		 PROMCB_FAMILY_GAUGE,
+		 NULL,
+		 1,
+		 {0}},
+		{"process_resident_memory_bytes",
+		 "Resident memory, shared segments included.",
+		 "bytes",
+		 PROMCB_FAMILY_GAUGE,
+		 NULL,
+		 1,
+		 {0}},
+		{"process_start_time_seconds",
+		 "Unix time of this process's start.",
+		 "seconds",
+		 PROMCB_FAMILY_GAUGE,
+		 NULL,
+		 1,
+		 {0}},
+		{"process_threads", "Threads.", NULL, PROMCB_FAMILY_GAUGE, NULL, 1, {0}},
 	};
 	double stat[STAT_FIELDS], values[SIDECAR_PROCESS_FAMILIES];
 	double ticks = (double)sysconf(_SC_CLK_TCK), page_bytes = (double)sysconf(_SC_PAGESIZE);
@@ -114,9 +134,9 @@ size_t sidecar_process_metrics(struct sidecar_process_metrics *metrics, struct p
 	for (unsigned i = 0; i < SIDECAR_PROCESS_FAMILIES; i++) {
 		if (isnan(values[i]))
 			continue;
-		metrics->samples[count] = (struct promcb_family_sample){.number = values[i]};
+		metrics->series[count] = (struct promcb_series){.number = values[i]};
 		families[count] = all[i];
-		families[count].samples = &metrics->samples[count];
+		families[count].series = &metrics->series[count];
 		count++;
 	}
 	return count;

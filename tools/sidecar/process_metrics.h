@@ -7,9 +7,9 @@
 
 enum { SIDECAR_PROCESS_FAMILIES = 8 };
 
-/* Samples of one rendering. */
+/* Series of one rendering. */
 struct sidecar_process_metrics {
-	struct promcb_family_sample samples[SIDECAR_PROCESS_FAMILIES];
+	struct promcb_series series[SIDECAR_PROCESS_FAMILIES];
 };
 
 /* Reads them, and fills in families. Returns how many: those that cannot be known are left out. */

@@ -69,26 +69,37 @@ size_t sidecar_routes_families(void *context, struct promcb_family *families, si
 {
 	struct sidecar_routes *routes = context;
 	static _Thread_local struct sidecar_process_metrics process;
-	static _Thread_local struct promcb_family_sample requests[STATUSES], scrapes;
-	static const char *const codes[STATUSES] = {"200", "400", "401", "403", "404",
-						    "405", "429", "500", "501", "503"};
+	static _Thread_local struct promcb_series requests[STATUSES], scrapes;
+	static const struct promcb_label codes[STATUSES] = {
+		{"code", "200"}, {"code", "400"}, {"code", "401"}, {"code", "403"}, {"code", "404"},
+		{"code", "405"}, {"code", "429"}, {"code", "500"}, {"code", "501"}, {"code", "503"},
+	};
 	size_t count;
 
 	if (routes->options->without_exporter_metrics || room < SIDECAR_PROCESS_FAMILIES + 2)
 		return 0;
 	count = sidecar_process_metrics(&process, families);
 	for (unsigned i = 0; i < STATUSES; i++)
-		requests[i] = (struct promcb_family_sample){"code", codes[i],
-							    (double)promcb_load_relaxed(&routes->requests[i])};
+		requests[i] = (struct promcb_series){
+			.labels = &codes[i],
+			.label_count = 1,
+			.number = (double)promcb_load_relaxed(&routes->requests[i]),
+		};
 	families[count++] = (struct promcb_family){"promcb_http_requests_total",
 						   "HTTP requests answered.",
 						   NULL,
 						   PROMCB_FAMILY_COUNTER,
 						   requests,
-						   STATUSES};
-	scrapes = (struct promcb_family_sample){.number = (double)promcb_load_relaxed(&routes->scrapes)};
-	families[count++] = (struct promcb_family){
-		"promcb_http_requests_in_flight", "Scrapes being answered.", NULL, PROMCB_FAMILY_GAUGE, &scrapes, 1};
+						   STATUSES,
+						   {0}};
+	scrapes = (struct promcb_series){.number = (double)promcb_load_relaxed(&routes->scrapes)};
+	families[count++] = (struct promcb_family){"promcb_http_requests_in_flight",
+						   "Scrapes being answered.",
+						   NULL,
+						   PROMCB_FAMILY_GAUGE,
+						   &scrapes,
+						   1,
+						   {0}};
 	return count;
 }
 
