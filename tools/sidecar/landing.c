@@ -40,8 +40,8 @@ static const char style[] =
 	"</style>\n";
 
 static const char columns[] =
-	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>calls/s</th><th>failed</th>"
-	"<th>recently</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th><th>last failure</th>"
+	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>calls/s</th>"
+	"<th>failed</th><th>recently</th><th>p50 ms</th><th>p99 ms</th><th>max ms</th><th>last failure</th>"
 	"<th>error lines</th></tr>\n";
 
 /* What the segments are printed into, those that cannot be read apart. */
