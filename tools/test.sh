@@ -5,8 +5,8 @@
 #
 #   tools/test.sh [--quick] [--row=ROW]... [--no-install] [TEST...]
 #
-# --quick        gcc alone, a tenth of the work, models without their mutations, nothing that builds promcb once more:
-#                some 90 seconds on two idle processors, once packages are installed and promcb is built
+# --quick        gcc alone, a tenth of the work, models without their mutations, nothing that builds promcb once more
+#                (tests/meson.build, "whole"): some 90 seconds on two idle processors, once all is installed and built
 # --row=ROW      only this build: gcc, clang, asan, tsan, aarch64 or aarch64-lse
 # --no-install   install nothing: what needs a package that is not there is skipped or fails
 # TEST           only the tests of these names (test_record 40_nginx), with gcc or where --row says
