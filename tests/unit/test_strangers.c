@@ -120,11 +120,11 @@ Test(strangers, check_names_each_fault)
 	close(fd);
 	uint64_t block = promcb_block_off(g, number - 1), reset = promcb_block_off(g, baseline - 1);
 
-	expect_finding(unused, promcb_chunk_word(3, 0, 0), "has kind 3");
+	expect_finding(unused, promcb_chunk_word(0, 0, 0), "has kind 0");
 	expect_finding(unused, (uint32_t)PROMCB_CHUNK_RINGS << 28 | 0xffff, "belongs to lane 65534");
 	expect_finding(unused, promcb_chunk_word(PROMCB_CHUNK_RINGS, 4000, 0), "4000 carved");
 	expect_finding(g->claims_off + sizeof(uint32_t), 0, "nobody claimed");
-	expect_finding(block + offsetof(struct promcb_block, kind), 9, "has kind 9");
+	expect_finding(block + offsetof(struct promcb_block, kind), 0, "has kind 0");
 	expect_finding(block + offsetof(struct promcb_block, component_lane) + 4, 7, "says it is another's");
 	expect_finding(block + offsetof(struct promcb_block, component_lane), 9, "another lane's");
 	expect_finding(block + offsetof(struct promcb_block, ring), 0xfffffff, "out of range");
