@@ -74,6 +74,9 @@ static uint64_t done(void)
 	return sum;
 }
 
+static uint64_t overflow_before;
+static bool forks_beside_threads;
+
 /* What stands in the segment, of all components. Calls that were in flight at a kill may be missing. */
 static void expect(const char *how, uint64_t killed_threads)
 {
@@ -90,8 +93,10 @@ static void expect(const char *how, uint64_t killed_threads)
 	       snapshot->info.lanes_idle, (unsigned long long)snapshot->info.overflow_calls);
 	CHECK(snapshot->info.lanes_live + snapshot->info.lanes_idle <= 40, "%s: %d lanes", how,
 	      snapshot->info.lanes_live + snapshot->info.lanes_idle);
-	CHECK(snapshot->info.overflow_calls == 0, "%s: %llu calls found no lane", how,
-	      (unsigned long long)snapshot->info.overflow_calls);
+	/* Whoever needs a lane while another thread forks does not wait, and records without one: slower, and as exact. */
+	CHECK(forks_beside_threads || snapshot->info.overflow_calls == overflow_before, "%s: %llu calls found no lane",
+	      how, (unsigned long long)snapshot->info.overflow_calls - overflow_before);
+	overflow_before = snapshot->info.overflow_calls;
 	promcb_snapshot_free(snapshot);
 	stress_check_segment();
 	/* What was in flight is settled: the next scenario counts from here. */
@@ -249,7 +254,9 @@ static void beside_threads(const char *how, pid_t (*make)(void), bool opens)
 	promcb_store_release(&shared->stop, 1);
 	for (unsigned t = 0; t < THREADS; t++)
 		pthread_join(threads[t], NULL);
+	forks_beside_threads = true;
 	expect(how, 0);
+	forks_beside_threads = false;
 }
 
 static pid_t plain_fork(void)
