@@ -93,7 +93,7 @@ static void expect(const char *how, uint64_t killed_threads)
 	       snapshot->info.lanes_idle, (unsigned long long)snapshot->info.overflow_calls);
 	CHECK(snapshot->info.lanes_live + snapshot->info.lanes_idle <= 40, "%s: %d lanes", how,
 	      snapshot->info.lanes_live + snapshot->info.lanes_idle);
-	/* Whoever needs a lane while another thread forks does not wait, and records without one: slower, and as exact. */
+	/* A thread that needs a lane while another one forks does not wait, and records without: slower, as exact. */
 	CHECK(forks_beside_threads || snapshot->info.overflow_calls == overflow_before, "%s: %llu calls found no lane",
 	      how, (unsigned long long)snapshot->info.overflow_calls - overflow_before);
 	overflow_before = snapshot->info.overflow_calls;
