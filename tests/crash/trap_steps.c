@@ -94,10 +94,34 @@ static void reset(void)
 	CHECK(result == 0, "reset: %d", result);
 }
 
+/*
+ * Registered before the library's handlers, so the last of all before a fork and the first after it. In between glibc
+ * 2.41 blocks all signals, and a trap that is blocked ends the process.
+ */
+static bool in_fork_one;
+
+static void before_fork(void)
+{
+	if (in_fork_one)
+		end_traps();
+}
+
+static void after_fork(void)
+{
+	if (in_fork_one)
+		begin_traps();
+}
+
+__attribute__((constructor(101))) static void register_handlers(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
 static void fork_one(void)
 {
 	pid_t child;
 
+	in_fork_one = true;
 	begin_traps();
 	child = fork();
 	if (child == 0) {

@@ -36,7 +36,10 @@ KEYS = {"bash": b"\x1b*\x18s", "zsh": b"\x18a\x18s"}
 def fish(line):
     script = f"set fish_complete_path {SHARE}/fish/vendor_completions.d $fish_complete_path; complete -C (cat)"
     out = subprocess.run(["fish", "--no-config", "-c", script], input=line, capture_output=True, text=True, check=True)
-    return [found.split("\t")[0] for found in out.stdout.splitlines()]
+    found = [line.split("\t")[0] for line in out.stdout.splitlines()]
+    # fish 4 also offers what has the same letters with others in between.
+    typed = line.split(" ")[-1]
+    return [word for word in found if word.startswith(typed)] or found
 
 
 def words(text):

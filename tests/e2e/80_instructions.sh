@@ -38,7 +38,7 @@ gcc-14)
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
     call 10000 500 59 8.4
-    count_log 10000 60 5.2 3.2
+    count_log 10000 82 9.5 4.2
     render 4 158 16.6 0.1'
   ;;
 clang-14)
