@@ -203,7 +203,7 @@ int promcb_admin_snapshot(const char *segment, const struct promcb_snapshot_opti
 	struct promcb_reader *reader;
 	int result;
 
-	promcb_reader_guard();
+	promcb_reader_catch_sigbus();
 	result = promcb_reader_open(segment, &mapped, &reader, &message);
 	if (result < 0) {
 		promcb_tool_cannot_open(segment, result, &message);

@@ -177,7 +177,7 @@ struct exporter {
  */
 static int render(struct exporter *exporter, bool *is_whole)
 {
-	static const struct promcb_render_part unreadable;
+	static const struct promcb_render_segment unreadable;
 	const struct arguments *arguments = exporter->arguments;
 	bool is_health = arguments->format == PROMCB_FORMAT_HEALTH;
 	const struct promcb_render_options how = {
@@ -191,13 +191,13 @@ static int render(struct exporter *exporter, bool *is_whole)
 	struct promcb_export_segments *segments = &exporter->segments;
 	size_t taken;
 	int error = promcb_export_segments_take(segments, arguments->matching, &taken), result = 0;
-	const struct promcb_render_part *parts = segments->count ? segments->parts : &unreadable;
+	const struct promcb_render_segment *parts = segments->count ? segments->parts : &unreadable;
 	size_t count = segments->count ? segments->count : 1;
 
 	promcb_body_clear(&exporter->body);
 	if (taken > 0 || is_health)
-		result =
-			promcb_render_parts(parts, count, arguments->format, &how, promcb_body_append, &exporter->body);
+		result = promcb_render_segments(parts, count, arguments->format, &how, promcb_body_append,
+						&exporter->body);
 	exporter->is_healthy = promcb_parts_healthy(parts, count);
 	if (result < 0)
 		promcb_tool_complain("cannot export: %s", promcb_strerror(result));
@@ -463,7 +463,7 @@ int main(int argc, char **argv)
 		arguments.segments.items[arguments.segments.count++] = promcb_tool_segment_name(NULL);
 	/* A reader that goes away is an error to tell, not a signal to die of. */
 	signal(SIGPIPE, SIG_IGN);
-	promcb_reader_guard();
+	promcb_reader_catch_sigbus();
 	if (arguments.list)
 		status = list(&exporter);
 	else if (arguments.check)

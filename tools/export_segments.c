@@ -102,7 +102,7 @@ int promcb_export_segment_open(struct promcb_export_segment *segment, struct pro
 }
 
 /* Returns 0, or -errno, told unless it is that of the round before. */
-static int take_one(struct promcb_export_segment *segment, const char *matching, struct promcb_render_part *part)
+static int take_one(struct promcb_export_segment *segment, const char *matching, struct promcb_render_segment *part)
 {
 	const struct promcb_snapshot_options wanted = {.matching = matching};
 	struct promcb_message message = {.text = ""};
@@ -137,10 +137,10 @@ int promcb_export_segments_take(struct promcb_export_segments *segments, const c
 		return first;
 	for (size_t i = 0; i < segments->count; i++) {
 		struct promcb_export_segment *segment = &segments->items[i];
-		struct promcb_render_part *part = &segments->parts[i];
+		struct promcb_render_segment *part = &segments->parts[i];
 		int result;
 
-		*part = (struct promcb_render_part){.segment = are_several ? segment->name : NULL};
+		*part = (struct promcb_render_segment){.segment = are_several ? segment->name : NULL};
 		result = take_one(segment, matching, part);
 		if (first == 0)
 			first = result;

@@ -31,7 +31,7 @@ struct promcb_export_segments {
 	const struct promcb_export_patterns *patterns;
 	size_t count;
 	struct promcb_export_segment items[PROMCB_SEGMENT_NAMES_MAX];
-	struct promcb_render_part parts[PROMCB_SEGMENT_NAMES_MAX]; /* of the last take */
+	struct promcb_render_segment parts[PROMCB_SEGMENT_NAMES_MAX]; /* of the last take */
 	bool is_empty; /* patterns found nothing, as told */
 };
 

@@ -42,10 +42,10 @@ static int discard(void *context, const void *bytes, size_t length)
 
 bool promcb_segment_is_label(const char *name)
 {
-	const struct promcb_render_part part = {.segment = name};
+	const struct promcb_render_segment part = {.segment = name};
 
 	/* The library knows; it says so before it renders. */
-	return promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, NULL, discard, NULL) == 0;
+	return promcb_render_segments(&part, 1, PROMCB_FORMAT_TEXT, NULL, discard, NULL) == 0;
 }
 
 bool promcb_label_is_free(const char *name, const char *value)
@@ -53,7 +53,7 @@ bool promcb_label_is_free(const char *name, const char *value)
 	const struct promcb_label label = {name, value};
 	const struct promcb_render_options options = {.labels = &label, .label_count = 1};
 
-	return name && promcb_render_parts(NULL, 0, PROMCB_FORMAT_TEXT, &options, discard, NULL) == 0;
+	return name && promcb_render_segments(NULL, 0, PROMCB_FORMAT_TEXT, &options, discard, NULL) == 0;
 }
 
 void promcb_segment_names_free(struct promcb_segment_names *names)

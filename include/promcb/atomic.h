@@ -94,11 +94,11 @@ static inline void promcb_store_pointer_release(void **pointer, void *value)
 }
 
 /* Whether promcb_add_owned() is whole to a signal handler. 0 can be forced, to try the way of other machines on x86. */
-#ifndef PROMCB_ADD_OWNED_IS_WHOLE
+#ifndef PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC
 #if PROMCB_TSAN || defined(__x86_64__)
-#define PROMCB_ADD_OWNED_IS_WHOLE 1
+#define PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC 1
 #else
-#define PROMCB_ADD_OWNED_IS_WHOLE 0
+#define PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC 0
 #endif
 #endif
 
@@ -114,7 +114,7 @@ static inline void promcb_add_owned(uint64_t *word, uint64_t value)
 {
 #if PROMCB_TSAN
 	__atomic_fetch_add(word, value, __ATOMIC_RELAXED);
-#elif PROMCB_ADD_OWNED_IS_WHOLE
+#elif PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC
 	__asm__ __volatile__("addq %1, %0" : "+m"(*word) : "er"(value) : "cc");
 #else
 	__atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + value, __ATOMIC_RELAXED);

@@ -78,12 +78,12 @@ extern __thread uint32_t promcb_thread_busy __attribute__((tls_model("initial-ex
 
 static inline bool promcb_thread_is_busy(void)
 {
-	return !PROMCB_ADD_OWNED_IS_WHOLE && promcb_thread_busy != 0;
+	return !PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC && promcb_thread_busy != 0;
 }
 
 static inline void promcb_thread_set_busy(uint32_t busy)
 {
-	if (PROMCB_ADD_OWNED_IS_WHOLE)
+	if (PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC)
 		return;
 	promcb_signal_fence();
 	promcb_thread_busy = busy;
@@ -91,7 +91,7 @@ static inline void promcb_thread_set_busy(uint32_t busy)
 }
 
 /* A record that is not the common case, which is a success of 1 ns to the maximum in an own block: see record.c. */
-void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
+void promcb_record_slow(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
 
 /* PROMCB_LATENCY_MAX_NS, as what compilers make the shortest test of. */
 #define PROMCB_LATENCY_BITS 40
@@ -99,7 +99,7 @@ void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns
 #define PROMCB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* Whether the entry leads to no own block of the common schema, or a look is due: one test of two signs. */
-static inline bool promcb_is_aside(const struct promcb_block *block, uint64_t now_ns)
+static inline bool promcb_needs_slow_path(const struct promcb_block *block, uint64_t now_ns)
 {
 	return (int64_t)(((uintptr_t)block - 1) | (promcb_thread.fresh_ns - now_ns)) < 0;
 }
@@ -113,7 +113,7 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 	promcb_signal_fence();
 	struct promcb_block *block = (struct promcb_block *)promcb_load_relaxed(&entry->block);
 
-	if (!PROMCB_UNLIKELY(promcb_is_aside(block, now_ns) || promcb_thread_is_busy())) {
+	if (!PROMCB_UNLIKELY(promcb_needs_slow_path(block, now_ns) || promcb_thread_is_busy())) {
 		promcb_thread_set_busy(1);
 		uint32_t slot = (uint32_t)promcb_load_relaxed(&block->head) & ~(UINT32_MAX << (ring & 31));
 
@@ -139,7 +139,7 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 		promcb_thread_set_busy(0);
 	}
 	/* The arguments as they came: a jump, so that the way above saves no register for it. */
-	promcb_record_aside(component, latency_ns, success, now_ns);
+	promcb_record_slow(component, latency_ns, success, now_ns);
 }
 
 /*
@@ -190,7 +190,7 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 			if (done == count)
 				return;
 		}
-		promcb_record_aside(component, latencies_ns[done++], success, now_ns);
+		promcb_record_slow(component, latencies_ns[done++], success, now_ns);
 	}
 }
 

@@ -56,7 +56,7 @@ struct promcb_snapshot_options {
 	uint64_t flags;       /* PROMCB_SNAPSHOT_..., or zero */
 	/* Only components whose name contains this text, or is like it where it has a "*", any text; NULL: all. */
 	const char *matching;
-	uint64_t patience_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
+	uint64_t timeout_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */
 	uint64_t reserved[4]; /* zero */
 };
@@ -341,7 +341,7 @@ struct promcb_render_options {
 #define PROMCB_SEGMENT_LABEL_MAX 255
 
 /* One segment's part in a rendering of several. */
-struct promcb_render_part {
+struct promcb_render_segment {
 	const struct promcb_snapshot *snapshot; /* NULL: it could not be read: its promcb_up is 0 */
 	const char *segment;   /* value of its label `segment`: valid UTF-8, not empty; NULL: no such label */
 	double scrape_seconds; /* how long its snapshot took */
@@ -364,14 +364,14 @@ int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format for
  * has a label, each is called "SEGMENT NAME". Returns as promcb_render(); -EINVAL also where a label is not 1 to 255
  * bytes of UTF-8, or where two parts have the same.
  */
-int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
-			const struct promcb_render_options *options, promcb_write_fn *write, void *context);
+int promcb_render_segments(const struct promcb_render_segment *parts, size_t count, enum promcb_format format,
+			   const struct promcb_render_options *options, promcb_write_fn *write, void *context);
 
 /*
  * The verdict of the health document: true if every part was read and in no component more calls failed than
  * succeeded. A part without a snapshot is not healthy, and neither is nothing at all. Thread-safe.
  */
-bool promcb_parts_healthy(const struct promcb_render_part *parts, size_t count);
+bool promcb_parts_healthy(const struct promcb_render_segment *parts, size_t count);
 
 /* "text", "openmetrics", "protobuf", "json", "health" to a format. Returns 0, or -EINVAL. */
 int promcb_format_parse(const char *name, enum promcb_format *out);
@@ -392,7 +392,7 @@ int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *conte
  * previous one for every other address. For programs that own their process; a library has no business calling it.
  * Returns 0, or -errno.
  */
-int promcb_reader_guard(void);
+int promcb_reader_catch_sigbus(void);
 
 #ifdef __cplusplus
 }

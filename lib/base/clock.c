@@ -284,7 +284,7 @@ static void anchor_again(uint64_t state, const struct moment *now, const char *c
 	settle(state, CLOCK_TSC);
 }
 
-static __attribute__((noinline)) uint64_t token_aside(void)
+static __attribute__((noinline)) uint64_t token_slow(void)
 {
 	/* [ANCHOR] acquire: the state before the anchor. */
 	uint64_t state = promcb_load_acquire(&timebase.state);
@@ -300,11 +300,11 @@ uint64_t promcb_clock_token(void)
 {
 	if (__builtin_expect(promcb_load_relaxed(&timebase.state) & CLOCK_TSC, true))
 		return read_tsc() | TSC_TOKEN;
-	return token_aside();
+	return token_slow();
 }
 
 /* Tokens of CLOCK_MONOTONIC, intervals of seconds, clocks that went backwards, anchors too old or not to be had. */
-static __attribute__((noinline)) uint64_t elapsed_aside(uint64_t token, uint64_t *now_ns, bool *backward)
+static __attribute__((noinline)) uint64_t elapsed_slow(uint64_t token, uint64_t *now_ns, bool *backward)
 {
 	/* [ANCHOR] acquire: the state before the anchor. */
 	uint64_t state = promcb_load_acquire(&timebase.state);
@@ -356,5 +356,5 @@ uint64_t promcb_clock_elapsed_ns(uint64_t token, uint64_t *now_ns, bool *backwar
 			return ticks * multiplier >> RATE_BITS;
 		}
 	}
-	return elapsed_aside(token, now_ns, backward);
+	return elapsed_slow(token, now_ns, backward);
 }

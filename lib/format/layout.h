@@ -34,31 +34,32 @@
  * pread(2) after another. What one pread copies has no order among itself.
  *   [MAGIC]  create.c writes everything, then magic; segment.c and source.c refuse a file without it. A half-made copy
  *            would be believed. The link that names the file comes after, so this is for copies made meanwhile.
- *   [LANE]   lane.c gives a lane's directory memory, then sets used; image.c and reset.c read used before the
+ *   [LANE]   lane.c gives a lane's directory memory, then sets used; catalog.c and reset.c read used before the
  *            directory. A reader would touch a hole, which takes memory. Each later owner empties the rings of samples
  *            by another clock, then says by which clock it stamps: clock_offset_ns, time_namespace, boot, birth;
- *            image.c reads birth, boot, time_namespace, clock_offset_ns, then the samples. A scrape would take samples
+ *            catalog.c reads birth, boot, time_namespace, clock_offset_ns, then the samples. A scrape would take
+ *            samples
  *            of another boot for its own. A mix of two owners' words gives samples that are off by the difference of
  *            their clocks, in one scrape, and no more.
- *   [DIR]    lane.c zeroes and fills a block's header, then stores its number in the directory; image.c and reset.c
+ *   [DIR]    lane.c zeroes and fills a block's header, then stores its number in the directory; catalog.c and reset.c
  *            load the number before the block. A scrape would count what a dead lane left there. After the number the
  *            chunk's count: the lane's next owner, ordered by the lock, finds at most one number that is not counted.
  *   [RING]   lane.c fills a full ring, then stores its number in block->ring; rings.c loads the number before the
  *            ring. A scrape would show another component's old samples. The head has no part in it: with a new ring it
  *            may be the old one, which misplaces the newest sample and invents none.
- *   [PUB]    component.c writes a descriptor, then the table word; component.c, reset.c and image.c load the word
+ *   [PUB]    component.c writes a descriptor, then the table word; component.c, reset.c and catalog.c load the word
  *            before the descriptor. A scrape would list a component with an empty name. The name, the hash and the
  *            overflow block's number never change afterwards.
- *   [RST]    reset.c fills the inactive baseline, then stores descriptor->reset; image.c loads reset before the state
- *            and any cell of that component, collect.c every word of the baseline with acquire, and image.c reset
+ *   [RST]    reset.c fills the inactive baseline, then stores descriptor->reset; catalog.c loads reset before the state
+ *            and any cell of that component, collect.c every word of the baseline with acquire, and catalog.c reset
  *            again after. A scrape would subtract half a baseline, and a count would jump; with a state from before
  *            the reset, transitions would be less than what is subtracted from them, and wrap. Of a descriptor copied
  *            in one piece the reset word alone counts; baselines and state are copied again after it.
  *            Between two resets of one component lie an unlock and a lock of the resetter's lane; without, the zeroing
  *            of the other baseline could be seen before the word that gave it up.
- *   [STATE]  state.c changes the state, then stores its time; image.c loads the state, then the time, then the state.
+ *   [STATE]  state.c changes the state, then stores its time; catalog.c loads the state, then the time, then the state.
  *            The tag in the time tells them apart; without, the time of a change could be unknown for longer.
- *   [CHUNK]  segment.c takes a chunk by a CAS of its table word before anything in it is published; image.c loads the
+ *   [CHUNK]  segment.c takes a chunk by a CAS of its table word before anything in it is published; catalog.c loads the
  *            words after the numbers that lead there. A reader would refuse a good block as ownerless.
  *   Cells, sums, heads and samples have no order at all. That counts do not shrink from scrape to scrape is coherence:
  *   loads of one word, one after another, see it grow. That no cell is less than its baseline is [RST].

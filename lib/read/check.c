@@ -8,7 +8,7 @@
 #include "read/check.h"
 
 #include "base/hash.h"
-#include "read/image.h"
+#include "read/catalog.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,7 +41,7 @@ __attribute__((format(printf, 2, 3))) static void find(struct findings *findings
 	findings->report(findings->context, sentence);
 }
 
-static void check_chunks(struct findings *findings, const struct promcb_image *image)
+static void check_chunks(struct findings *findings, const struct promcb_catalog *image)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t blocks = promcb_blocks_per_chunk(g), rings = promcb_rings_per_chunk(g);
@@ -69,14 +69,14 @@ static void check_chunks(struct findings *findings, const struct promcb_image *i
 	}
 }
 
-static bool is_overflow(const struct promcb_image *image, uint32_t number)
+static bool is_overflow(const struct promcb_catalog *image, uint32_t number)
 {
 	uint32_t index = image->index_of[image->block_component[number] - 1];
 
 	return index && image->components[index - 1].overflow == number + 1;
 }
 
-static void check_blocks(struct findings *findings, struct promcb_image *image, struct promcb_source *source)
+static void check_blocks(struct findings *findings, struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *seen = calloc((size_t)g->chunks * promcb_rings_per_chunk(g) + 1, sizeof(*seen));
@@ -112,8 +112,8 @@ static void check_blocks(struct findings *findings, struct promcb_image *image, 
 			find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
 		else if (seen[ring]++)
 			find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
-		else if (!promcb_chunk_is_of(promcb_image_chunk_word(image, source,
-								     (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
+		else if (!promcb_chunk_is_of(promcb_catalog_chunk_word(
+						     image, source, (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
 					     (uint32_t)promcb_load_relaxed(&block->component_lane)))
 			find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number, ring - 1);
 	}
@@ -123,7 +123,7 @@ static void check_blocks(struct findings *findings, struct promcb_image *image, 
 	free(copy);
 }
 
-static void check_claims(struct findings *findings, const struct promcb_image *image, struct promcb_source *source)
+static void check_claims(struct findings *findings, const struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 
@@ -150,7 +150,7 @@ static bool is_reached(const uint64_t *table, uint32_t mask, uint64_t hash, uint
 }
 
 /* Names are looked for by hash: a component that no producer finds is listed by readers all the same. */
-static void check_names(struct findings *findings, const struct promcb_image *image, struct promcb_source *source)
+static void check_names(struct findings *findings, const struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint64_t bytes = g->table_slots * sizeof(uint64_t);
@@ -160,7 +160,7 @@ static void check_names(struct findings *findings, const struct promcb_image *im
 	if (!table)
 		find(findings, "no memory to check a table of %u slots", g->table_slots);
 	for (uint32_t i = 0; table && i < image->count && !promcb_source_is_late(source); i++) {
-		const struct promcb_image_component *listed = &image->components[i];
+		const struct promcb_catalog_component *listed = &image->components[i];
 		uint64_t hash =
 			promcb_table_hash_of(promcb_hash(source->header.identity, listed->name, listed->name_bytes));
 		uint64_t table_hash = promcb_table_hash(listed->word);
@@ -184,7 +184,7 @@ static void check_names(struct findings *findings, const struct promcb_image *im
 	free(buffer);
 }
 
-static void check_clocks(struct findings *findings, const struct promcb_image *image,
+static void check_clocks(struct findings *findings, const struct promcb_catalog *image,
 			 const struct promcb_source *source)
 {
 	for (uint32_t lane = 0; lane < image->geometry->lanes && !promcb_source_is_late(source); lane++)
@@ -200,11 +200,11 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 {
 	struct findings findings = {.report = report, .context = context};
 	struct promcb_message message = {.text = ""};
-	struct promcb_image image = {.count = 0};
+	struct promcb_catalog image = {.count = 0};
 	int result = promcb_source_begin(source, &message);
 
 	if (result == 0)
-		result = promcb_image_make(&image, source, &message);
+		result = promcb_catalog_make(&image, source, &message);
 	if (result == 0) {
 		check_chunks(&findings, &image);
 		check_blocks(&findings, &image, source);
@@ -212,7 +212,7 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 		check_names(&findings, &image, source);
 		check_clocks(&findings, &image, source);
 	}
-	promcb_image_free(&image);
+	promcb_catalog_free(&image);
 	if (result == -ENOMEM)
 		return result;
 	if (result < 0)

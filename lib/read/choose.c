@@ -2,7 +2,7 @@
 /* choose.c: see choose.h. Any bytes will do: words are masked and clamped, never believed. */
 #include "read/choose.h"
 
-#include "base/select.h"
+#include "base/rank.h"
 
 #include <errno.h>
 #include <stdlib.h>

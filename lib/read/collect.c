@@ -19,7 +19,7 @@ _Static_assert(PROMCB_COUNTS_TRANSITION_MASK == PROMCB_TRANSITION_MASK,
 
 struct collection {
 	struct promcb_snapshot *snapshot;
-	const struct promcb_image *image;
+	const struct promcb_catalog *image;
 	struct promcb_source *source;
 	struct promcb_message *message;
 	uint32_t *index_of;             /* descriptor -> index in the snapshot + 1 */
@@ -41,14 +41,14 @@ static int too_late(const struct collection *c)
 	return promcb_source_too_late(c->source, c->message);
 }
 
-static bool is_wanted(const struct promcb_image_component *listed, const struct promcb_snapshot_options *options)
+static bool is_wanted(const struct promcb_catalog_component *listed, const struct promcb_snapshot_options *options)
 {
 	return !options || !options->matching || promcb_name_matches(listed->name, options->matching);
 }
 
 /* -- Baselines ---------------------------------------------------------------------------------------------------- */
 
-static int read_baseline(struct collection *c, const struct promcb_image_component *listed, uint32_t index)
+static int read_baseline(struct collection *c, const struct promcb_catalog_component *listed, uint32_t index)
 {
 	const struct promcb_geometry *g = c->image->geometry;
 	struct promcb_block *copy;
@@ -86,7 +86,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	uint32_t lane = promcb_pair_lane(component_lane);
 	uint64_t calls, failed = into->counts.calls[1], failure_ns;
 
-	const struct promcb_image_component *listed = &c->image->components[c->image->index_of[component] - 1];
+	const struct promcb_catalog_component *listed = &c->image->components[c->image->index_of[component] - 1];
 	bool overflow = listed->overflow == number + 1;
 
 	/* Of a newer minor version, which says that it may be passed over. */
@@ -112,7 +112,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	return result;
 }
 
-static bool chunk_has_blocks(const struct promcb_image *image, uint32_t first, uint32_t count)
+static bool chunk_has_blocks(const struct promcb_catalog *image, uint32_t first, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		if (image->block_component[first + i])
@@ -273,7 +273,7 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines || promcb_rings_start(&c->rings) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->image->count && result == 0; i++) {
-		const struct promcb_image_component *listed = &c->image->components[i];
+		const struct promcb_catalog_component *listed = &c->image->components[i];
 		struct promcb_snapshot_component *component = &s->components[s->count];
 
 		if (!is_wanted(listed, options))
@@ -295,7 +295,7 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 	return result;
 }
 
-int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_image *image, struct promcb_source *source,
+int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_catalog *image, struct promcb_source *source,
 		   const struct promcb_snapshot_options *options, uint64_t now_ns,
 		   struct promcb_recent_scratch *scratch, struct promcb_message *message)
 {

@@ -13,8 +13,8 @@
 void promcb_moments_note(const struct promcb_moments *moments, const struct promcb_block *block, uint32_t lane,
 			 const struct promcb_block *baseline, bool none_failed, struct promcb_snapshot_component *into)
 {
-	const struct promcb_image *image = moments->image;
-	const struct promcb_image_lane *owner = lane < image->geometry->lanes ? &image->lanes[lane] : NULL;
+	const struct promcb_catalog *image = moments->image;
+	const struct promcb_catalog_lane *owner = lane < image->geometry->lanes ? &image->lanes[lane] : NULL;
 	uint64_t head_ns = promcb_head_ns(promcb_load_relaxed(&block->head)), time_ns;
 
 	if (!head_ns)

@@ -4,10 +4,10 @@
 #define PROMCB_MOMENTS_H
 
 #include "model/snapshot.h"
-#include "read/image.h"
+#include "read/catalog.h"
 
 struct promcb_moments {
-	const struct promcb_image *image;
+	const struct promcb_catalog *image;
 	uint64_t now_ns;   /* CLOCK_MONOTONIC */
 	uint64_t taken_ns; /* the same moment by CLOCK_REALTIME */
 };

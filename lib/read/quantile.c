@@ -8,7 +8,7 @@
  */
 #include "read/quantile.h"
 
-#include "base/select.h"
+#include "base/rank.h"
 #include "read/choose.h"
 
 #include <errno.h>
@@ -150,7 +150,7 @@ static void digest(uint32_t *values, uint32_t count, uint32_t *spare, struct pro
 			ranks[wanted++] = rank + 1;
 		fractions[q] = position - rank;
 	}
-	promcb_select_ranks(values, count, spare, ranks, wanted, found);
+	promcb_rank_select(values, count, spare, ranks, wanted, found);
 	for (unsigned q = 0; q < PROMCB_QUANTILES; q++) {
 		double lower = promcb_sample_ns(found[index[q]]);
 

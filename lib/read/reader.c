@@ -97,7 +97,7 @@ static bool is_detached(const struct promcb_reader *reader, struct promcb_messag
 /* -- The segment as a whole --------------------------------------------------------------------------------------- */
 
 /* In time: each look takes as long as there are locks, which strangers may have taken. */
-static void count_lanes(struct promcb_segment_info *info, const struct promcb_image *image,
+static void count_lanes(struct promcb_segment_info *info, const struct promcb_catalog *image,
 			const struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
@@ -129,7 +129,7 @@ static void count_lanes(struct promcb_segment_info *info, const struct promcb_im
 	free(cookies);
 }
 
-static void describe(struct promcb_snapshot *snapshot, const struct promcb_image *image, struct promcb_source *source)
+static void describe(struct promcb_snapshot *snapshot, const struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	struct promcb_segment_info *info = &snapshot->info;
@@ -165,11 +165,11 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 			struct promcb_snapshot **out, struct promcb_message *message)
 {
 	struct promcb_snapshot *snapshot = calloc(1, sizeof(*snapshot));
-	struct promcb_image image = {.count = 0};
+	struct promcb_catalog image = {.count = 0};
 	int result = snapshot ? promcb_source_begin(&reader->source, message) : -ENOMEM;
 
 	if (result == 0)
-		result = promcb_image_make(&image, &reader->source, message);
+		result = promcb_catalog_make(&image, &reader->source, message);
 	if (result == 0) {
 		snapshot->taken_ns = promcb_clock_realtime_ns();
 		snapshot->monotonic_ns = promcb_clock_monotonic_ns();
@@ -190,7 +190,7 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 	PROMCB_INJECT("snapshot: collected");
 	/* Resets in between explain whatever was found. */
 	if (image.count && result != -ENOMEM && result != -ETIMEDOUT &&
-	    !promcb_image_is_stable(&image, &reader->source))
+	    !promcb_catalog_is_stable(&image, &reader->source))
 		result = -EAGAIN;
 	/* Whatever a truncated file seemed to say, that it was truncated comes first. */
 	if (result != -ENOMEM) {
@@ -198,7 +198,7 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 
 		result = whole < 0 ? whole : result;
 	}
-	promcb_image_free(&image);
+	promcb_catalog_free(&image);
 	if (result < 0) {
 		promcb_snapshot_free(snapshot);
 		snapshot = NULL;
@@ -211,9 +211,9 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 			   struct promcb_snapshot **out, struct promcb_message *message)
 {
 	PROMCB_NOT_CANCELLED;
-	uint64_t patience_ns = options && options->patience_ns ? options->patience_ns : PATIENCE_NS;
-	uint64_t deadline_ns = promcb_clock_monotonic_ns() + patience_ns;
-	int result, tries = options && options->patience_ns ? TRIES_MIN : 0;
+	uint64_t timeout_ns = options && options->timeout_ns ? options->timeout_ns : PATIENCE_NS;
+	uint64_t deadline_ns = promcb_clock_monotonic_ns() + timeout_ns;
+	int result, tries = options && options->timeout_ns ? TRIES_MIN : 0;
 
 	*out = NULL;
 	if (options && ((options->flags & ~SNAPSHOT_FLAGS) || !PROMCB_RESERVED_ARE_ZERO(options)))
@@ -230,7 +230,7 @@ int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_sna
 	reader->source.deadline_ns = 0;
 	if (result == -EAGAIN)
 		promcb_message_error(message, result, "components of %s were being reset all the time for %llu ms",
-				     reader->source.path, (unsigned long long)(patience_ns / 1000000));
+				     reader->source.path, (unsigned long long)(timeout_ns / 1000000));
 	if (result == -ENOMEM)
 		promcb_message_error(message, result, "no memory for a snapshot of %s", reader->source.path);
 	return result;

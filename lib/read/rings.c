@@ -208,17 +208,17 @@ static int compare_places(const void *left, const void *right)
 	return a->block < b->block ? -1 : a->block > b->block;
 }
 
-uint64_t promcb_rings_reset_ns(const struct promcb_image *image, const struct promcb_block *baseline)
+uint64_t promcb_rings_reset_ns(const struct promcb_catalog *image, const struct promcb_block *baseline)
 {
-	const struct promcb_domain *here = &image->here;
-	const struct promcb_domain there = {
+	const struct promcb_clock_domain *here = &image->here;
+	const struct promcb_clock_domain there = {
 		.boot = baseline->first_ring[PROMCB_BASELINE_BOOT],
 		.time_namespace = baseline->first_ring[PROMCB_BASELINE_TIME_NAMESPACE],
 		.birth = baseline->first_ring[PROMCB_BASELINE_BIRTH],
 		.clock_offset_ns = baseline->last_failure_ns - baseline->head,
 	};
 
-	if ((!there.boot && !there.birth) || promcb_domain_compare(here, &there) == PROMCB_CLOCKS_SAME)
+	if ((!there.boot && !there.birth) || promcb_clock_domain_compare(here, &there) == PROMCB_CLOCKS_SAME)
 		return baseline->head;
 	/* Before our boot it wraps, and so do the differences to it. */
 	return baseline->last_failure_ns - here->clock_offset_ns;

@@ -9,14 +9,14 @@
 #define PROMCB_RINGS_H
 
 #include "model/snapshot.h"
-#include "read/image.h"
+#include "read/catalog.h"
 #include "read/quantile.h"
 
 struct promcb_ring_place;
 
 /* Zeroed but for the first five. */
 struct promcb_rings {
-	const struct promcb_image *image;
+	const struct promcb_catalog *image;
 	struct promcb_source *source;
 	struct promcb_message *message;
 	uint64_t now_ns;                /* CLOCK_MONOTONIC */
@@ -37,7 +37,7 @@ int promcb_rings_note(struct promcb_rings *rings, const struct promcb_block *blo
 		      uint32_t lane);
 
 /* When a component was reset, by our CLOCK_MONOTONIC. baseline: a private copy. */
-uint64_t promcb_rings_reset_ns(const struct promcb_image *image, const struct promcb_block *baseline);
+uint64_t promcb_rings_reset_ns(const struct promcb_catalog *image, const struct promcb_block *baseline);
 
 /*
  * Fills recent of each component from what was noted. baselines: by index, private copies; NULL: never reset. Returns

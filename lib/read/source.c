@@ -2,9 +2,9 @@
 #include "read/source.h"
 
 #include "base/clock.h"
+#include "base/clock_domain.h"
 #include "base/descriptor.h"
-#include "base/domain.h"
-#include "format/validate.h"
+#include "format/geometry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static void map(struct promcb_source *source)
 	base = mmap(NULL, bytes, PROT_READ, MAP_SHARED | MAP_NORESERVE, source->fd, 0);
 	if (base == MAP_FAILED)
 		return;
-	if (promcb_guard_add(&source->guard, base, bytes))
+	if (promcb_sigbus_add(&source->guard, base, bytes))
 		source->base = base;
 	else
 		munmap(base, bytes);
@@ -108,9 +108,9 @@ int promcb_source_open(struct promcb_source *source, const char *segment, bool m
 	if (result == 0)
 		result = look(source, message);
 	if (result == 0) {
-		source->birth = promcb_domain_birth(source->fd);
+		source->birth = promcb_clock_domain_birth(source->fd);
 		/* Learned while it can be: before a change of root. */
-		promcb_domain_now(source->birth);
+		promcb_clock_domain_now(source->birth);
 	}
 	if (result == 0 && mapped)
 		map(source);
@@ -144,7 +144,7 @@ int promcb_source_follows(struct promcb_source *source)
 void promcb_source_close(struct promcb_source *source)
 {
 	if (source->base) {
-		promcb_guard_remove(&source->guard);
+		promcb_sigbus_remove(&source->guard);
 		munmap((void *)(uintptr_t)source->base, source->header.geometry.max_bytes);
 	}
 	if (source->fd >= 0)
@@ -155,7 +155,7 @@ void promcb_source_close(struct promcb_source *source)
 	source->fd = -1;
 }
 
-static int hurt(struct promcb_source *source, struct promcb_message *message)
+static int faulted(struct promcb_source *source, struct promcb_message *message)
 {
 	return promcb_message_error(message, -ESTALE, "segment %s was truncated while it was being read", source->path);
 }
@@ -247,12 +247,12 @@ int promcb_source_begin(struct promcb_source *source, struct promcb_message *mes
 {
 	int result = look(source, message);
 
-	if (result == 0 && source->base && promcb_guard_is_hurt(&source->guard)) {
+	if (result == 0 && source->base && promcb_sigbus_is_faulted(&source->guard)) {
 		/* The zero page that stands in for a lost one would hide what comes back. */
 		if (mmap((void *)(uintptr_t)source->base, source->header.geometry.max_bytes, PROT_READ,
 			 MAP_SHARED | MAP_NORESERVE | MAP_FIXED, source->fd, 0) == MAP_FAILED)
-			return hurt(source, message);
-		promcb_guard_heal(&source->guard);
+			return faulted(source, message);
+		promcb_sigbus_remap(&source->guard);
 	}
 	if (result == 0)
 		find_extents(source);
@@ -263,10 +263,10 @@ int promcb_source_end(struct promcb_source *source, struct promcb_message *messa
 {
 	struct stat status;
 
-	if (source->base && promcb_guard_is_hurt(&source->guard))
-		return hurt(source, message);
+	if (source->base && promcb_sigbus_is_faulted(&source->guard))
+		return faulted(source, message);
 	if (fstat(source->fd, &status) < 0 || (uint64_t)status.st_size < source->file_bytes)
-		return hurt(source, message);
+		return faulted(source, message);
 	return 0;
 }
 

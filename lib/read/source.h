@@ -17,7 +17,7 @@
 #include "base/message.h"
 #include "format/layout.h"
 #include "format/path.h"
-#include "read/guard.h"
+#include "read/sigbus.h"
 
 #include <sys/stat.h>
 
@@ -30,13 +30,13 @@ struct promcb_source {
 	struct stat status;             /* at open, refreshed by begin */
 	struct promcb_header header;    /* private; counters refreshed by begin */
 	const uint8_t *base;            /* mapped: max_bytes of addresses; NULL: by copies */
-	uint64_t birth;                 /* promcb_domain_birth() */
+	uint64_t birth;                 /* promcb_clock_domain_birth() */
 	uint64_t file_bytes;            /* how much of it may be read */
 	struct promcb_extent *extents;  /* where the file had data when the pass began, in order */
 	size_t extent_count;
 	uint64_t extents_end;           /* beyond, nobody looked */
 	uint64_t deadline_ns;           /* CLOCK_MONOTONIC, when the pass is to be given up; 0: never */
-	struct promcb_guard guard;
+	struct promcb_sigbus guard;
 	char path[PROMCB_PATH_MAX];
 };
 

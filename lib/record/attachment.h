@@ -4,7 +4,7 @@
  *
  * Invariants
  *   - Every struct promcb_segment that the rooms behind this one are given lies in an attachment of the table.
- *   - seats and calls count who may have addresses of the segment, in this process: a child begins with 0, as its
+ *   - leases and calls count who may have addresses of the segment, in this process: a child begins with 0, as its
  *     recorders are wiped. An attachment that was left (closing) goes when both are 0: see detach.h.
  */
 #ifndef PROMCB_ATTACHMENT_H
@@ -16,10 +16,10 @@
 struct promcb_attachment {
 	struct promcb_segment segment;  /* base NULL: the place is free, or parked */
 	uint32_t slot;                  /* of the table */
-	uint32_t seats;                 /* of recorders */
-	uint32_t calls;                 /* that are in the middle of something long, and have no seat */
+	uint32_t leases;                 /* of recorders */
+	uint32_t calls;                 /* that are in the middle of something long, and have no lease */
 	void *owner;                    /* struct promcb: whose present or former segment it is */
-	bool closing;                   /* left by its owner, or closed: no seat is taken, no entry leads there */
+	bool closing;                   /* left by its owner, or closed: no lease is taken, no entry leads there */
 	bool closed;                    /* the latter */
 	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
 	uint8_t *parked;                /* base NULL: addresses that an interrupted frame may still use, */

@@ -6,13 +6,13 @@
 
 #include <errno.h>
 
-uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat)
+uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component, struct promcb_lane_lease *lease)
 {
 	struct promcb_handle *handle = promcb_component_handle(component);
 
 	if (handle->generation != p->generation) {
 		const char *name = promcb_handle_name(handle);
-		int found = promcb_component_register(p->segment, seat, name, strlen(name));
+		int found = promcb_component_register(p->segment, lease, name, strlen(name));
 
 		if (found < 0) {
 			promcb_add_relaxed(&promcb_segment_header(p->segment)->components_rejected, 1);
@@ -40,12 +40,12 @@ static int add_unresolved(struct promcb *p, const char *name, size_t length, str
 int promcb_component(struct promcb *p, const char *name, struct promcb_component **out)
 {
 	struct promcb_component *found;
-	struct promcb_seat *seat;
-	struct promcb_way_out way;
+	struct promcb_lane_lease *lease;
+	struct promcb_saved_state way;
 	bool entered;
 	int result;
 
-	*out = promcb_handle_component(promcb_home.handles);
+	*out = promcb_handle_component(promcb_handle_table.handles);
 	if (!p || !name)
 		return -EINVAL;
 	size_t length = strlen(name);
@@ -71,8 +71,8 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 		result = p->opens ? add_unresolved(p, name, length, out) : -EINVAL;
 	} else {
 		*out = p->overflow;
-		seat = promcb_owner_seat(p, promcb_recorder_current(true));
-		result = promcb_component_register(p->segment, seat, name, length);
+		lease = promcb_owner_lease(p, promcb_recorder_current(true));
+		result = promcb_component_register(p->segment, lease, name, length);
 		if (result >= 0)
 			result = promcb_handle_add(&p->names, name, length,
 						   &(struct promcb_handle){p, (uint32_t)result, p->generation}, out);

@@ -10,6 +10,7 @@
 #include "record/open.h"
 
 /* The handle's component in the owner's present segment, registered there if need be; "_overflow" if it cannot be. */
-uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat);
+uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component,
+				  struct promcb_lane_lease *lease);
 
 #endif

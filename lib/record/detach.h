@@ -12,12 +12,12 @@
 /* Gives up an attachment that was left, if nobody uses it and it is time. Returns whether it is still there. */
 bool promcb_attachment_tidy(struct promcb_attachment *attachment);
 
-/* Whether an attachment that was left has had its time, so that those who still have seats there lose them. */
+/* Whether an attachment that was left has had its time, so that those who still have leases there lose them. */
 bool promcb_attachment_is_overdue(const struct promcb_attachment *attachment);
 
 /*
  * Parks an attachment that is overdue: its locks and its file go, and other memory is at its addresses: what a frame
- * that a handler interrupted long ago stores there is lost, and does no harm. Its seats are cleared by the caller.
+ * that a handler interrupted long ago stores there is lost, and does no harm. Its leases are cleared by the caller.
  * Returns false if there is no such memory.
  */
 bool promcb_attachment_park(struct promcb_attachment *attachment);

@@ -50,12 +50,13 @@ static struct promcb_entry overflow_place(struct promcb_segment *segment, uint32
 	return (struct promcb_entry){.block = 0, .ring = 0};
 }
 
-/* The seat's own block of the component, else its overflow block, else nothing. */
-static struct promcb_entry best_place(struct promcb *p, struct promcb_component *component, struct promcb_seat *seat)
+/* The lease's own block of the component, else its overflow block, else nothing. */
+static struct promcb_entry best_place(struct promcb *p, struct promcb_component *component,
+				      struct promcb_lane_lease *lease)
 {
 	struct promcb_segment *segment = p->segment;
-	uint32_t number = promcb_component_resolve(p, component, seat);
-	struct promcb_block *block = seat && seat->lane ? promcb_lane_block(seat, number) : NULL;
+	uint32_t number = promcb_component_resolve(p, component, lease);
+	struct promcb_block *block = lease && lease->lane ? promcb_lane_block(lease, number) : NULL;
 	uintptr_t mark =
 		segment->geometry.schema == PROMCB_SCHEMA_MIN ? 0 : PROMCB_ENTRY_OTHER_SCHEMA | slot_bits(segment);
 
@@ -70,7 +71,7 @@ static void look(uint64_t now_ns)
 	struct promcb_recorder *recorder = promcb_recorder_current(false);
 
 	for (struct promcb *p = recorder ? promcb_owners : NULL; p; p = p->next) {
-		if (p->segment && recorder->seats[p->slot].segment)
+		if (p->segment && recorder->leases[p->slot].segment)
 			promcb_owner_follow(p);
 	}
 	promcb_thread.fresh_ns = now_ns + PROMCB_LOOK_INTERVAL_NS - 1;
@@ -78,7 +79,7 @@ static void look(uint64_t now_ns)
 
 void promcb_entry_look_now(uint64_t now_ns)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if (!promcb_process || !promcb_process_try_enter(&way))
 		return;
@@ -91,7 +92,7 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 	struct promcb *p = promcb_component_handle(component)->owner;
 	struct promcb_recorder *recorder;
 	struct promcb_entry *entry, place;
-	struct promcb_seat *seat;
+	struct promcb_lane_lease *lease;
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 
 	if (!p)
@@ -102,8 +103,8 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 	if (!p->segment)
 		return (struct promcb_entry){.block = 0, .ring = 0};
 	recorder = promcb_recorder_current(true);
-	seat = promcb_owner_seat(p, recorder);
-	place = best_place(p, component, seat);
+	lease = promcb_owner_lease(p, recorder);
+	place = best_place(p, component, lease);
 	if (recorder && place.ring) {
 		entry = promcb_recorder_entry(recorder, component);
 		/* An own block is better kept than changed for an overflow block: see the invariants. */
@@ -132,7 +133,7 @@ struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at)
 
 	if (!address)
 		return at->ring ? &promcb_attachments[promcb_entry_slot(at->ring)].segment : NULL;
-	/* A thread that has an own block has a seat, and the segment stays where it is. */
+	/* A thread that has an own block has a lease, and the segment stays where it is. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_segment *segment = &promcb_attachments[slot].segment;
 
@@ -157,18 +158,18 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 	struct promcb *p = promcb_component_handle(component)->owner;
 	struct promcb_recorder *recorder = promcb_recorder_current(false);
 	struct promcb_entry *entry;
-	struct promcb_seat *seat;
+	struct promcb_lane_lease *lease;
 
 	if (!recorder || !p || !p->segment)
 		return;
-	seat = promcb_owner_seat(p, recorder);
+	lease = promcb_owner_lease(p, recorder);
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
-	    entry->block != at->block || entry->ring != at->ring || !seat->lane ||
+	    entry->block != at->block || entry->ring != at->ring || !lease->lane ||
 	    promcb_head_position(promcb_load_relaxed(&promcb_entry_block(at)->head)) < PROMCB_FIRST_RING_SLOTS)
 		return;
-	if (promcb_lane_grow_ring(seat, promcb_entry_block(at)))
-		promcb_store_relaxed(&entry->ring, promcb_lane_ring(seat->segment, promcb_entry_block(at)));
+	if (promcb_lane_grow_ring(lease, promcb_entry_block(at)))
+		promcb_store_relaxed(&entry->ring, promcb_lane_ring(lease->segment, promcb_entry_block(at)));
 	else
 		promcb_store_relaxed(&p->grow_retry_ns, promcb_clock_monotonic_coarse_ns() + GROW_RETRY_NS);
 }

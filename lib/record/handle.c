@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-struct promcb_home promcb_home;
+struct promcb_handle_table promcb_handle_table;
 
 uint32_t promcb_handles_used = 1;
 
@@ -12,13 +12,13 @@ static const char *handle_names[PROMCB_HANDLES_MAX];
 
 const char *promcb_handle_name(const struct promcb_handle *handle)
 {
-	return handle_names[handle - promcb_home.handles];
+	return handle_names[handle - promcb_handle_table.handles];
 }
 
 int promcb_handle_add(struct promcb_names *names, const char *name, size_t length, const struct promcb_handle *words,
 		      struct promcb_component **out)
 {
-	struct promcb_handle *handle = &promcb_home.handles[promcb_handles_used];
+	struct promcb_handle *handle = &promcb_handle_table.handles[promcb_handles_used];
 	const char *key;
 
 	if (promcb_handles_used == PROMCB_HANDLES_MAX)

@@ -28,12 +28,12 @@ struct promcb_handle {
 _Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "handles and entries need one stride");
 
 /* One object, so that the distance between its halves is known when it is linked. */
-struct promcb_home {
+struct promcb_handle_table {
 	struct promcb_handle handles[PROMCB_HANDLES_MAX];
-	struct promcb_entry nowhere[PROMCB_HANDLES_MAX]; /* never written */
+	struct promcb_entry no_entries[PROMCB_HANDLES_MAX]; /* never written */
 };
 
-extern struct promcb_home promcb_home;
+extern struct promcb_handle_table promcb_handle_table;
 
 /* How many handles exist; the first, which does nothing, included. */
 extern uint32_t promcb_handles_used;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/lane.h"
 
+#include "base/clock_domain.h"
 #include "base/descriptor.h"
-#include "base/domain.h"
 
 #include <promcb/inject.h>
 
@@ -78,23 +78,23 @@ static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 	}
 }
 
-static bool stamps_differ(const struct promcb_lane *entry, const struct promcb_domain *here)
+static bool stamps_differ(const struct promcb_lane *entry, const struct promcb_clock_domain *here)
 {
-	const struct promcb_domain there = {
+	const struct promcb_clock_domain there = {
 		.boot = promcb_load_relaxed(&entry->boot),
 		.time_namespace = promcb_load_relaxed(&entry->time_namespace),
 		.birth = promcb_load_relaxed(&entry->birth),
 		.clock_offset_ns = promcb_load_relaxed(&entry->clock_offset_ns),
 	};
 
-	return promcb_domain_compare(here, &there) != PROMCB_CLOCKS_SAME;
+	return promcb_clock_domain_compare(here, &there) != PROMCB_CLOCKS_SAME;
 }
 
 /* After the lock: memory behind what the lane came with, our name on it. */
-static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_seat *seat)
+static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_lane_lease *lease)
 {
 	const struct promcb_geometry *g = &segment->geometry;
-	const struct promcb_domain here = promcb_domain_now(segment->birth);
+	const struct promcb_clock_domain here = promcb_clock_domain_now(segment->birth);
 	struct promcb_lane *entry = promcb_segment_lane(segment, lane);
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
 	int fd;
@@ -138,24 +138,24 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	/* [LANE] release: the directory's memory before used; a reader that sees used may read it. */
 	promcb_store_release(&entry->used, 1);
 	PROMCB_INJECT("lane: used");
-	*seat = (struct promcb_seat){.segment = segment, .lane = lane + 1};
+	*lease = (struct promcb_lane_lease){.segment = segment, .lane = lane + 1};
 	return 0;
 }
 
-static int take(struct promcb_segment *segment, uint32_t lane, struct promcb_seat *seat)
+static int take(struct promcb_segment *segment, uint32_t lane, struct promcb_lane_lease *lease)
 {
 	int result = promcb_lock_take(segment, lane);
 
 	if (result < 0)
 		return result;
 	PROMCB_INJECT("lane: locked");
-	result = move_in(segment, lane, seat);
+	result = move_in(segment, lane, lease);
 	if (result < 0)
 		promcb_lock_drop(segment, lane);
 	return result;
 }
 
-int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
+int promcb_lane_take(struct promcb_segment *segment, struct promcb_lane_lease *lease)
 {
 	int result = promcb_locks_ready(segment), worst = -EAGAIN;
 
@@ -166,7 +166,7 @@ int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
 	 * given memory, since its owner died before it had any, is passed over.
 	 */
 	for (uint32_t lane = 0; lane < segment->geometry.lanes;) {
-		result = take(segment, lane, seat);
+		result = take(segment, lane, lease);
 		if (result == 0 || result == -ENOLCK)
 			return result;
 		worst = result == -ENOSPC ? result : worst;
@@ -175,27 +175,27 @@ int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat)
 	return worst;
 }
 
-int promcb_lane_take_special(struct promcb_segment *segment, uint32_t which, struct promcb_seat *seat)
+int promcb_lane_acquire_special(struct promcb_segment *segment, uint32_t which, struct promcb_lane_lease *lease)
 {
-	int result = take(segment, segment->geometry.lanes + which, seat);
+	int result = take(segment, segment->geometry.lanes + which, lease);
 
 	return result == -EAGAIN ? -EBUSY : result;
 }
 
-bool promcb_lane_give(struct promcb_seat *seat)
+bool promcb_lane_give(struct promcb_lane_lease *lease)
 {
 	PROMCB_INJECT("lane: before giving");
-	if (seat->lane && !promcb_lock_drop(seat->segment, seat->lane - 1))
+	if (lease->lane && !promcb_lock_drop(lease->segment, lease->lane - 1))
 		return false;
-	seat->lane = 0;
+	lease->lane = 0;
 	return true;
 }
 
 /* Whether a number (+ 1) is published: by a block's directory entry, by a descriptor, or by a block's ring word. */
-static bool is_published(const struct promcb_seat *seat, uint32_t kind, uint32_t number)
+static bool is_published(const struct promcb_lane_lease *lease, uint32_t kind, uint32_t number)
 {
-	struct promcb_segment *segment = seat->segment;
-	uint32_t lane = seat->lane - 1;
+	struct promcb_segment *segment = lease->segment;
+	uint32_t lane = lease->lane - 1;
 	bool empty;
 
 	if (kind == PROMCB_CHUNK_BLOCKS) {
@@ -234,87 +234,87 @@ static void count_carved(const struct promcb_segment *segment, uint32_t kind, ui
 }
 
 /* Room for one more of a kind, in a chunk of the lane's or in a new one. Returns its number + 1, or 0. */
-static uint32_t find_room(struct promcb_seat *seat, uint32_t kind)
+static uint32_t find_room(struct promcb_lane_lease *lease, uint32_t kind)
 {
-	struct promcb_segment *segment = seat->segment;
-	uint32_t each = per_chunk(&segment->geometry, kind), lane = seat->lane - 1, chunk;
+	struct promcb_segment *segment = lease->segment;
+	uint32_t each = per_chunk(&segment->geometry, kind), lane = lease->lane - 1, chunk;
 
-	if (seat->chunk[kind]) {
-		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, seat->chunk[kind] - 1));
+	if (lease->chunk[kind]) {
+		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, lease->chunk[kind] - 1));
 
 		if (promcb_chunk_is_of(word, lane) && promcb_chunk_kind(word) == kind &&
 		    promcb_chunk_carved(word) < each)
-			return (seat->chunk[kind] - 1) * each + promcb_chunk_carved(word) + 1;
+			return (lease->chunk[kind] - 1) * each + promcb_chunk_carved(word) + 1;
 	}
-	/* Each is looked at once: only the lane's owner carves there, and what it takes from now on is seat->chunk. */
-	for (chunk = seat->full_below[kind]; chunk < usable_chunks(segment); chunk++) {
+	/* Each is looked at once: only the lane's owner carves there, and what it takes from now on is lease->chunk. */
+	for (chunk = lease->full_below[kind]; chunk < usable_chunks(segment); chunk++) {
 		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk));
 		uint32_t carved = promcb_chunk_carved(word);
 
 		if (!promcb_chunk_is_of(word, lane) || promcb_chunk_kind(word) != kind || carved >= each)
 			continue;
 		/* An owner may have died after publishing and before counting. */
-		if (is_published(seat, kind, chunk * each + carved + 1))
+		if (is_published(lease, kind, chunk * each + carved + 1))
 			count_carved(segment, kind, chunk, ++carved);
 		if (carved >= each)
 			continue;
-		seat->chunk[kind] = chunk + 1;
-		seat->full_below[kind] = chunk;
+		lease->chunk[kind] = chunk + 1;
+		lease->full_below[kind] = chunk;
 		return chunk * each + carved + 1;
 	}
-	seat->full_below[kind] = chunk;
+	lease->full_below[kind] = chunk;
 	if (promcb_segment_take_chunk(segment, kind, lane, &chunk) < 0)
 		return 0;
-	seat->chunk[kind] = chunk + 1;
+	lease->chunk[kind] = chunk + 1;
 	return chunk * each + 1;
 }
 
-static void carved(struct promcb_seat *seat, uint32_t kind, uint32_t number)
+static void carved(struct promcb_lane_lease *lease, uint32_t kind, uint32_t number)
 {
-	uint32_t each = per_chunk(&seat->segment->geometry, kind);
+	uint32_t each = per_chunk(&lease->segment->geometry, kind);
 
-	count_carved(seat->segment, kind, (number - 1) / each, (number - 1) % each + 1);
+	count_carved(lease->segment, kind, (number - 1) / each, (number - 1) % each + 1);
 }
 
-uint32_t promcb_lane_carve(struct promcb_seat *seat, uint32_t kind, uint32_t component)
+uint32_t promcb_lane_carve(struct promcb_lane_lease *lease, uint32_t kind, uint32_t component)
 {
-	uint32_t number = find_room(seat, PROMCB_CHUNK_BLOCKS);
-	struct promcb_block *block = promcb_segment_block(seat->segment, number);
+	uint32_t number = find_room(lease, PROMCB_CHUNK_BLOCKS);
+	struct promcb_block *block = promcb_segment_block(lease->segment, number);
 
 	if (!block)
 		return 0;
 	/* A dead owner may have begun here. Nobody else knows of the block before it is published. */
-	memset(block, 0, seat->segment->geometry.block_bytes);
+	memset(block, 0, lease->segment->geometry.block_bytes);
 	PROMCB_INJECT("block: zeroed");
 	block->kind = kind;
-	block->component_lane = promcb_pair(component, seat->lane - 1);
+	block->component_lane = promcb_pair(component, lease->lane - 1);
 	return number;
 }
 
-void promcb_lane_carved(struct promcb_seat *seat, uint32_t number)
+void promcb_lane_commit_block(struct promcb_lane_lease *lease, uint32_t number)
 {
-	carved(seat, PROMCB_CHUNK_BLOCKS, number);
+	carved(lease, PROMCB_CHUNK_BLOCKS, number);
 }
 
-struct promcb_block *promcb_lane_block(struct promcb_seat *seat, uint32_t component)
+struct promcb_block *promcb_lane_block(struct promcb_lane_lease *lease, uint32_t component)
 {
-	uint32_t *directory = promcb_segment_directory(seat->segment, seat->lane - 1);
+	uint32_t *directory = promcb_segment_directory(lease->segment, lease->lane - 1);
 	bool empty;
-	struct promcb_block *block = listed_block(seat->segment, seat->lane - 1, component, &empty);
+	struct promcb_block *block = listed_block(lease->segment, lease->lane - 1, component, &empty);
 	uint32_t number;
 
 	/* What is listed but not believable is left alone: whatever it is, the counts in it may be somebody's. */
 	if (block || !empty)
 		return block;
-	number = promcb_lane_carve(seat, PROMCB_BLOCK_PLAIN, component);
+	number = promcb_lane_carve(lease, PROMCB_BLOCK_PLAIN, component);
 	if (!number)
 		return NULL;
 	PROMCB_INJECT("block: carved");
 	/* [DIR] release: the zeroed block and its header before its number. */
 	promcb_store32_release(directory + component, number);
 	PROMCB_INJECT("block: published");
-	promcb_lane_carved(seat, number);
-	return promcb_segment_block(seat->segment, number);
+	promcb_lane_commit_block(lease, number);
+	return promcb_segment_block(lease->segment, number);
 }
 
 uintptr_t promcb_lane_ring(struct promcb_segment *segment, struct promcb_block *block)
@@ -326,17 +326,17 @@ uintptr_t promcb_lane_ring(struct promcb_segment *segment, struct promcb_block *
 	return (uintptr_t)block->first_ring | PROMCB_FIRST_RING_LOG2;
 }
 
-bool promcb_lane_grow_ring(struct promcb_seat *seat, struct promcb_block *block)
+bool promcb_lane_grow_ring(struct promcb_lane_lease *lease, struct promcb_block *block)
 {
-	const struct promcb_geometry *g = &seat->segment->geometry;
+	const struct promcb_geometry *g = &lease->segment->geometry;
 	uint32_t number, slots = (uint32_t)1 << g->ring_log2;
 	uint64_t head, position;
 	uint64_t *ring;
 
 	if (promcb_load_relaxed(&block->ring))
 		return true;
-	number = find_room(seat, PROMCB_CHUNK_RINGS);
-	ring = promcb_segment_ring(seat->segment, number);
+	number = find_room(lease, PROMCB_CHUNK_RINGS);
+	ring = promcb_segment_ring(lease->segment, number);
 	if (!ring)
 		return false;
 	for (uint32_t slot = 0; slot < slots; slot++)
@@ -355,7 +355,7 @@ bool promcb_lane_grow_ring(struct promcb_seat *seat, struct promcb_block *block)
 	/* [RING] release: the samples before the number that leads to them. */
 	promcb_store_release(&block->ring, number);
 	PROMCB_INJECT("ring: published");
-	carved(seat, PROMCB_CHUNK_RINGS, number);
+	carved(lease, PROMCB_CHUNK_RINGS, number);
 	PROMCB_INJECT("ring: counted");
 	promcb_store_relaxed(&block->head, promcb_head(head, position));
 	return true;

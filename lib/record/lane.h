@@ -18,7 +18,7 @@
 #include "record/lock.h"
 
 /* What a recorder holds of one segment. */
-struct promcb_seat {
+struct promcb_lane_lease {
 	struct promcb_segment *segment; /* NULL: nothing */
 	uint32_t lane;                  /* + 1; 0: none, record into overflow blocks */
 	uint32_t chunk[3];              /* by kind, + 1: where to carve next; 0: not known */
@@ -28,30 +28,30 @@ struct promcb_seat {
 };
 
 /* Takes the lowest free lane. Returns 0, -EAGAIN (all are held), -ENOLCK or -ENOSPC. */
-int promcb_lane_take(struct promcb_segment *segment, struct promcb_seat *seat);
+int promcb_lane_take(struct promcb_segment *segment, struct promcb_lane_lease *lease);
 
 /*
  * Takes the registrar's (0) or the resetter's (1) lane. Returns 0, -EBUSY (held by another process), -ENOLCK or
  * -ENOSPC.
  */
-int promcb_lane_take_special(struct promcb_segment *segment, uint32_t which, struct promcb_seat *seat);
+int promcb_lane_acquire_special(struct promcb_segment *segment, uint32_t which, struct promcb_lane_lease *lease);
 
 /* Gives the lane back to everybody. Returns false if it could not be unlocked: then it stays with the process. */
-bool promcb_lane_give(struct promcb_seat *seat);
+bool promcb_lane_give(struct promcb_lane_lease *lease);
 
 /* The lane's block of a component, made if there is none. NULL if there is no room, or the directory is corrupt. */
-struct promcb_block *promcb_lane_block(struct promcb_seat *seat, uint32_t component);
+struct promcb_block *promcb_lane_block(struct promcb_lane_lease *lease, uint32_t component);
 
 /* Carves a zeroed block of a kind that no directory lists, for the caller to publish. Returns its number + 1, or 0. */
-uint32_t promcb_lane_carve(struct promcb_seat *seat, uint32_t kind, uint32_t component);
+uint32_t promcb_lane_carve(struct promcb_lane_lease *lease, uint32_t kind, uint32_t component);
 
 /* Tells that the carved block was published. */
-void promcb_lane_carved(struct promcb_seat *seat, uint32_t number);
+void promcb_lane_commit_block(struct promcb_lane_lease *lease, uint32_t number);
 
 /* What an entry needs to know of the ring that the block uses. */
 uintptr_t promcb_lane_ring(struct promcb_segment *segment, struct promcb_block *block);
 
 /* Gives the block its full ring. Returns false if there is no room. */
-bool promcb_lane_grow_ring(struct promcb_seat *seat, struct promcb_block *block);
+bool promcb_lane_grow_ring(struct promcb_lane_lease *lease, struct promcb_block *block);
 
 #endif

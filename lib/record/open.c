@@ -44,7 +44,7 @@ static struct promcb_attachment *free_place(void)
 	return promcb_attachment_place();
 }
 
-/* Nobody takes a seat there any more, and no entry leads there. */
+/* Nobody takes a lease there any more, and no entry leads there. */
 static void leave(struct promcb_segment *segment, bool closed)
 {
 	struct promcb_attachment *attachment = promcb_attachment_of(segment);
@@ -148,7 +148,7 @@ static void move(struct promcb *p, struct promcb_attachment *place, const struct
 		leave(old, false);
 }
 
-/* The owner's closed segment, if threads still have seats there: the same file may be opened again before they end. */
+/* The owner's closed segment, if threads still have leases there: the same file may be opened again before they end. */
 static struct promcb_attachment *find_closing(const struct promcb *p)
 {
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
@@ -210,7 +210,7 @@ static int open_path(const char *path, const struct promcb_options *options, str
 {
 	struct promcb_segment attached;
 	struct promcb *fresh;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 	int result = promcb_segment_attach(&attached, path, options, true, false, options->message);
 
 	if (result < 0)
@@ -249,7 +249,7 @@ static void renew(void)
 
 		if (!attachment->segment.base)
 			continue;
-		attachment->seats = attachment->calls = 0;
+		attachment->leases = attachment->calls = 0;
 		promcb_locks_forget_inherited(&attachment->segment);
 		if (!attachment->closing)
 			promcb_locks_open(&attachment->segment);
@@ -282,7 +282,7 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 
 void promcb_close(struct promcb *p)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if (!p)
 		return;
@@ -380,22 +380,22 @@ void promcb_owner_count_lost(const struct promcb *p)
 		promcb_add_relaxed(&promcb_process->lost_calls[p->slot], 1);
 }
 
-struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder)
+struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder)
 {
 	struct promcb_attachment *attachment;
-	struct promcb_seat *seat;
+	struct promcb_lane_lease *lease;
 
 	if (!recorder || !p->segment)
 		return NULL;
 	attachment = promcb_attachment_of(p->segment);
-	seat = &recorder->seats[attachment->slot];
-	if (!seat->segment) {
-		*seat = (struct promcb_seat){.segment = p->segment};
-		attachment->seats++;
+	lease = &recorder->leases[attachment->slot];
+	if (!lease->segment) {
+		*lease = (struct promcb_lane_lease){.segment = p->segment};
+		attachment->leases++;
 	}
 	/* For all threads of the process: each search asks for every lane. */
-	if (!seat->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&attachment->lane_retry_ns) &&
-	    promcb_lane_take(p->segment, seat) < 0)
+	if (!lease->lane && promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&attachment->lane_retry_ns) &&
+	    promcb_lane_take(p->segment, lease) < 0)
 		promcb_store_relaxed(&attachment->lane_retry_ns, promcb_clock_monotonic_coarse_ns() + LANE_RETRY_NS);
-	return seat;
+	return lease;
 }

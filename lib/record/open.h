@@ -7,7 +7,8 @@
  *   - An owner is never freed, since handles lead to it. Without a segment, its handles do nothing.
  *   - When the segment is removed or recreated the owner follows: generation goes up, and every handle looks its
  *     component up again. All threads' entries are taken away at that moment. The old mapping stays for two seconds,
- *     for threads in the middle of a record; then it goes where no thread has a seat, else it is parked: its seats are
+ *     for threads in the middle of a record; then it goes where no thread has a lease, else it is parked: its leases
+ *     are
  *     cleared, its lanes and its file given up, and what a frame that a handler interrupted may still store into is
  *     memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs nothing.
  *   - An owner whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
@@ -62,10 +63,10 @@ extern struct promcb *promcb_owners;
 void promcb_owner_follow(struct promcb *p);
 
 /*
- * With the mutex held: the recorder's seat in the owner's present segment, with a lane if one can be had. NULL: no
+ * With the mutex held: the recorder's lease in the owner's present segment, with a lane if one can be had. NULL: no
  * recorder, or closed.
  */
-struct promcb_seat *promcb_owner_seat(struct promcb *p, struct promcb_recorder *recorder);
+struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder);
 
 /*
  * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, or

@@ -2,7 +2,7 @@
 #include "record/process.h"
 
 #include "base/clock.h"
-#include "base/headroom.h"
+#include "base/memory.h"
 #include "record/pin.h"
 
 #include <errno.h>
@@ -29,7 +29,7 @@ static uint32_t starting_pid;
 static const struct promcb_process_hooks *hooks;
 
 /* Of the thread that is between the handlers of fork: what it left, and which one it is. Under the mutex. */
-static struct promcb_way_out fork_saved;
+static struct promcb_saved_state fork_saved;
 static const void *forker;
 /* How many forks a handler of fork makes, one in another. Of that thread. */
 static uint32_t forks_between;
@@ -176,7 +176,7 @@ static void hold_for_fork(uint32_t *mutex)
 }
 
 /* Signals that come while the mutex is held would come too late. But one that the thread raises kills if blocked. */
-static void shield(struct promcb_way_out *way)
+static void shield(struct promcb_saved_state *way)
 {
 	int error = errno;
 	sigset_t most;
@@ -194,7 +194,7 @@ static void shield(struct promcb_way_out *way)
 	way->error = error;
 }
 
-static void unshield(struct promcb_way_out *way)
+static void unshield(struct promcb_saved_state *way)
 {
 	pthread_sigmask(SIG_SETMASK, &way->signals, NULL);
 	errno = way->error;
@@ -236,7 +236,7 @@ static void change_unnamed_guests(uint64_t by)
 	while (!promcb_cas_acq_rel(&promcb_process->unnamed_guests, guests, guests + by));
 }
 
-static void begin_visit(struct promcb_way_out *way)
+static void begin_visit(struct promcb_saved_state *way)
 {
 	has_visited = true;
 	promcb_signal_fence();
@@ -248,7 +248,7 @@ static void begin_visit(struct promcb_way_out *way)
 	change_unnamed_guests(1);
 }
 
-static void end_visit(const struct promcb_way_out *way)
+static void end_visit(const struct promcb_saved_state *way)
 {
 	if (way->chair == PROMCB_CHAIRS)
 		change_unnamed_guests(UINT64_MAX);
@@ -289,7 +289,7 @@ static void look_for_fork(void)
 		become_child();
 }
 
-static void arrive(struct promcb_way_out *way)
+static void arrive(struct promcb_saved_state *way)
 {
 	if (!promcb_process->renewed)
 		renew();
@@ -306,7 +306,7 @@ static bool have_mutex(enum wait wait)
 				  : lock_mutex(&promcb_process->mutex, wait == FOR_ALL);
 }
 
-static bool enter(struct promcb_way_out *way, enum wait wait)
+static bool enter(struct promcb_saved_state *way, enum wait wait)
 {
 	shield(way);
 	look_for_fork();
@@ -324,17 +324,17 @@ static bool enter(struct promcb_way_out *way, enum wait wait)
 	return true;
 }
 
-bool promcb_process_enter(struct promcb_way_out *way)
+bool promcb_process_enter(struct promcb_saved_state *way)
 {
 	return enter(way, FOR_ALL);
 }
 
-bool promcb_process_enter_or_visit(struct promcb_way_out *way, bool patient)
+bool promcb_process_enter_or_visit(struct promcb_saved_state *way, bool patient)
 {
 	return enter(way, patient ? NOT_FOR_FORK : FOR_NOBODY);
 }
 
-bool promcb_process_try_enter(struct promcb_way_out *way)
+bool promcb_process_try_enter(struct promcb_saved_state *way)
 {
 	if (whereabouts == OUTSIDE && promcb_load32_relaxed(&promcb_process->mutex) != FREE)
 		return false;
@@ -353,7 +353,7 @@ bool promcb_process_try_enter(struct promcb_way_out *way)
 	return false;
 }
 
-void promcb_process_leave(struct promcb_way_out *way)
+void promcb_process_leave(struct promcb_saved_state *way)
 {
 	if (way->guest)
 		end_visit(way);
@@ -363,7 +363,7 @@ void promcb_process_leave(struct promcb_way_out *way)
 	unshield(way);
 }
 
-void promcb_process_let_others(const struct promcb_way_out *way)
+void promcb_process_let_others(const struct promcb_saved_state *way)
 {
 	const struct timespec pause = {.tv_nsec = LET_OTHERS_NS};
 	bool waited_for = promcb_load32_relaxed(&promcb_process->mutex) == AWAITED;
@@ -381,7 +381,7 @@ void promcb_process_let_others(const struct promcb_way_out *way)
 
 static void before_fork(void)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if (!promcb_process)
 		return;
@@ -399,7 +399,7 @@ static void before_fork(void)
 
 static void after_fork_in_parent(void)
 {
-	struct promcb_way_out way = fork_saved;
+	struct promcb_saved_state way = fork_saved;
 
 	if (whereabouts != FORKING)
 		return;
@@ -417,7 +417,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if (!promcb_process)
 		return;

@@ -90,7 +90,7 @@ int promcb_process_start(const struct promcb_process_hooks *hooks);
 void *promcb_process_map_wiped(size_t bytes);
 
 /* What the slow path took from the thread, and gives back. */
-struct promcb_way_out {
+struct promcb_saved_state {
 	sigset_t signals;
 	struct promcb_cancel cancel;
 	int error;       /* errno */
@@ -103,26 +103,26 @@ struct promcb_way_out {
  * Into the slow path: signals blocked, cancellation off, the mutex held. Returns false to a guest, who holds no mutex:
  * see above. Either way out is promcb_process_leave().
  */
-bool promcb_process_enter(struct promcb_way_out *way);
+bool promcb_process_enter(struct promcb_saved_state *way);
 
 /*
  * The same, but as a guest where that would wait for a fork; or, if patient is not set, for anybody. Who is no guest
  * otherwise and finds that a guest's way does not serve him leaves, and enters as above.
  */
-bool promcb_process_enter_or_visit(struct promcb_way_out *way, bool patient);
+bool promcb_process_enter_or_visit(struct promcb_saved_state *way, bool patient);
 
 /* The same without waiting. Returns false where that would wait, and to guests: then there is nothing to leave. */
-bool promcb_process_try_enter(struct promcb_way_out *way);
+bool promcb_process_try_enter(struct promcb_saved_state *way);
 
-void promcb_process_leave(struct promcb_way_out *way);
+void promcb_process_leave(struct promcb_saved_state *way);
 
 /*
  * Inside: lets other threads have the mutex for a moment, between two steps of something long. What the mutex guards
  * may have changed afterwards.
  */
-void promcb_process_let_others(const struct promcb_way_out *way);
+void promcb_process_let_others(const struct promcb_saved_state *way);
 
-/* Inside: whether anybody may be looking at a segment that he holds no seat in. [GUEST] */
+/* Inside: whether anybody may be looking at a segment that he holds no lease in. [GUEST] */
 bool promcb_process_has_guests(void);
 
 #endif

@@ -51,7 +51,7 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
 		    position >= PROMCB_FIRST_RING_SLOTS && now_ns >= promcb_load_relaxed(&owner->grow_retry_ns);
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 	struct promcb_entry now_at;
 
 	promcb_entry_look(now_ns);
@@ -147,13 +147,13 @@ static void own_record_outcome(struct promcb_component *component, struct promcb
 static bool look_again(const struct promcb_entry *at)
 {
 	const struct promcb_recorder *recorder =
-		(const struct promcb_recorder *)((uintptr_t)promcb_home.handles + promcb_thread.distance -
+		(const struct promcb_recorder *)((uintptr_t)promcb_handle_table.handles + promcb_thread.distance -
 						 offsetof(struct promcb_recorder, entries));
 	uint32_t slot = promcb_entry_slot(at->ring);
-	const struct promcb_seat *seat = &recorder->seats[slot];
+	const struct promcb_lane_lease *lease = &recorder->leases[slot];
 	const struct promcb_attachment *attachment = &promcb_attachments[slot];
-	uint64_t not_before = seat->lane ? promcb_load_relaxed(&attachment->segment.no_space_until_ns)
-					 : promcb_load_relaxed(&attachment->lane_retry_ns);
+	uint64_t not_before = lease->lane ? promcb_load_relaxed(&attachment->segment.no_space_until_ns)
+					  : promcb_load_relaxed(&attachment->lane_retry_ns);
 
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 
@@ -183,7 +183,7 @@ enum found { NOWHERE, USED, OWN_BLOCK };
 static enum found find_place(struct promcb_component *component, const struct promcb_entry *have,
 			     void (*use)(const struct promcb_entry *at, void *context), void *context)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 	struct promcb_entry at;
 	bool inside;
 
@@ -290,8 +290,8 @@ static void record_any(struct promcb_component *component, uint64_t latency_ns, 
 }
 
 /* Apart: clang would put it into promcb_record_at(), which then saved every register for it at each call. */
-__attribute__((noinline)) void promcb_record_aside(struct promcb_component *component, uint64_t latency_ns,
-						   bool success, uint64_t now_ns)
+__attribute__((noinline)) void promcb_record_slow(struct promcb_component *component, uint64_t latency_ns, bool success,
+						  uint64_t now_ns)
 {
 	struct promcb_entry at;
 
@@ -299,7 +299,7 @@ __attribute__((noinline)) void promcb_record_aside(struct promcb_component *comp
 		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
 	at = promcb_entry_load(component);
 	/* Failures, mostly. */
-	if (PROMCB_ADD_OWNED_IS_WHOLE && at.block && latency_ns <= PROMCB_LATENCY_MAX_NS)
+	if (PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC && at.block && latency_ns <= PROMCB_LATENCY_MAX_NS)
 		own_record(component, at, latency_ns, success, now_ns);
 	else
 		record_any(component, latency_ns, success, now_ns, false);
@@ -401,7 +401,7 @@ void promcb_count_bad_lines(struct promcb *p, uint64_t count)
 {
 	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
 	struct promcb_segment *segment;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if (!p)
 		return;

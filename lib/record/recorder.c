@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-__thread struct promcb_thread_words promcb_thread = {.distance = sizeof(promcb_home.handles)};
+__thread struct promcb_thread_words promcb_thread = {.distance = sizeof(promcb_handle_table.handles)};
 
 __thread uint32_t promcb_thread_busy;
 
@@ -25,19 +25,19 @@ static bool exit_key_usable;
 /* glibc keeps the values of this many keys in the thread itself; a later key's would be allocated, in a handler too. */
 enum { KEYS_WITHOUT_ALLOCATION = 32, SUSPECTS_AT_A_TIME = 8, REAP_INTERVAL_NS = 1000000000 };
 
-static struct promcb_recorder *led_to(void)
+static struct promcb_recorder *current_recorder(void)
 {
-	if (promcb_thread.distance == sizeof(promcb_home.handles))
+	if (promcb_thread.distance == sizeof(promcb_handle_table.handles))
 		return NULL;
-	uintptr_t entries = (uintptr_t)promcb_home.handles + promcb_thread.distance;
+	uintptr_t entries = (uintptr_t)promcb_handle_table.handles + promcb_thread.distance;
 
 	return (struct promcb_recorder *)(entries - offsetof(struct promcb_recorder, entries));
 }
 
-static void lead_to(struct promcb_recorder *recorder)
+static void set_recorder(struct promcb_recorder *recorder)
 {
-	promcb_thread.distance =
-		recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_home.handles : sizeof(promcb_home.handles);
+	promcb_thread.distance = recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_handle_table.handles
+					  : sizeof(promcb_handle_table.handles);
 	promcb_thread.fresh_ns = 0;
 }
 
@@ -80,7 +80,7 @@ static void discard(struct promcb_recorder *recorder)
 		promcb_recorder_leave(recorder, slot);
 	/* A lane that could not be unlocked keeps its recorder, for the next thread. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		if (recorder->seats[slot].lane)
+		if (recorder->leases[slot].lane)
 			return;
 	take_idle();
 	unlink_recorder(recorder);
@@ -94,7 +94,7 @@ static void put_idle(struct promcb_recorder *recorder)
 	promcb_process->idle = recorder;
 	promcb_process->idle_recorders++;
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		struct promcb_segment *segment = recorder->seats[slot].segment;
+		struct promcb_segment *segment = recorder->leases[slot].segment;
 
 		if (segment && promcb_attachment_of(segment)->closing) {
 			promcb_recorder_leave(recorder, slot);
@@ -108,14 +108,14 @@ static void put_idle(struct promcb_recorder *recorder)
 static void at_thread_exit(void *value)
 {
 	struct promcb_recorder *recorder = value;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	/* A guest has nothing to give back: it is the child of vfork, and the recorder its parent's. */
 	if (promcb_process_enter(&way)) {
 		/* Whatever else the thread runs while it ends records into overflow blocks: see the invariants. */
 		promcb_thread_busy = THREAD_HAS_LEFT;
-		if (led_to() == recorder && recorder->alive) {
-			lead_to(NULL);
+		if (current_recorder() == recorder && recorder->alive) {
+			set_recorder(NULL);
 			put_idle(recorder);
 		}
 	}
@@ -129,7 +129,7 @@ void promcb_recorder_start(void)
 
 void promcb_recorder_wipe_current(void)
 {
-	struct promcb_recorder *recorder = led_to();
+	struct promcb_recorder *recorder = current_recorder();
 
 	if (recorder && recorder->alive)
 		memset(recorder, 0, sizeof(*recorder));
@@ -174,7 +174,7 @@ bool promcb_recorder_is_denied(void)
 
 struct promcb_recorder *promcb_recorder_current(bool make)
 {
-	struct promcb_recorder *recorder = led_to();
+	struct promcb_recorder *recorder = current_recorder();
 
 	if (recorder && recorder->alive)
 		return recorder;
@@ -198,31 +198,32 @@ struct promcb_recorder *promcb_recorder_current(bool make)
 	recorder->thread = (int32_t)syscall(SYS_gettid);
 	if (exit_key_usable)
 		pthread_setspecific(exit_key, recorder);
-	lead_to(recorder);
+	set_recorder(recorder);
 	return recorder;
 }
 
 struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, const struct promcb_component *component)
 {
-	return recorder->entries + ((const struct promcb_handle *)(const void *)component - promcb_home.handles);
+	return recorder->entries +
+	       ((const struct promcb_handle *)(const void *)component - promcb_handle_table.handles);
 }
 
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot)
 {
-	struct promcb_seat *seat = &recorder->seats[slot];
+	struct promcb_lane_lease *lease = &recorder->leases[slot];
 	struct promcb_attachment *attachment;
 
-	if (!seat->segment)
+	if (!lease->segment)
 		return;
-	attachment = promcb_attachment_of(seat->segment);
+	attachment = promcb_attachment_of(lease->segment);
 	for (uint32_t index = 0; index < promcb_handles_used; index++)
-		if (promcb_home.handles[index].owner == attachment->owner && recorder->entries[index].ring)
+		if (promcb_handle_table.handles[index].owner == attachment->owner && recorder->entries[index].ring)
 			recorder->entries[index] = (struct promcb_entry){0, 0};
 	/* Entries first: nobody may be led to a lane that is somebody else's. */
 	promcb_signal_fence();
-	if (promcb_lane_give(seat)) {
-		*seat = (struct promcb_seat){.segment = NULL};
-		attachment->seats--;
+	if (promcb_lane_give(lease)) {
+		*lease = (struct promcb_lane_lease){.segment = NULL};
+		attachment->leases--;
 	}
 }
 
@@ -239,7 +240,8 @@ void promcb_recorder_recall(const struct promcb_attachment *attachment)
 		for (uint32_t index = 1; index < promcb_handles_used; index++) {
 			struct promcb_entry *entry = &recorder->entries[index];
 
-			if (promcb_home.handles[index].owner != attachment->owner || !promcb_load_relaxed(&entry->ring))
+			if (promcb_handle_table.handles[index].owner != attachment->owner ||
+			    !promcb_load_relaxed(&entry->ring))
 				continue;
 			promcb_store_relaxed(&entry->ring, PROMCB_ENTRY_RECALLED);
 			/* [RECALL] release: the mark before the block is gone. */
@@ -250,6 +252,6 @@ void promcb_recorder_recall(const struct promcb_attachment *attachment)
 void promcb_recorder_vacate(struct promcb_attachment *attachment)
 {
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
-		recorder->seats[attachment->slot] = (struct promcb_seat){.segment = NULL};
-	attachment->seats = 0;
+		recorder->leases[attachment->slot] = (struct promcb_lane_lease){.segment = NULL};
+	attachment->leases = 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * recorder.h: what a thread needs to record: its table of entries, and its seats in segments.
+ * recorder.h: what a thread needs to record: its table of entries, and its leases in segments.
  *
  * Called with the process's mutex held but for promcb_recorder_start() and promcb_recorder_is_denied().
  *
@@ -33,7 +33,7 @@ struct promcb_recorder {
 	struct promcb_recorder *previous;
 	struct promcb_recorder *next_idle;
 	int32_t thread;                 /* kernel thread id; 0: idle */
-	struct promcb_seat seats[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
+	struct promcb_lane_lease leases[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
 	struct promcb_entry entries[PROMCB_HANDLES_MAX];
 };
 
@@ -53,7 +53,7 @@ void promcb_recorder_wipe_current(void);
 struct promcb_entry *promcb_recorder_entry(struct promcb_recorder *recorder, const struct promcb_component *component);
 
 /*
- * Gives up a seat: its entries are cleared, its lane goes back. Only of an idle recorder, or where the calling thread
+ * Gives up a lease: its entries are cleared, its lane goes back. Only of an idle recorder, or where the calling thread
  * cannot be in a handler: the frame below may hold what the entries led to.
  */
 void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
@@ -64,7 +64,7 @@ void promcb_recorder_leave_idle(const struct promcb_attachment *attachment);
 /* Takes all threads' entries of the attachment's owner away: the next record of each takes the slow path. */
 void promcb_recorder_recall(const struct promcb_attachment *attachment);
 
-/* Clears the attachment's seats in all recorders. No entry leads there. */
+/* Clears the attachment's leases in all recorders. No entry leads there. */
 void promcb_recorder_vacate(struct promcb_attachment *attachment);
 
 #endif

@@ -111,20 +111,20 @@ static bool is_spare(const struct promcb_segment *segment, uint32_t component)
  * A descriptor of the lane's own that is not published: one that a dead owner left, or a free one. Returns it, or
  * -ENOSPC.
  */
-static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *seat)
+static int own_descriptor(struct promcb_segment *segment, struct promcb_lane_lease *lease)
 {
 	uint32_t components = segment->geometry.components, page_bytes = segment->geometry.page_bytes;
-	uint32_t mine = seat->lane;
+	uint32_t mine = lease->lane;
 
-	if (!seat->searched) {
-		for (uint32_t component = 0; component < components && !seat->spare; component++)
+	if (!lease->searched) {
+		for (uint32_t component = 0; component < components && !lease->spare; component++)
 			if (promcb_load32_relaxed(promcb_segment_claim(segment, component)) == mine &&
 			    reserve_descriptor(segment, component) == 0 && is_spare(segment, component))
-				seat->spare = component + 1;
-		seat->searched = true;
+				lease->spare = component + 1;
+		lease->searched = true;
 	}
-	if (seat->spare)
-		return (int)seat->spare - 1;
+	if (lease->spare)
+		return (int)lease->spare - 1;
 	for (; segment->claims_from < components; segment->claims_from++) {
 		if (promcb_load32_relaxed(promcb_segment_claim(segment, segment->claims_from)))
 			continue;
@@ -135,18 +135,18 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_seat *se
 		/* [PUB] the claim before the descriptor, which its next owner may find filled in part. */
 		if (promcb_cas32_acq_rel(promcb_segment_claim(segment, segment->claims_from), 0, mine)) {
 			PROMCB_INJECT("component: claimed");
-			seat->spare = segment->claims_from + 1;
-			if (reserve_descriptor(segment, seat->spare - 1) < 0)
+			lease->spare = segment->claims_from + 1;
+			if (reserve_descriptor(segment, lease->spare - 1) < 0)
 				return -ENOSPC;
-			return (int)seat->spare - 1;
+			return (int)lease->spare - 1;
 		}
 	}
 	return -ENOSPC;
 }
 
 /* Writes an unpublished descriptor of the lane's. */
-static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *seat, uint32_t component, uint64_t hash,
-			   const char *name, size_t length)
+static int fill_descriptor(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t component,
+			   uint64_t hash, const char *name, size_t length)
 {
 	struct promcb_descriptor *descriptor;
 	struct promcb_block *block;
@@ -159,7 +159,7 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 	block = promcb_segment_block(segment, overflow);
 	/* A spare may have its overflow block already, which no other name ever used. */
 	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_OVERFLOW ||
-	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, seat->lane - 1))
+	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, lease->lane - 1))
 		overflow = 0;
 	PROMCB_INJECT("component: reserved");
 	memset(descriptor->name, 0, sizeof(descriptor->name));
@@ -168,25 +168,25 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_seat *s
 	descriptor->created_realtime_ns = promcb_clock_realtime_ns();
 	PROMCB_INJECT("component: named");
 	if (!overflow) {
-		overflow = promcb_lane_carve(seat, PROMCB_BLOCK_OVERFLOW, component);
+		overflow = promcb_lane_carve(lease, PROMCB_BLOCK_OVERFLOW, component);
 		promcb_store32_relaxed(&descriptor->overflow, overflow);
 		if (!overflow)
 			return -ENOSPC;
 		PROMCB_INJECT("component: overflow stored");
-		promcb_lane_carved(seat, overflow);
+		promcb_lane_commit_block(lease, overflow);
 	}
 	return 0;
 }
 
-static int register_in(struct promcb_segment *segment, struct promcb_seat *seat, uint64_t hash, const char *name,
+static int register_in(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint64_t hash, const char *name,
 		       size_t length)
 {
 	uint32_t slot;
-	int found = own_descriptor(segment, seat), component = found;
+	int found = own_descriptor(segment, lease), component = found;
 
 	if (found < 0)
 		return found;
-	found = fill_descriptor(segment, seat, (uint32_t)component, hash, name, length);
+	found = fill_descriptor(segment, lease, (uint32_t)component, hash, name, length);
 	if (found < 0)
 		return found;
 	for (;;) {
@@ -198,16 +198,17 @@ static int register_in(struct promcb_segment *segment, struct promcb_seat *seat,
 		/* [PUB] release: the descriptor and its overflow block before the word that leads to them. */
 		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0, promcb_table_word(hash, component))) {
 			PROMCB_INJECT("component: published");
-			seat->spare = 0;
+			lease->spare = 0;
 			return component;
 		}
 	}
 }
 
-int promcb_component_register(struct promcb_segment *segment, struct promcb_seat *seat, const char *name, size_t length)
+int promcb_component_register(struct promcb_segment *segment, struct promcb_lane_lease *lease, const char *name,
+			      size_t length)
 {
 	uint64_t hash = name_hash(segment, name, length);
-	struct promcb_seat registrar = {.segment = segment};
+	struct promcb_lane_lease registrar = {.segment = segment};
 	uint32_t slot;
 	int result = probe(segment, hash, name, length, &slot);
 
@@ -215,9 +216,9 @@ int promcb_component_register(struct promcb_segment *segment, struct promcb_seat
 		return reserve_component(segment, (uint32_t)result) < 0 ? -ENOSPC : result;
 	if (result != -ENOENT)
 		return result;
-	if (seat && seat->lane)
-		return register_in(segment, seat, hash, name, length);
-	result = promcb_lane_take_special(segment, 0, &registrar);
+	if (lease && lease->lane)
+		return register_in(segment, lease, hash, name, length);
+	result = promcb_lane_acquire_special(segment, 0, &registrar);
 	if (result == 0) {
 		result = register_in(segment, &registrar, hash, name, length);
 		promcb_lane_give(&registrar);

@@ -16,10 +16,10 @@
 int promcb_component_find(const struct promcb_segment *segment, const char *name, size_t length);
 
 /*
- * Finds or registers. seat: of the calling thread; if it has no lane, the registrar's is taken for the moment.
+ * Finds or registers. lease: of the calling thread; if it has no lane, the registrar's is taken for the moment.
  * Returns the number, or -ENOSPC (no descriptor, or no memory), -EBUSY.
  */
-int promcb_component_register(struct promcb_segment *segment, struct promcb_seat *seat, const char *name,
+int promcb_component_register(struct promcb_segment *segment, struct promcb_lane_lease *lease, const char *name,
 			      size_t length);
 
 #endif

@@ -56,9 +56,9 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	promcb_counts_store(&counts, sum);
 }
 
-static int reset_component(struct promcb_seat *seat, uint32_t component)
+static int reset_component(struct promcb_lane_lease *lease, uint32_t component)
 {
-	struct promcb_segment *segment = seat->segment;
+	struct promcb_segment *segment = lease->segment;
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, component);
 	uint64_t reset = promcb_reset_next(promcb_load_relaxed(&descriptor->reset));
 	unsigned which = promcb_reset_which(reset);
@@ -66,13 +66,13 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
 	struct promcb_block *block = promcb_segment_block(segment, number);
 
 	if (!block || promcb_load_relaxed(&block->kind) != PROMCB_BLOCK_BASELINE ||
-	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, seat->lane - 1)) {
-		number = promcb_lane_carve(seat, PROMCB_BLOCK_BASELINE, component);
+	    promcb_load_relaxed(&block->component_lane) != promcb_pair(component, lease->lane - 1)) {
+		number = promcb_lane_carve(lease, PROMCB_BLOCK_BASELINE, component);
 		if (!number)
 			return -ENOSPC;
 		promcb_store32_relaxed(&descriptor->baseline[which], number);
 		PROMCB_INJECT("reset: baseline stored");
-		promcb_lane_carved(seat, number);
+		promcb_lane_commit_block(lease, number);
 		/* Once more, and so looked at once more: a stranger may have changed the chunk's word in between. */
 		block = promcb_segment_block(segment, number);
 		if (!block)
@@ -91,7 +91,7 @@ static int reset_component(struct promcb_seat *seat, uint32_t component)
  * Gives memory to all that a reset reads: a hole of a sparse copy would be filled by reading it, or be SIGBUS. In
  * steps, like all that is long here.
  */
-static int reserve_all(struct promcb_segment *segment, const struct promcb_way_out *way)
+static int reserve_all(struct promcb_segment *segment, const struct promcb_saved_state *way)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	uint64_t bytes = g->directory_words * sizeof(uint32_t);
@@ -110,16 +110,16 @@ static int reserve_all(struct promcb_segment *segment, const struct promcb_way_o
 	return result;
 }
 
-static void give_resetter(struct promcb_seat *seat)
+static void give_resetter(struct promcb_lane_lease *lease)
 {
-	struct promcb_segment *segment = seat->segment;
+	struct promcb_segment *segment = lease->segment;
 
-	promcb_lane_give(seat);
+	promcb_lane_give(lease);
 	promcb_attachment_of(segment)->calls--;
 	promcb_attachment_tidy(promcb_attachment_of(segment));
 }
 
-static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct promcb_way_out *way)
+static int take_resetter(struct promcb *p, struct promcb_lane_lease *lease, struct promcb_saved_state *way)
 {
 	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
 	int result;
@@ -133,14 +133,14 @@ static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct prom
 		if (!entered)
 			result = -EBUSY;
 		else
-			result = p->segment ? promcb_lane_take_special(p->segment, 1, seat) : -EINVAL;
+			result = p->segment ? promcb_lane_acquire_special(p->segment, 1, lease) : -EINVAL;
 		if (result == 0) {
 			/* The segment stays where it is until the end, though others come in between the steps. */
-			promcb_attachment_of(seat->segment)->calls++;
-			result = reserve_all(seat->segment, way) < 0 ? -ENOSPC : 0;
+			promcb_attachment_of(lease->segment)->calls++;
+			result = reserve_all(lease->segment, way) < 0 ? -ENOSPC : 0;
 			if (result == 0)
 				return 0;
-			give_resetter(seat);
+			give_resetter(lease);
 		}
 		promcb_process_leave(way);
 		if (result != -EBUSY || !entered || round == BUSY_RETRIES)
@@ -149,9 +149,9 @@ static int take_resetter(struct promcb *p, struct promcb_seat *seat, struct prom
 	}
 }
 
-static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
+static int reset_all(struct promcb_lane_lease *lease, const struct promcb_saved_state *way)
 {
-	const struct promcb_segment *segment = seat->segment;
+	const struct promcb_segment *segment = lease->segment;
 	const uint64_t *table = promcb_segment_table(segment);
 
 	for (uint32_t slot = 0; slot < segment->geometry.table_slots; slot++) {
@@ -164,7 +164,7 @@ static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 			continue;
 		descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
 		if (descriptor && promcb_load32_relaxed(&descriptor->kind) == PROMCB_DESCRIPTOR_COMPONENT)
-			result = reset_component(seat, promcb_table_component(word));
+			result = reset_component(lease, promcb_table_component(word));
 		if (result < 0)
 			return result;
 		promcb_process_let_others(way);
@@ -176,16 +176,16 @@ static int reset_all(struct promcb_seat *seat, const struct promcb_way_out *way)
 static int reset(struct promcb *p, const char *name, size_t length)
 {
 	PROMCB_NOT_CANCELLED;
-	struct promcb_seat seat = {.segment = NULL};
-	struct promcb_way_out way;
+	struct promcb_lane_lease lease = {.segment = NULL};
+	struct promcb_saved_state way;
 	int result;
 
-	result = take_resetter(p, &seat, &way);
+	result = take_resetter(p, &lease, &way);
 	if (result == 0) {
-		result = name ? promcb_component_find(seat.segment, name, length) : reset_all(&seat, &way);
+		result = name ? promcb_component_find(lease.segment, name, length) : reset_all(&lease, &way);
 		if (name && result >= 0)
-			result = reset_component(&seat, (uint32_t)result);
-		give_resetter(&seat);
+			result = reset_component(&lease, (uint32_t)result);
+		give_resetter(&lease);
 		promcb_process_leave(&way);
 	}
 	return result;

@@ -36,7 +36,8 @@ static struct promcb_segment *visit(const struct promcb *p, const struct promcb_
 }
 
 /* Into the slow path, with the component's descriptor, or NULL: closed, or away. */
-static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component, struct promcb_way_out *way)
+static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component,
+				       struct promcb_saved_state *way)
 {
 	struct promcb_segment *segment = NULL;
 	uint32_t number = PROMCB_NO_COMPONENT;
@@ -55,7 +56,7 @@ static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component
 		segment = p->segment;
 		if (segment)
 			number = promcb_component_resolve(p, component,
-							  promcb_owner_seat(p, promcb_recorder_current(true)));
+							  promcb_owner_lease(p, promcb_recorder_current(true)));
 	}
 	if (number == PROMCB_NO_COMPONENT)
 		number = PROMCB_OVERFLOW_COMPONENT;
@@ -67,7 +68,7 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
 	struct promcb_descriptor *descriptor;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	if ((unsigned)state > PROMCB_HALF_OPEN)
 		return -EINVAL;
@@ -81,7 +82,8 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 }
 
 /*
- * The descriptor of the component, if the thread has an entry in the owner's present segment. Then it has a seat there,
+ * The descriptor of the component, if the thread has an entry in the owner's present segment. Then it has a lease
+ * there,
  * and what it reads stays mapped, or is parked: zeros, in which every breaker is closed.
  */
 static const struct promcb_descriptor *recorded_descriptor(const struct promcb *p,
@@ -106,7 +108,7 @@ static enum promcb_state find_state(struct promcb *p, struct promcb_component *c
 	const struct promcb_descriptor *descriptor = NULL;
 	uint32_t number = PROMCB_NO_COMPONENT;
 	struct promcb_segment *segment;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 	uint64_t word = 0;
 
 	if (promcb_process_enter(&way)) {

@@ -107,7 +107,7 @@ static bool are_options(const struct promcb_render_options *options)
 }
 
 /* Two parts of one label would give every series twice, and a scrape of that fails, or worse, does not. */
-static bool are_distinct(const struct promcb_render_part *parts, size_t count)
+static bool are_distinct(const struct promcb_render_segment *parts, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		for (size_t j = 0; j < i; j++) {
@@ -120,8 +120,8 @@ static bool are_distinct(const struct promcb_render_part *parts, size_t count)
 	return true;
 }
 
-int promcb_render_parts(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
-			const struct promcb_render_options *options, promcb_write_fn *write, void *context)
+int promcb_render_segments(const struct promcb_render_segment *parts, size_t count, enum promcb_format format,
+			   const struct promcb_render_options *options, promcb_write_fn *write, void *context)
 {
 	PROMCB_NOT_CANCELLED;
 	const struct promcb_render_options defaults = {0};
@@ -145,12 +145,12 @@ int promcb_render_parts(const struct promcb_render_part *parts, size_t count, en
 int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
 		  const struct promcb_render_options *options, promcb_write_fn *write, void *context)
 {
-	const struct promcb_render_part part = {
+	const struct promcb_render_segment part = {
 		.snapshot = snapshot,
 		.scrape_seconds = options ? options->scrape_seconds : 0,
 	};
 
-	return promcb_render_parts(&part, 1, format, options, write, context);
+	return promcb_render_segments(&part, 1, format, options, write, context);
 }
 
 int promcb_format_parse(const char *name, enum promcb_format *out)

@@ -15,7 +15,7 @@ enum { PROMCB_COMMON_LABELS_MAX = 1 + PROMCB_LABEL_BYTES(PROMCB_LABEL_NAME_MAX, 
 
 /* What is to be rendered. A part without a snapshot has no components, and a promcb_up of 0. */
 struct promcb_rendering {
-	const struct promcb_render_part *parts;
+	const struct promcb_render_segment *parts;
 	size_t count;
 	const struct promcb_render_options *options;
 	struct promcb_sink *sink;

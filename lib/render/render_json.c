@@ -191,7 +191,7 @@ void promcb_render_json(const struct promcb_rendering *rendering)
 	promcb_sink_text(rendering->sink, "\n");
 }
 
-bool promcb_parts_healthy(const struct promcb_render_part *parts, size_t count)
+bool promcb_parts_healthy(const struct promcb_render_segment *parts, size_t count)
 {
 	for (size_t part = 0; part < count; part++) {
 		const struct promcb_snapshot *snapshot = parts[part].snapshot;

@@ -11,8 +11,8 @@
  */
 #include "base/bucket.h"
 #include "render/families.h"
+#include "render/own_families.h"
 #include "render/protobuf.h"
-#include "render/render_self.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -314,7 +314,7 @@ static void add_numbers(struct protobuf *p, enum promcb_family_kind kind, const 
 	}
 }
 
-static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_part *part)
+static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_segment *part)
 {
 	const struct promcb_render_options *options = p->rendering->options;
 	const struct promcb_component_family *family = &promcb_families[kind];

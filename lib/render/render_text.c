@@ -273,7 +273,7 @@ static char *put_label(char *at, const char *value, size_t bytes)
 }
 
 /* Escapes all labels of a part. Returns their memory, to be freed, or NULL. */
-static struct label *make_labels(const struct promcb_render_part *part, const struct promcb_render_options *options)
+static struct label *make_labels(const struct promcb_render_segment *part, const struct promcb_render_options *options)
 {
 	const struct promcb_snapshot *snapshot = part->snapshot;
 	size_t segment_bytes = part->segment ? strlen(part->segment) : 0;
@@ -333,7 +333,7 @@ static int prepare(const struct promcb_rendering *rendering, struct text *texts,
 		   struct suffix (*bounds)[PROMCB_CLASSIC_MAX + 1])
 {
 	for (size_t i = 0; i < rendering->count; i++) {
-		const struct promcb_render_part *part = &rendering->parts[i];
+		const struct promcb_render_segment *part = &rendering->parts[i];
 		struct text *text = &texts[i];
 
 		text->snapshot = part->snapshot;

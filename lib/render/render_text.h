@@ -2,7 +2,7 @@
 /*
  * render_text.h: how a line of the text formats is put together.
  *
- * For render_text.c and render_head.c only.
+ * For render_text.c and family_head.c only.
  *
  * Speed: a scrape of 10,000 components is 450,000 lines. So each component's label is escaped once, room for all
  * lines of a component is asked for once, and a line is then two or three copies in whole 32-byte steps and its
@@ -13,7 +13,7 @@
 #define PROMCB_RENDER_TEXT_H
 
 #include "render/families.h"
-#include "render/render_self.h"
+#include "render/own_families.h"
 #include "render/sink_direct.h"
 
 /* Text 0.0.4 or OpenMetrics, into a sink. */

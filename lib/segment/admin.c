@@ -5,7 +5,7 @@
 
 #include "base/cancel.h"
 #include "base/descriptor.h"
-#include "format/validate.h"
+#include "format/geometry.h"
 #include "segment/segment.h"
 
 #include <promcb/inject.h>

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/hash.h"
-#include "base/headroom.h"
+#include "base/memory.h"
+#include "format/geometry.h"
 #include "format/layout.h"
 #include "format/path.h"
-#include "format/validate.h"
 
 #include <promcb/inject.h>
 

@@ -3,11 +3,11 @@
 #include "segment/segment.h"
 
 #include "base/clock.h"
+#include "base/clock_domain.h"
 #include "base/descriptor.h"
-#include "base/domain.h"
-#include "base/headroom.h"
+#include "base/memory.h"
 #include "base/reserved.h"
-#include "format/validate.h"
+#include "format/geometry.h"
 #include "segment/create.h"
 
 #include <promcb/inject.h>
@@ -102,7 +102,7 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 	segment->inode = status->st_ino;
 	segment->file_bytes = (uint64_t)status->st_size;
 	if (directory_status(segment->path, &home) == 0) {
-		segment->home_device = home.st_dev;
+		segment->directory_device = home.st_dev;
 		segment->home_inode = home.st_ino;
 	}
 	return 0;
@@ -173,9 +173,9 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 		close(segment->data_fd);
 		return result;
 	}
-	segment->birth = promcb_domain_birth(segment->data_fd);
+	segment->birth = promcb_clock_domain_birth(segment->data_fd);
 	/* Learned while it can be: before chroot(2), among the mounts of the host. */
-	promcb_domain_now(segment->birth);
+	promcb_clock_domain_now(segment->birth);
 	return 0;
 }
 
@@ -323,7 +323,7 @@ bool promcb_segment_is_at_home(const struct promcb_segment *segment)
 {
 	struct stat status;
 
-	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->home_device &&
+	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->directory_device &&
 	       status.st_ino == segment->home_inode;
 }
 

@@ -24,9 +24,9 @@ struct promcb_segment {
 	struct promcb_geometry geometry; /* the private copy */
 	uint64_t identity[2];
 	uint64_t file_bytes;            /* how long the file was at the last look; it only grows. Relaxed */
-	dev_t home_device;              /* the directory of the path, at attach */
+	dev_t directory_device;              /* the directory of the path, at attach */
 	ino_t home_inode;
-	uint64_t birth;                 /* promcb_domain_birth() */
+	uint64_t birth;                 /* promcb_clock_domain_birth() */
 	dev_t device;
 	ino_t inode;
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */

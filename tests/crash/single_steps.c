@@ -36,7 +36,7 @@ enum {
 	HANDLER_CALLS = 41,
 	CANNOT = 77,
 	/* Where adding to a word is a load and a store, a child may store over what its parent added in between. */
-	GAP_MAX = PROMCB_ADD_OWNED_IS_WHOLE ? 4 : 3 * RING / 2,
+	GAP_MAX = PROMCB_ADD_OWNED_IS_SIGNAL_ATOMIC ? 4 : 3 * RING / 2,
 };
 
 /* Rising by more than a tick, and all within the window. */

@@ -58,7 +58,7 @@ x86_64)
   has_none promcb_record_many "$unwanted" 'what makes it slow'
   has_none promcb_record_at '@plt' 'a jump by way of a table'
   # So that a missing function does not pass: the overflow path is locked.
-  has RMW 'overflow_record\|record_call\|promcb_record_aside' '^lock'
+  has RMW 'overflow_record\|record_call\|promcb_record_slow' '^lock'
   ;;
 aarch64)
   unwanted='^(ld[a]?x[rp]|st[l]?x[rp]|ldar|ldapr|stlr|dmb|dsb|isb|ldadd|ldset|swp|cas|blr? |svc)'
@@ -71,30 +71,30 @@ aarch64)
   cas32='^(stlxr w|casal w)|__aarch64_cas4_acq_rel'
   cas64='^(stlxr w[0-9]+, x|casal x)|__aarch64_cas8_acq_rel'
   has MAGIC 'promcb_segment_create\|make\|fill' "$store64"
-  has LANE 'promcb_lane_take\|promcb_lane_take_special\|take\|move_in' "$store64"
-  has LANE 'promcb_image_make\|list_lanes' "$load64"
+  has LANE 'promcb_lane_take\|promcb_lane_acquire_special\|take\|move_in' "$store64"
+  has LANE 'promcb_catalog_make\|list_lanes' "$load64"
   has DIR 'promcb_lane_block' "$store32"
-  has DIR 'promcb_image_make\|list_lanes\|list_blocks' "$load32"
+  has DIR 'promcb_catalog_make\|list_lanes\|list_blocks' "$load32"
   has RING 'promcb_lane_grow_ring' "$store64"
   has RING 'promcb_collect\|sweep\|add_block\|note_ring' "$load64"
   has PUB 'promcb_component_register\|register_in' "$cas64"
   has PUB 'promcb_component_find\|probe' "$load64"
-  has PUB 'promcb_image_make\|list_components' "$load64"
+  has PUB 'promcb_catalog_make\|list_components' "$load64"
   has RST 'promcb_reset\|reset_component' "$store64"
   has RST 'promcb_collect\|begin\|read_baseline' "$load64"
-  has RST 'promcb_image_is_stable' "$load64"
+  has RST 'promcb_catalog_is_stable' "$load64"
   has STATE 'promcb_set_state\|change_state' "$cas64"
   has STATE 'promcb_set_state\|change_state' "$store64"
   has CHUNK 'promcb_segment_take_chunk' "$cas32"
-  has CHUNK 'promcb_image_chunk_word' "$load32"
+  has CHUNK 'promcb_catalog_chunk_word' "$load32"
   has HANDLE 'promcb_names_add' "$store64"
-  has HANDLE 'with_entry\|promcb_record_aside' "$load64"
+  has HANDLE 'with_entry\|promcb_record_slow' "$load64"
   has MUTEX 'promcb_process_enter\|lock_mutex' "$cas32"
   has MUTEX 'promcb_process_leave\|unlock_mutex' "$store32"
   has ANCHOR 'promcb_clock_elapsed_ns' "$load64"
-  has GUARD 'promcb_guard_add' "$store64"
+  has GUARD 'promcb_sigbus_add' "$store64"
   has GUARD 'on_sigbus' "$load64"
-  has RMW 'overflow_record\|record_call\|promcb_record_aside' '^ldxr|^ldadd|__aarch64_ldadd8_relax'
+  has RMW 'overflow_record\|record_call\|promcb_record_slow' '^ldxr|^ldadd|__aarch64_ldadd8_relax'
   ;;
 *)
   echo "nobody has said what $cpu needs"

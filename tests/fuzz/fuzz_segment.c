@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	fuzz_input_parse(data, size, &input);
 	segment = fuzz_segment_get(input.segment);
-	FUZZ_REQUIRE(promcb_reader_guard() == 0, "the guard");
+	FUZZ_REQUIRE(promcb_reader_catch_sigbus() == 0, "the guard");
 	fuzz_segment_restore(segment);
 	for (size_t i = 0; i < input.count; i++)
 		fuzz_segment_change(segment, &input.changes[i], true);

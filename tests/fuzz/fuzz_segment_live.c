@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_input_parse(data, size, &input);
 	stranger.segment = fuzz_segment_get(input.segment);
 	stranger.count = input.count;
-	FUZZ_REQUIRE(promcb_reader_guard() == 0, "the guard");
+	FUZZ_REQUIRE(promcb_reader_catch_sigbus() == 0, "the guard");
 	/* A second of patience is a hundred looks at the clock. */
 	fuzz_world_begin(10000000);
 	fuzz_segment_restore(stranger.segment);

@@ -31,10 +31,11 @@ static void check(struct sidecar_web_settings *settings)
 	       "TLS without certificate or key");
 	expect(settings->has_tls || (!settings->cert_path && !settings->cert_text && !settings->checks_sans),
 	       "words about no TLS");
-	expect(settings->wishes.min_version <= settings->wishes.max_version && settings->wishes.max_version <= 3,
+	expect(settings->tls_options.min_version <= settings->tls_options.max_version &&
+		       settings->tls_options.max_version <= 3,
 	       "versions");
-	expect(settings->wishes.cipher_count <= SIDECAR_TLS_CIPHERS_MAX, "ciphers");
-	expect(settings->wishes.curve_count <= SIDECAR_TLS_CURVES_MAX, "curves");
+	expect(settings->tls_options.cipher_count <= SIDECAR_TLS_CIPHERS_MAX, "ciphers");
+	expect(settings->tls_options.curve_count <= SIDECAR_TLS_CURVES_MAX, "curves");
 	expect(settings->header_count <= 5 && settings->user_count <= SIDECAR_WEB_USERS_MAX, "counts");
 	for (size_t i = 0; i < settings->header_count; i++) {
 		for (const char *at = settings->headers[i].value; *at; at++)
@@ -44,8 +45,8 @@ static void check(struct sidecar_web_settings *settings)
 		expect(strlen(settings->users[i].hash) == SIDECAR_BCRYPT_LENGTH, "half a hash");
 		expect(!strchr(settings->users[i].name, ':'), "a colon in a name");
 	}
-	if (settings->wishes.cipher_count > 0 || settings->wishes.curve_count > 0)
-		(void)sidecar_tls_priority(&settings->wishes, NULL, NULL, message, sizeof(message));
+	if (settings->tls_options.cipher_count > 0 || settings->tls_options.curve_count > 0)
+		(void)sidecar_tls_priority(&settings->tls_options, NULL, NULL, message, sizeof(message));
 	expect(sidecar_web_settings_locate(settings, "/directory") == 0, "no memory");
 	expect(!settings->cert_path || *settings->cert_path == '/', "a relative path is left");
 	sidecar_web_settings_free(settings);

@@ -14,7 +14,7 @@
 #include "segment_input.h"
 #include "world.h"
 
-#include "format/validate.h"
+#include "format/geometry.h"
 #include "record/open.h"
 
 #include <promcb/reader.h>
@@ -67,10 +67,10 @@ static void forget_names(struct promcb *p)
 
 static void forget(void)
 {
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	promcb_process_enter(&way);
-	/* A segment that was left, and that a thread has a seat in, would be found again, with its file cut off. */
+	/* A segment that was left, and that a thread has a lease in, would be found again, with its file cut off. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		if (!promcb_attachments[slot].segment.base)
 			continue;
@@ -80,7 +80,7 @@ static void forget(void)
 	}
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
 		memset(recorder->entries + 1, 0, (promcb_handles_used - 1) * sizeof(recorder->entries[0]));
-	memset(promcb_home.handles + 1, 0, (promcb_handles_used - 1) * sizeof(promcb_home.handles[0]));
+	memset(promcb_handle_table.handles + 1, 0, (promcb_handles_used - 1) * sizeof(promcb_handle_table.handles[0]));
 	promcb_handles_used = 1;
 	for (unsigned i = 0; i < FUZZ_SEGMENTS; i++)
 		forget_names(owners[i]);
@@ -98,7 +98,7 @@ static void forget(void)
 static void start(unsigned number)
 {
 	struct promcb *p = owners[number];
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 
 	promcb_process_enter(&way);
 	p->generation = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "segment_input.h"
 
-#include "format/validate.h"
+#include "format/geometry.h"
 #include "world.h"
 
 #include <promcb/promcb.h>

@@ -182,7 +182,7 @@ absent:
 		MAY_DIE
 		:: store(lane, OVERFLOW(d), block)
 		fi;
-		/* promcb_lane_carved() */
+		/* promcb_lane_commit_block() */
 #ifndef M_COUNT_EARLY
 		if
 		MAY_DIE

@@ -2,7 +2,7 @@
 /*
  * reset.pml: a reset notes what stands in the cells, in one of two baselines; a scrape subtracts it. [RST]
  *
- * Covers reset.c (reset_component, fill_baseline), image.c (list_component, promcb_image_is_stable) and collect.c
+ * Covers reset.c (reset_component, fill_baseline), image.c (list_component, promcb_catalog_is_stable) and collect.c
  * (read_baseline, add_block, finish). One component with two cells, of two blocks; a recorder that adds to both; three
  * resets in turn, the first two of which may be killed at any step; a scrape that looks twice.
  *
@@ -188,7 +188,7 @@ look:
 	cell[1] = mem[CELL(1)];
 #endif
 #if !defined(M_NO_CHECK) && !defined(M_CHECK_EARLY)
-	/* [RST] acquire, promcb_image_is_stable(). */
+	/* [RST] acquire, promcb_catalog_is_stable(). */
 	if
 	:: mem[RESET] != word -> goto next
 	:: else

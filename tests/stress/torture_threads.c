@@ -69,7 +69,7 @@ static struct promcb_snapshot *expect(const char *how)
 static void expect_all_given_back(const char *how)
 {
 	const struct promcb_recorder *recorder;
-	struct promcb_way_out way;
+	struct promcb_saved_state way;
 	unsigned kept = 0;
 
 	promcb_process_enter(&way);

@@ -232,7 +232,7 @@ OPTIONS = (
 
 def check_arithmetic(page, directory):
     names = list(page.structs["promcb_geometry"])
-    out = ['#include "format/validate.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
+    out = ['#include "format/geometry.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
     cases = [(options, size) for options in OPTIONS for size in (4096, 2 << 20)]
     for number, (options, size) in enumerate(cases):
         more = ", .max_bytes = (uint64_t)16 << 30" if size > 4096 else ""
@@ -244,7 +244,7 @@ def check_arithmetic(page, directory):
             out.append(f'\tprintf("{number}.ring{n} %llu\\n", (unsigned long long)promcb_ring_off(&g, {n}));')
     source = "\n".join(out + ["\treturn 0;", "}", ""])
     # The later of two initialisers is to win.
-    truth = run_c(directory, source, "-Wno-override-init", "lib/format/validate.c", "lib/base/bucket.c", "lib/base/message.c")
+    truth = run_c(directory, source, "-Wno-override-init", "lib/format/geometry.c", "lib/base/bucket.c", "lib/base/message.c")
     for number, (options, size) in enumerate(cases):
         seven = {name: truth[f"{number}.{name}"] for name in SEVEN}
         computed = page.geometry(seven)

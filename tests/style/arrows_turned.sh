@@ -34,5 +34,5 @@ turned lib/record/process.h '#include "record/entry.h"'
 turned lib/base/hash.c '#include "clock.h"'
 turned include/promcb/promcb.h '#include "base/hash.h"'
 turned tools/export.c '#include "format/layout.h"'
-turned tools/sidecar/main.c '#include "read/image.h"'
+turned tools/sidecar/main.c '#include "read/catalog.h"'
 exit $failed

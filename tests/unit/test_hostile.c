@@ -263,7 +263,7 @@ Test(hostile, no_map_without_a_guard)
 {
 	const struct promcb_options small = {.lanes = 2, .max_bytes = 4 << 20};
 	const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
-	const struct promcb_snapshot_options once = {.patience_ns = 1};
+	const struct promcb_snapshot_options once = {.timeout_ns = 1};
 	static struct promcb_reader *readers[MAPS];
 	struct promcb *p = fixture_open(&small);
 	struct promcb_snapshot *snapshot;
@@ -280,7 +280,7 @@ Test(hostile, no_map_without_a_guard)
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (files.rlim_cur < MAPS + 50)
 		cr_skip_test("only %llu files may be open", (unsigned long long)files.rlim_cur);
-	cr_assert_eq(promcb_reader_guard(), 0);
+	cr_assert_eq(promcb_reader_catch_sigbus(), 0);
 	for (int i = 0; i < MAPS; i++)
 		cr_assert_eq(promcb_reader_open(fixture_segment, &mapped, &readers[i], NULL), 0);
 	pid_t child = fork();

@@ -264,7 +264,7 @@ Test(render, golden_parts)
 	static const struct promcb_render_options options = {
 		.classic_schema = 1, .flags = PROMCB_RENDER_WITHOUT_COMPAT, .families = families, .family_count = 2};
 	struct promcb_snapshot first = make_golden(), second = make_golden();
-	const struct promcb_render_part parts[] = {
+	const struct promcb_render_segment parts[] = {
 		{&first, "/one", 0.001, {0}}, {NULL, "/missing", 0.002, {0}}, {&second, "/t\"wo", 0.003, {0}}};
 
 	second.count = 1;
@@ -272,7 +272,7 @@ Test(render, golden_parts)
 		enum promcb_format format = i ? PROMCB_FORMAT_OPENMETRICS : PROMCB_FORMAT_TEXT;
 		struct collected to = {.bytes = NULL};
 
-		cr_assert_eq(promcb_render_parts(parts, 3, format, &options, collect, &to), 0);
+		cr_assert_eq(promcb_render_segments(parts, 3, format, &options, collect, &to), 0);
 		check_golden(i ? "parts.openmetrics" : "parts.prom", keep(to.bytes));
 	}
 }
@@ -280,17 +280,17 @@ Test(render, golden_parts)
 Test(render, parts_with_a_label_too_long_are_refused)
 {
 	char label[PROMCB_SEGMENT_LABEL_MAX + 2] = "";
-	struct promcb_render_part part = {.segment = label};
+	struct promcb_render_segment part = {.segment = label};
 	struct collected to = {.bytes = NULL};
 
 	memset(label, '"', PROMCB_SEGMENT_LABEL_MAX + 1);
-	cr_assert_eq(promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
+	cr_assert_eq(promcb_render_segments(&part, 1, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
 	label[PROMCB_SEGMENT_LABEL_MAX] = '\0';
 	for (unsigned format = 0; promcb_format_content_type((enum promcb_format)format); format++) {
 		struct promcb_snapshot golden = make_golden();
 
 		part.snapshot = &golden;
-		cr_assert_eq(promcb_render_parts(&part, 1, (enum promcb_format)format, NULL, collect, &to), 0);
+		cr_assert_eq(promcb_render_segments(&part, 1, (enum promcb_format)format, NULL, collect, &to), 0);
 	}
 	free(to.bytes);
 }
@@ -302,19 +302,19 @@ Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
 	struct collected to = {.bytes = NULL};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		const struct promcb_render_part parts[] = {{NULL, "/one", 0, {0}}, {NULL, wrong[i], 0, {0}}};
+		const struct promcb_render_segment parts[] = {{NULL, "/one", 0, {0}}, {NULL, wrong[i], 0, {0}}};
 
 		for (unsigned format = 0; promcb_format_content_type((enum promcb_format)format); format++)
-			cr_assert_eq(promcb_render_parts(parts, 2, (enum promcb_format)format, NULL, collect, &to),
+			cr_assert_eq(promcb_render_segments(parts, 2, (enum promcb_format)format, NULL, collect, &to),
 				     -EINVAL);
 	}
 	for (int i = 0; i < 2; i++) {
 		const char *label = i ? NULL : "/two";
-		const struct promcb_render_part parts[] = {
+		const struct promcb_render_segment parts[] = {
 			{NULL, label, 0, {0}}, {NULL, "/one", 0, {0}}, {NULL, label, 0, {0}}};
 
-		cr_assert_eq(promcb_render_parts(parts, 3, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
-		cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_TEXT, NULL, collect, &to), 0);
+		cr_assert_eq(promcb_render_segments(parts, 3, PROMCB_FORMAT_TEXT, NULL, collect, &to), -EINVAL);
+		cr_assert_eq(promcb_render_segments(parts, 2, PROMCB_FORMAT_TEXT, NULL, collect, &to), 0);
 	}
 	free(to.bytes);
 }
@@ -323,12 +323,12 @@ Test(render, parts_with_labels_that_are_no_text_or_equal_are_refused)
 Test(render, json_names_the_segments)
 {
 	struct promcb_snapshot one = make_golden(), two = make_golden();
-	const struct promcb_render_part parts[] = {{&one, "/one", 0, {0}}, {&two, "/two", 0, {0}}};
+	const struct promcb_render_segment parts[] = {{&one, "/one", 0, {0}}, {&two, "/two", 0, {0}}};
 	struct collected to = {.bytes = NULL};
 	char key[512];
 
 	one.count = 1;
-	cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_JSON, NULL, collect, &to), 0);
+	cr_assert_eq(promcb_render_segments(parts, 2, PROMCB_FORMAT_JSON, NULL, collect, &to), 0);
 	json_t *document = json_loads(to.bytes, JSON_REJECT_DUPLICATES, NULL);
 
 	free(to.bytes);
@@ -821,7 +821,7 @@ Test(render, one_failing_component_is_unhealthy)
 Test(render, health_fails_closed)
 {
 	struct promcb_snapshot snapshot = make_snapshot(1);
-	struct promcb_render_part parts[2] = {{.snapshot = &snapshot, .segment = "/a"}, {.segment = "/b"}};
+	struct promcb_render_segment parts[2] = {{.snapshot = &snapshot, .segment = "/a"}, {.segment = "/b"}};
 	struct collected to = {.bytes = NULL};
 
 	name(&snapshot, 0, "a");
@@ -829,7 +829,7 @@ Test(render, health_fails_closed)
 	cr_assert_not(promcb_parts_healthy(parts, 2));
 	cr_assert_not(promcb_parts_healthy(parts + 1, 1));
 	cr_assert_not(promcb_parts_healthy(NULL, 0));
-	cr_assert_eq(promcb_render_parts(parts, 2, PROMCB_FORMAT_HEALTH, NULL, collect, &to), 0);
+	cr_assert_eq(promcb_render_segments(parts, 2, PROMCB_FORMAT_HEALTH, NULL, collect, &to), 0);
 
 	json_t *document = parse(to.bytes);
 

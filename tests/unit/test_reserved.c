@@ -100,9 +100,9 @@ Test(reserved, reading)
 Test(reserved, rendering)
 {
 	struct promcb_render_options options = {.classic_schema = 0};
-	struct promcb_render_part part = {.segment = "one"};
+	struct promcb_render_segment part = {.segment = "one"};
 
-#define RENDER promcb_render_parts(&part, 1, PROMCB_FORMAT_TEXT, &options, ignored, NULL)
+#define RENDER promcb_render_segments(&part, 1, PROMCB_FORMAT_TEXT, &options, ignored, NULL)
 	cr_assert_eq(RENDER, 0);
 	EACH_RESERVED(options, refused(RENDER, "options"));
 	EACH_RESERVED(part, refused(RENDER, "a part"));

@@ -32,9 +32,9 @@ TestSuite(series, .init = make);
 
 static int render(enum promcb_format format, const struct promcb_render_options *options, const char *segment)
 {
-	const struct promcb_render_part part = {.snapshot = &snapshot, .segment = segment};
+	const struct promcb_render_segment part = {.snapshot = &snapshot, .segment = segment};
 	struct collected to = {.bytes = NULL};
-	int result = promcb_render_parts(&part, 1, format, options, collect, &to);
+	int result = promcb_render_segments(&part, 1, format, options, collect, &to);
 
 	free(body);
 	body = to.bytes;

@@ -106,11 +106,11 @@ Test(web_config, everything)
 	cr_expect(settings->checks_sans);
 	cr_assert_eq(settings->san_count, 2);
 	cr_expect_str_eq(settings->sans[1], "10.0.0.1");
-	cr_expect_eq(settings->wishes.cipher_count, 2);
-	cr_expect_eq(settings->wishes.curve_count, 2);
-	cr_expect_eq(settings->wishes.min_version, 2);
-	cr_expect_eq(settings->wishes.max_version, 3);
-	cr_expect(settings->wishes.client_precedence);
+	cr_expect_eq(settings->tls_options.cipher_count, 2);
+	cr_expect_eq(settings->tls_options.curve_count, 2);
+	cr_expect_eq(settings->tls_options.min_version, 2);
+	cr_expect_eq(settings->tls_options.max_version, 3);
+	cr_expect(settings->tls_options.client_precedence);
 	cr_assert_eq(settings->header_count, 5);
 	cr_expect_str_eq(settings->headers[0].name, "Strict-Transport-Security");
 	cr_expect_str_eq(settings->headers[0].value, "max-age=31536000; includeSubDomains");
@@ -129,10 +129,10 @@ Test(web_config, defaults)
 	cr_expect_null(settings->client_ca_path);
 	cr_expect_eq(settings->client_auth, SIDECAR_CLIENT_NONE);
 	cr_expect_not(settings->checks_sans);
-	cr_expect_eq(settings->wishes.min_version, 2);
-	cr_expect_eq(settings->wishes.max_version, 3);
-	cr_expect_eq(settings->wishes.cipher_count, 0);
-	cr_expect_not(settings->wishes.client_precedence);
+	cr_expect_eq(settings->tls_options.min_version, 2);
+	cr_expect_eq(settings->tls_options.max_version, 3);
+	cr_expect_eq(settings->tls_options.cipher_count, 0);
+	cr_expect_not(settings->tls_options.client_precedence);
 	sidecar_web_settings_free(settings);
 
 	/* Nobody is on an empty list. */
@@ -334,7 +334,7 @@ Test(web_config, aliases)
 			"  <<: [{max_version: TLS12, client_ca_file: b}, {max_version: TLS13}]\n");
 	cr_expect_str_eq(settings->key_path, "k");
 	cr_expect_str_eq(settings->client_ca_path, "a");
-	cr_expect_eq(settings->wishes.max_version, 2);
+	cr_expect_eq(settings->tls_options.max_version, 2);
 	sidecar_web_settings_free(settings);
 
 	/* Merged through several, and an anchor that is set anew. */
@@ -418,11 +418,11 @@ Test(web_config, bounds)
 
 static int wish(unsigned min_version, const char *const *ciphers, char *text, char *message)
 {
-	struct sidecar_tls_wishes wishes = {.min_version = min_version, .max_version = 3};
+	struct sidecar_tls_options tls_options = {.min_version = min_version, .max_version = 3};
 
 	for (; *ciphers; ciphers++)
-		wishes.ciphers[wishes.cipher_count++] = (unsigned)sidecar_tls_cipher(*ciphers);
-	return sidecar_tls_priority(&wishes, text, NULL, message, 300);
+		tls_options.ciphers[tls_options.cipher_count++] = (unsigned)sidecar_tls_cipher(*ciphers);
+	return sidecar_tls_priority(&tls_options, text, NULL, message, 300);
 }
 
 Test(tls_priority, suites)
@@ -453,7 +453,7 @@ Test(tls_priority, suites)
 /* Every name alone allows itself, one suite of TLS 1.3 at most, and nothing else; all together are no more than all. */
 Test(tls_priority, every_suite)
 {
-	struct sidecar_tls_wishes wishes = {.max_version = 3}, all = {.max_version = 3};
+	struct sidecar_tls_options tls_options = {.max_version = 3}, all = {.max_version = 3};
 	char message[300] = "";
 
 	for (unsigned i = 0; i < SIDECAR_TLS_CIPHERS_MAX; i++) {
@@ -461,10 +461,10 @@ Test(tls_priority, every_suite)
 		unsigned index, count = 0;
 
 		all.ciphers[all.cipher_count++] = i;
-		wishes.ciphers[0] = i;
-		wishes.cipher_count = 1;
-		cr_assert_eq(sidecar_tls_priority(&wishes, NULL, &priority, message, sizeof(message)), 0, "%u: %s", i,
-			     message);
+		tls_options.ciphers[0] = i;
+		tls_options.cipher_count = 1;
+		cr_assert_eq(sidecar_tls_priority(&tls_options, NULL, &priority, message, sizeof(message)), 0, "%u: %s",
+			     i, message);
 		for (unsigned j = 0; gnutls_priority_get_cipher_suite_index(priority, j, &index) !=
 				     GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE;
 		     j++)
@@ -474,9 +474,9 @@ Test(tls_priority, every_suite)
 	}
 	cr_expect_eq(sidecar_tls_priority(&all, NULL, NULL, message, sizeof(message)), 0, "%s", message);
 	for (unsigned i = 0; i < SIDECAR_TLS_CURVES_MAX; i++) {
-		wishes = (struct sidecar_tls_wishes){
+		tls_options = (struct sidecar_tls_options){
 			.min_version = 2, .max_version = 3, .curves = {i}, .curve_count = 1};
-		cr_expect_eq(sidecar_tls_priority(&wishes, NULL, NULL, message, sizeof(message)), 0, "%u: %s", i,
+		cr_expect_eq(sidecar_tls_priority(&tls_options, NULL, NULL, message, sizeof(message)), 0, "%u: %s", i,
 			     message);
 	}
 }

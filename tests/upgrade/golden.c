@@ -14,7 +14,7 @@
  */
 #include "../stress/stress.h"
 
-#include "base/domain.h"
+#include "base/clock_domain.h"
 #include "format/layout.h"
 
 #include <fcntl.h>
@@ -330,7 +330,7 @@ static void leave_boot(void)
 static void make_samples(void)
 {
 	const struct promcb_geometry *g = &header.geometry;
-	struct promcb_domain here = promcb_domain_now(0);
+	struct promcb_clock_domain here = promcb_clock_domain_now(0);
 	uint64_t elsewhere = here.time_namespace + 1;
 	/* As if of another time namespace, whose clock began ten seconds ago. */
 	uint64_t began_ns = stress_now_ns() - 10000000000u, offset_ns = here.clock_offset_ns + began_ns;

@@ -37,7 +37,7 @@ struct take {
 	size_t count;           /* of segments */
 	size_t part_count;      /* the same, but 1 where there is no segment: that is worth a promcb_up of 0 */
 	struct sidecar_attachment **attachments;
-	struct promcb_render_part *parts;
+	struct promcb_render_segment *parts;
 	struct promcb_message *messages;
 	/* Some part was not read for want of time or memory: another scrape may have more. Not published. */
 	bool is_short;
@@ -49,8 +49,8 @@ struct sidecar_bodies {
 	struct sidecar_bodies_options options;
 	struct sidecar_segments *segments;
 	struct take *take;              /* RCU: the newest */
-	int takers;                     /* threads that take snapshots now */
-	pthread_t sweeper;
+	int waiting;                     /* threads that take snapshots now */
+	pthread_t reaper;
 	sem_t sweeper_wakes;            /* posted when is_published goes from 0 to 1, and to stop */
 	int is_published;               /* something is there to be swept */
 	int stopping;
@@ -212,7 +212,7 @@ static bool is_fresh(const struct sidecar_bodies *bodies, const struct take *tak
 
 	if (!take)
 		return false;
-	if (uatomic_read(&bodies->takers) > 0)
+	if (uatomic_read(&bodies->waiting) > 0)
 		share_ns *= 2;
 	return now < take->taken_ns || now - take->taken_ns < share_ns;
 }
@@ -231,14 +231,14 @@ static int with_take(struct sidecar_bodies *bodies, uint64_t budget_ns,
 	urcu_bp_read_lock();
 	take = rcu_dereference(bodies->take);
 	if (!is_fresh(bodies, take, now)) {
-		uatomic_inc(&bodies->takers);
+		uatomic_inc(&bodies->waiting);
 		result = take_new(bodies, now + budget_ns, &own);
 		if (result == 0) {
 			take = own;
 			if (!own->is_short && publish(bodies, own))
 				own = NULL;
 		}
-		uatomic_dec(&bodies->takers);
+		uatomic_dec(&bodies->waiting);
 	}
 	if (result == 0)
 		result = use(bodies, take, context);
@@ -407,7 +407,7 @@ bool sidecar_bodies_ready(struct sidecar_bodies *bodies)
 int sidecar_bodies_start(const struct sidecar_bodies_options *options, struct sidecar_bodies **out)
 {
 	struct sidecar_bodies *bodies = calloc(1, sizeof(*bodies));
-	int result = promcb_reader_guard();
+	int result = promcb_reader_catch_sigbus();
 
 	if (!bodies)
 		return -ENOMEM;
@@ -421,7 +421,7 @@ int sidecar_bodies_start(const struct sidecar_bodies_options *options, struct si
 		result = -ENOMEM;
 	sem_init(&bodies->sweeper_wakes, 0, 0);
 	if (result == 0)
-		result = -pthread_create(&bodies->sweeper, NULL, sweep, bodies);
+		result = -pthread_create(&bodies->reaper, NULL, sweep, bodies);
 	if (result < 0) {
 		sidecar_segments_free(bodies->segments);
 		free(bodies);
@@ -439,7 +439,7 @@ void sidecar_bodies_stop(struct sidecar_bodies *bodies)
 		return;
 	uatomic_set(&bodies->stopping, 1);
 	sem_post(&bodies->sweeper_wakes);
-	pthread_join(bodies->sweeper, NULL);
+	pthread_join(bodies->reaper, NULL);
 	urcu_bp_barrier();
 	take_free(bodies->take);
 	sidecar_segments_free(bodies->segments);

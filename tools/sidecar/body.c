@@ -63,11 +63,11 @@ static int finish(struct growing *growing, enum promcb_format format, struct sid
 	return 0;
 }
 
-int sidecar_body_render(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
+int sidecar_body_render(const struct promcb_render_segment *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, struct sidecar_counted_body **out)
 {
 	struct growing growing = {.size = 16384};
-	int result = promcb_render_parts(parts, count, format, options, grow, &growing);
+	int result = promcb_render_segments(parts, count, format, options, grow, &growing);
 
 	if (result == 0)
 		result = finish(&growing, format, out);

@@ -11,8 +11,8 @@ struct sidecar_counted_body {
 	char bytes[];
 };
 
-/* Renders into a body with one user. Returns 0, or -errno as promcb_render_parts(). */
-int sidecar_body_render(const struct promcb_render_part *parts, size_t count, enum promcb_format format,
+/* Renders into a body with one user. Returns 0, or -errno as promcb_render_segments(). */
+int sidecar_body_render(const struct promcb_render_segment *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, struct sidecar_counted_body **out);
 
 /* The same, compressed, as another body. Returns 0, or -ENOMEM. */

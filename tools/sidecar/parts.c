@@ -38,7 +38,7 @@ static int snapshot_part(const struct sidecar_parts *parts, size_t i, uint64_t d
 	uint64_t begun_ns = now_ns(), left_ns = begun_ns < deadline_ns ? deadline_ns - begun_ns : 1;
 	const struct promcb_snapshot_options options = {
 		.matching = parts->matching,
-		.patience_ns = patience_of(parts, left_ns),
+		.timeout_ns = patience_of(parts, left_ns),
 		.deadline_ns = deadline_ns,
 	};
 	struct promcb_snapshot *snapshot = NULL;

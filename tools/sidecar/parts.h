@@ -15,7 +15,7 @@
 /* Arrays of count; parts and messages are filled in. A part without a snapshot has a promcb_up of 0. */
 struct sidecar_parts {
 	struct sidecar_attachment *const *attachments;
-	struct promcb_render_part *parts;
+	struct promcb_render_segment *parts;
 	struct promcb_message *messages;
 	size_t count;
 	bool labelled;

@@ -46,7 +46,7 @@
 #define FAREWELL_CLIENT_NS (2 * SECOND_NS)
 
 /* How long answers in flight are waited for at the end. */
-#define FAREWELL_NS (5 * SECOND_NS)
+#define DRAIN_TIMEOUT_NS (5 * SECOND_NS)
 
 /* How long whoever came so late that it has not asked yet is waited for. */
 #define NEW_CLIENT_NS (SECOND_NS / 5)
@@ -63,7 +63,7 @@ struct client {
 	bool is_open;
 	bool is_answering;
 	bool was_answered;      /* at least once */
-	bool is_leaving;        /* shut down, and not yet closed */
+	bool is_closing;        /* shut down, and not yet closed */
 	uint64_t deadline_ns;
 	uint64_t useful_ns;     /* when its last request was complete, or when it came */
 	struct sidecar_connection *connection; /* of the thread that works on it, and of the one that accepts it */
@@ -141,7 +141,7 @@ static void close_client(struct sidecar_server *server, struct client *client)
 	client->connection = NULL;
 	client->is_open = false;
 	server->open--;
-	server->leaving -= client->is_leaving;
+	server->leaving -= client->is_closing;
 	if (client->is_answering && --server->answering == 0)
 		pthread_cond_signal(&server->quiet);
 	/* The number is another's from here on; epoll_ctl(), which others may be about to leave, needs it no more. */
@@ -180,11 +180,11 @@ static void *work(void *context)
 /* -- Accepting ---------------------------------------------------------------------------------------------------- */
 
 /* Whoever works on it sees the end of it, and cleans up. With the mutex. */
-static void send_away(struct sidecar_server *server, struct client *client)
+static void evict(struct sidecar_server *server, struct client *client)
 {
 	shutdown((int)(client - server->clients), SHUT_RDWR);
-	server->leaving += !client->is_leaving;
-	client->is_leaving = true;
+	server->leaving += !client->is_closing;
+	client->is_closing = true;
 }
 
 /* Closes whoever is over time. Returns when the next one will be, or 0 for never. */
@@ -199,7 +199,7 @@ static uint64_t enforce_deadlines(struct sidecar_server *server)
 		if (!client->is_open)
 			continue;
 		if (client->deadline_ns <= now) {
-			send_away(server, client);
+			evict(server, client);
 			client->deadline_ns = now + SECOND_NS;
 		}
 		if (!next_ns || client->deadline_ns < next_ns)
@@ -219,7 +219,7 @@ static void wait_a_moment(struct sidecar_server *server)
  * Whoever never asked is of less use than whoever did, and both than whoever is being answered. Of these goes the one
  * that takes longest, for a crowd that does not read its answers shall keep nobody out.
  */
-static bool is_less_useful(const struct client *one, const struct client *other)
+static bool evict_before(const struct client *one, const struct client *other)
 {
 	if (one->is_answering != other->is_answering)
 		return !one->is_answering;
@@ -243,11 +243,11 @@ static void make_room(struct sidecar_server *server, bool is_needed)
 		for (size_t fd = 0; server->open - server->leaving >= most && fd < server->client_count; fd++) {
 			struct client *client = &server->clients[fd];
 
-			if (client->is_open && !client->is_leaving && (!oldest || is_less_useful(client, oldest)))
+			if (client->is_open && !client->is_closing && (!oldest || evict_before(client, oldest)))
 				oldest = client;
 		}
 		if (oldest)
-			send_away(server, oldest);
+			evict(server, oldest);
 		/* A crowd that comes faster than others go waits in the queue of the socket. */
 		if (is_needed || server->open >= server->max_connections + SIDECAR_SPARE_DESCRIPTORS / 2)
 			wait_a_moment(server);
@@ -488,7 +488,7 @@ void sidecar_server_stop(struct sidecar_server *server)
 	/* Whoever has just come may be about to ask. */
 	while (has_new_client(server, begun_ns) && now_ns() < begun_ns + NEW_CLIENT_NS)
 		wait_until(&server->quiet, &server->mutex, now_ns() + NEW_CLIENT_NS / 20);
-	while (server->answering && wait_until(&server->quiet, &server->mutex, begun_ns + FAREWELL_NS))
+	while (server->answering && wait_until(&server->quiet, &server->mutex, begun_ns + DRAIN_TIMEOUT_NS))
 		continue;
 	pthread_mutex_unlock(&server->mutex);
 	end_threads(server);

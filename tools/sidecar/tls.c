@@ -222,7 +222,7 @@ int sidecar_tls_load(const struct sidecar_web_settings *settings, struct sidecar
 	if (!tls)
 		return complain(message, message_size, -ENOMEM, "%s", strerror(ENOMEM));
 	tls->settings = settings;
-	result = sidecar_tls_priority(&settings->wishes, NULL, &tls->priority, message, message_size);
+	result = sidecar_tls_priority(&settings->tls_options, NULL, &tls->priority, message, message_size);
 	if (result == 0)
 		result = load_chain(tls, message, message_size);
 	if (result == 0)

@@ -102,7 +102,7 @@ static void append(char *text, const char *part)
 	snprintf(text + strlen(text), SIDECAR_TLS_PRIORITY_MAX - strlen(text), "%s", word);
 }
 
-static void compose(const struct sidecar_tls_wishes *wishes, char *text)
+static void compose(const struct sidecar_tls_options *tls_options, char *text)
 {
 	/*
 	 * By itself nothing without forward secrecy, and no groups of primes, which Go does not have either.
@@ -110,20 +110,21 @@ static void compose(const struct sidecar_tls_wishes *wishes, char *text)
 	 * warns.
 	 */
 	snprintf(text, SIDECAR_TLS_PRIORITY_MAX, "NORMAL:%%DEBUG_ALLOW_KEY_USAGE_VIOLATIONS%s%s:-VERS-ALL%s",
-		 wishes->cipher_count > 0 ? ":-KX-ALL:-CIPHER-ALL:-MAC-ALL" : ":-RSA:-DHE-RSA",
-		 wishes->curve_count > 0 ? ":-GROUP-ALL" : "", wishes->client_precedence ? "" : ":%SERVER_PRECEDENCE");
-	for (unsigned version = wishes->max_version + 1; version-- > wishes->min_version;)
+		 tls_options->cipher_count > 0 ? ":-KX-ALL:-CIPHER-ALL:-MAC-ALL" : ":-RSA:-DHE-RSA",
+		 tls_options->curve_count > 0 ? ":-GROUP-ALL" : "",
+		 tls_options->client_precedence ? "" : ":%SERVER_PRECEDENCE");
+	for (unsigned version = tls_options->max_version + 1; version-- > tls_options->min_version;)
 		append(text, versions[version].priority);
-	for (size_t i = 0; i < wishes->cipher_count; i++) {
-		const struct suite *suite = &suites[wishes->ciphers[i]];
+	for (size_t i = 0; i < tls_options->cipher_count; i++) {
+		const struct suite *suite = &suites[tls_options->ciphers[i]];
 
 		if (suite->exchange)
 			append(text, suite->exchange);
 		append(text, suite->cipher);
 		append(text, suite->mac);
 	}
-	for (size_t i = 0; i < wishes->curve_count; i++)
-		append(text, curves[wishes->curves[i]].priority);
+	for (size_t i = 0; i < tls_options->curve_count; i++)
+		append(text, curves[tls_options->curves[i]].priority);
 }
 
 /* -- Proof -------------------------------------------------------------------------------------------------------- */
@@ -138,17 +139,17 @@ static const char *known_as(const char *gnutls_name)
 	return gnutls_name;
 }
 
-static bool wished(const struct sidecar_tls_wishes *wishes, const char *gnutls_name)
+static bool wished(const struct sidecar_tls_options *tls_options, const char *gnutls_name)
 {
-	for (size_t i = 0; i < wishes->cipher_count; i++) {
-		if (strcmp(gnutls_name, suites[wishes->ciphers[i]].gnutls) == 0)
+	for (size_t i = 0; i < tls_options->cipher_count; i++) {
+		if (strcmp(gnutls_name, suites[tls_options->ciphers[i]].gnutls) == 0)
 			return true;
 	}
 	return false;
 }
 
 /* Every suite that comes of the parts is in the list, and each version that is offered has one. */
-static int prove(const struct sidecar_tls_wishes *wishes, gnutls_priority_t priority, char *message,
+static int prove(const struct sidecar_tls_options *tls_options, gnutls_priority_t priority, char *message,
 		 size_t message_size)
 {
 	bool has_new = false, has_old = false;
@@ -171,7 +172,7 @@ static int prove(const struct sidecar_tls_wishes *wishes, gnutls_priority_t prio
 			continue;
 		}
 		has_old = true;
-		if (wishes->cipher_count > 0 && !wished(wishes, name)) {
+		if (tls_options->cipher_count > 0 && !wished(tls_options, name)) {
 			snprintf(message, message_size,
 				 "cipher_suites: this list cannot be kept to, as its parts also make up %s: add that, "
 				 "or take out a suite",
@@ -179,7 +180,7 @@ static int prove(const struct sidecar_tls_wishes *wishes, gnutls_priority_t prio
 			return -EINVAL;
 		}
 	}
-	if ((wishes->min_version == TLS_1_3 && !has_new) || (wishes->max_version < TLS_1_3 && !has_old) ||
+	if ((tls_options->min_version == TLS_1_3 && !has_new) || (tls_options->max_version < TLS_1_3 && !has_old) ||
 	    (!has_new && !has_old)) {
 		snprintf(message, message_size,
 			 "cipher_suites: none of the list is usable with min_version and max_version");
@@ -189,26 +190,26 @@ static int prove(const struct sidecar_tls_wishes *wishes, gnutls_priority_t prio
 }
 
 /* Whether there is a suite of TLS 1.3 in the list, or one whose cipher makes one. */
-static bool has_modern(const struct sidecar_tls_wishes *wishes)
+static bool has_modern(const struct sidecar_tls_options *tls_options)
 {
-	for (size_t i = 0; i < wishes->cipher_count; i++) {
-		if (strcmp(suites[wishes->ciphers[i]].mac, "AEAD") == 0)
+	for (size_t i = 0; i < tls_options->cipher_count; i++) {
+		if (strcmp(suites[tls_options->ciphers[i]].mac, "AEAD") == 0)
 			return true;
 	}
-	return wishes->cipher_count == 0;
+	return tls_options->cipher_count == 0;
 }
 
-int sidecar_tls_priority(const struct sidecar_tls_wishes *wishes, char text[SIDECAR_TLS_PRIORITY_MAX],
+int sidecar_tls_priority(const struct sidecar_tls_options *tls_options, char text[SIDECAR_TLS_PRIORITY_MAX],
 			 struct gnutls_priority_st **out, char *message, size_t message_size)
 {
-	struct sidecar_tls_wishes offered = *wishes;
+	struct sidecar_tls_options offered = *tls_options;
 	char own[SIDECAR_TLS_PRIORITY_MAX];
 	gnutls_priority_t priority;
 	const char *fault;
 	int result;
 
 	/* Offered without a suite, TLS 1.3 would be agreed upon first, and fail then. */
-	if (offered.max_version == TLS_1_3 && offered.min_version < TLS_1_3 && !has_modern(wishes))
+	if (offered.max_version == TLS_1_3 && offered.min_version < TLS_1_3 && !has_modern(tls_options))
 		offered.max_version--;
 	compose(&offered, own);
 	result = gnutls_priority_init(&priority, own, &fault);

@@ -16,7 +16,7 @@ struct gnutls_priority_st;
 enum { SIDECAR_TLS_CIPHERS_MAX = 17, SIDECAR_TLS_CURVES_MAX = 4, SIDECAR_TLS_PRIORITY_MAX = 1024 };
 
 /* The default is all zero but for the versions. Ciphers and curves: numbers of their names, in order of preference. */
-struct sidecar_tls_wishes {
+struct sidecar_tls_options {
 	unsigned min_version, max_version; /* 0 is TLS 1.0, 3 is TLS 1.3 */
 	unsigned ciphers[SIDECAR_TLS_CIPHERS_MAX], curves[SIDECAR_TLS_CURVES_MAX];
 	size_t cipher_count, curve_count; /* 0: the library's own choice */
@@ -34,7 +34,7 @@ int sidecar_tls_curve(const char *name);
  * refused, and TLS 1.3 has those of its suites whose cipher is listed. Returns 0, or -errno with a sentence in message:
  * -EINVAL, -ENOMEM.
  */
-int sidecar_tls_priority(const struct sidecar_tls_wishes *wishes, char text[SIDECAR_TLS_PRIORITY_MAX],
+int sidecar_tls_priority(const struct sidecar_tls_options *tls_options, char text[SIDECAR_TLS_PRIORITY_MAX],
 			 struct gnutls_priority_st **out, char *message, size_t message_size);
 
 #endif

@@ -55,7 +55,7 @@ struct sidecar_web_config {
 	pthread_mutex_t reading; /* of all below; taken before lock */
 	struct settings *wanted;
 	struct sidecar_stamp stamps[WATCH_COUNT];
-	bool troubled;           /* the last reading failed for want of something, which has been told */
+	bool transient_logged;           /* the last reading failed for want of something, which has been told */
 };
 
 /* -- Rules -------------------------------------------------------------------------------------------------------- */
@@ -216,7 +216,7 @@ static int enforce(struct sidecar_web_config *config, char *message, size_t mess
 }
 
 /* Want that has nothing to do with the files, and may be over at the next request. */
-static bool is_passing(int error)
+static bool is_transient(int error)
 {
 	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EINTR || error == -EAGAIN;
 }
@@ -242,11 +242,11 @@ static void refresh(struct sidecar_web_config *config)
 		result = enforce(config, message, sizeof(message));
 	if (result == 0)
 		sidecar_log(SIDECAR_LOG_INFO, "web configuration reloaded", "file", config->path, NULL);
-	else if (!is_passing(result) || !config->troubled)
+	else if (!is_transient(result) || !config->transient_logged)
 		sidecar_log(SIDECAR_LOG_ERROR, "web configuration rejected, the previous one stays in force", "error",
 			    message, NULL);
-	config->troubled = is_passing(result);
-	if (config->troubled)
+	config->transient_logged = is_transient(result);
+	if (config->transient_logged)
 		memset(config->stamps, 0, sizeof(config->stamps));
 out:
 	pthread_mutex_unlock(&config->reading);

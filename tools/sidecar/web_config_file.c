@@ -157,18 +157,18 @@ static int read_numbers(struct reading *reading, const struct key *key, int (*nu
 
 static int read_ciphers(struct reading *reading, const struct key *key)
 {
-	struct sidecar_tls_wishes *wishes = &reading->settings->wishes;
+	struct sidecar_tls_options *tls_options = &reading->settings->tls_options;
 
-	return read_numbers(reading, key, sidecar_tls_cipher, SIDECAR_TLS_CIPHERS_MAX, wishes->ciphers,
-			    &wishes->cipher_count);
+	return read_numbers(reading, key, sidecar_tls_cipher, SIDECAR_TLS_CIPHERS_MAX, tls_options->ciphers,
+			    &tls_options->cipher_count);
 }
 
 static int read_curves(struct reading *reading, const struct key *key)
 {
-	struct sidecar_tls_wishes *wishes = &reading->settings->wishes;
+	struct sidecar_tls_options *tls_options = &reading->settings->tls_options;
 
-	return read_numbers(reading, key, sidecar_tls_curve, SIDECAR_TLS_CURVES_MAX, wishes->curves,
-			    &wishes->curve_count);
+	return read_numbers(reading, key, sidecar_tls_curve, SIDECAR_TLS_CURVES_MAX, tls_options->curves,
+			    &tls_options->curve_count);
 }
 
 static int read_sans(struct reading *reading, const struct key *key)
@@ -257,9 +257,9 @@ static int read_tls(struct reading *reading, const struct key *key)
 		{"client_allowed_sans", read_sans, 0},
 		{"cipher_suites", read_ciphers, 0},
 		{"curve_preferences", read_curves, 0},
-		{"min_version", read_version, FIELD(wishes.min_version)},
-		{"max_version", read_version, FIELD(wishes.max_version)},
-		{"prefer_server_cipher_suites", read_precedence, FIELD(wishes.client_precedence)},
+		{"min_version", read_version, FIELD(tls_options.min_version)},
+		{"max_version", read_version, FIELD(tls_options.max_version)},
+		{"prefer_server_cipher_suites", read_precedence, FIELD(tls_options.client_precedence)},
 	};
 
 	size_t before = reading->yaml.next;
@@ -314,7 +314,7 @@ static int agree(const struct sidecar_web_settings *settings, char *message, siz
 	else if (settings->checks_sans && settings->client_auth == SIDECAR_CLIENT_NONE)
 		fault = "client_allowed_sans has no effect without client_auth_type: set that to "
 			"RequireAndVerifyClientCert";
-	else if (settings->wishes.min_version > settings->wishes.max_version)
+	else if (settings->tls_options.min_version > settings->tls_options.max_version)
 		fault = "min_version is above max_version";
 	if (!fault)
 		return 0;
@@ -335,8 +335,8 @@ int sidecar_web_config_parse(const char *text, size_t length, struct sidecar_web
 	reading.settings = calloc(1, sizeof(*reading.settings));
 	if (!reading.settings)
 		return -ENOMEM;
-	reading.settings->wishes.min_version = (unsigned)sidecar_tls_version("TLS12");
-	reading.settings->wishes.max_version = (unsigned)sidecar_tls_version("TLS13");
+	reading.settings->tls_options.min_version = (unsigned)sidecar_tls_version("TLS12");
+	reading.settings->tls_options.max_version = (unsigned)sidecar_tls_version("TLS13");
 	result = sidecar_yaml_open(&reading.yaml, text, length, message, message_size);
 	if (result == 0)
 		result = read_file(&reading);

@@ -49,7 +49,7 @@ struct sidecar_web_settings {
 	char *cert_text, *key_text, *client_ca_text; /* the same in PEM; a path goes before it */
 	enum sidecar_client_auth client_auth;
 	bool said_client_auth;
-	struct sidecar_tls_wishes wishes;
+	struct sidecar_tls_options tls_options;
 	bool checks_sans;                            /* an empty list lets nobody in */
 	char **sans;
 	size_t san_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/headroom.h"
+#include "base/memory.h"
 
 #include "base/descriptor.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * validate.h: judges a header that somebody else wrote, and makes one. Pure; may include: layout.h, bucket.h,
+ * geometry.h: judges a header that somebody else wrote, and makes one. Pure; may include: layout.h, bucket.h,
  * message.h.
  *
  * After promcb_header_validate() every offset and count of the geometry copy may be used without a further check
  * against max_bytes: areas lie in order, aligned, without overlap, and end at or below max_bytes.
  */
-#ifndef PROMCB_VALIDATE_H
-#define PROMCB_VALIDATE_H
+#ifndef PROMCB_GEOMETRY_H
+#define PROMCB_GEOMETRY_H
 
 #include "base/message.h"
 #include "format/layout.h"

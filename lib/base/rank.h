@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * select.h: order statistics of whole numbers without sorting them: count them in buckets of equal width, keep the
+ * rank.h: order statistics of whole numbers without sorting them: count them in buckets of equal width, keep the
  * buckets that hold a wanted rank, again within those.
  *
  * Pure.
  */
-#ifndef PROMCB_SELECT_H
-#define PROMCB_SELECT_H
+#ifndef PROMCB_RANK_H
+#define PROMCB_RANK_H
 
 #include <stdint.h>
 
@@ -24,7 +24,7 @@ static inline unsigned promcb_select_shift(uint32_t range)
 enum { PROMCB_SELECT_RANKS_MAX = 16 };
 
 /* out[i] = the value of rank ranks[i], counted from 0. Ranks rise and are below count. Spoils values and spare. */
-void promcb_select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
-			 uint32_t *out);
+void promcb_rank_select(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
+			uint32_t *out);
 
 #endif

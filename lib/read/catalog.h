@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * image.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the cells stay in
+ * catalog.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the cells stay in
  * the source.
  *
  * An image is made or refused as a whole: a component with an unreadable block would look like a counter reset.
@@ -9,13 +9,13 @@
  *   - block_component[n] - 1 is the component that block n belongs to, or it is 0; no block belongs to two.
  *   - Every listed block lies inside the file, in a chunk of its lane that holds blocks.
  */
-#ifndef PROMCB_IMAGE_H
-#define PROMCB_IMAGE_H
+#ifndef PROMCB_CATALOG_H
+#define PROMCB_CATALOG_H
 
-#include "base/domain.h"
+#include "base/clock_domain.h"
 #include "read/source.h"
 
-struct promcb_image_component {
+struct promcb_catalog_component {
 	uint32_t component;             /* descriptor */
 	char name[PROMCB_NAME_MAX + 1];
 	uint32_t name_bytes;
@@ -31,7 +31,7 @@ struct promcb_image_component {
 	bool is_padded;                 /* nothing stands behind the name */
 };
 
-struct promcb_image_lane {
+struct promcb_catalog_lane {
 	bool used;
 	bool samples_count;             /* its stamps are not of another boot */
 	uint64_t cookie;
@@ -39,29 +39,29 @@ struct promcb_image_lane {
 	int64_t shift_ns;               /* to add to its stamps: its clock is another */
 };
 
-struct promcb_image {
+struct promcb_catalog {
 	const struct promcb_geometry *geometry;
-	struct promcb_domain here;      /* the reader's own clocks */
+	struct promcb_clock_domain here;      /* the reader's own clocks */
 	uint32_t count;
-	struct promcb_image_component *components;
+	struct promcb_catalog_component *components;
 	uint32_t *index_of;             /* descriptor -> index in components + 1; 0: not listed */
 	uint32_t *block_component;      /* block number -> descriptor + 1 */
 	uint32_t *chunk_words;
-	struct promcb_image_lane *lanes;
+	struct promcb_catalog_lane *lanes;
 	uint32_t block_count;           /* how many numbers there are */
 };
 
-/* Returns 0, -EBADMSG with a message, or -ENOMEM. image: freed by promcb_image_free() in any case. */
-int promcb_image_make(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message);
-void promcb_image_free(struct promcb_image *image);
+/* Returns 0, -EBADMSG with a message, or -ENOMEM. image: freed by promcb_catalog_free() in any case. */
+int promcb_catalog_make(struct promcb_catalog *image, struct promcb_source *source, struct promcb_message *message);
+void promcb_catalog_free(struct promcb_catalog *image);
 
 /*
  * The chunk's word: as the image has it, or, where that says nothing, as it is now. For numbers that were read after
  * the image was made, since the chunks that they lead to may be younger.
  */
-uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_source *source, uint32_t chunk);
+uint32_t promcb_catalog_chunk_word(struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk);
 
 /* Whether no component was reset since the image was made. */
-bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_source *source);
+bool promcb_catalog_is_stable(const struct promcb_catalog *image, struct promcb_source *source);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* By which clock a stamp was made: told by what is known of the boot, and of the file, and else by the clocks. */
-#include "base/domain.h"
+#include "base/clock_domain.h"
 
 #include "fixture.h"
 
@@ -17,10 +17,10 @@ enum { SAME = PROMCB_CLOCKS_SAME, SHIFTED = PROMCB_CLOCKS_SHIFTED, FOREIGN = PRO
 
 Test(domain, what_tells_clocks_apart)
 {
-	const struct promcb_domain here = {
+	const struct promcb_clock_domain here = {
 		.boot = 10, .time_namespace = 20, .birth = 30, .clock_offset_ns = 1000 * SECOND};
 	const struct {
-		struct promcb_domain there;
+		struct promcb_clock_domain there;
 		int clocks;
 	} cases[] = {
 		{{10, 20, 30, 1000 * SECOND}, SAME},
@@ -48,15 +48,15 @@ Test(domain, what_tells_clocks_apart)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		cr_assert((int)promcb_domain_compare(&here, &cases[i].there) == cases[i].clocks, "case %zu", i);
-		cr_assert((int)promcb_domain_compare(&cases[i].there, &here) == cases[i].clocks, "case %zu", i);
+		cr_assert((int)promcb_clock_domain_compare(&here, &cases[i].there) == cases[i].clocks, "case %zu", i);
+		cr_assert((int)promcb_clock_domain_compare(&cases[i].there, &here) == cases[i].clocks, "case %zu", i);
 	}
 }
 
 static uint64_t birth_of(const char *path)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	uint64_t birth = promcb_domain_birth(fd);
+	uint64_t birth = promcb_clock_domain_birth(fd);
 
 	cr_assert_geq(fd, 0);
 	close(fd);
@@ -72,7 +72,7 @@ Test(domain, a_file_of_a_tmpfs_is_born_once)
 	cr_assert_eq(birth_of(fixture_segment), birth);
 	unlink(fixture_segment);
 	cr_assert_neq(birth_of(fixture_segment), birth);
-	cr_assert_eq(promcb_domain_birth(-1), 0);
+	cr_assert_eq(promcb_clock_domain_birth(-1), 0);
 }
 
 /* A worker that sees no /proc: what it was forked from has learned goes on. */
@@ -145,7 +145,7 @@ static int check(void)
 /* What cannot be known is told: a live lane of another boot, as far as anybody can see. */
 Test(domain, clock_that_is_not_known_is_told)
 {
-	const struct promcb_domain elsewhere = {.boot = 1, .clock_offset_ns = SECOND};
+	const struct promcb_clock_domain elsewhere = {.boot = 1, .clock_offset_ns = SECOND};
 	struct promcb *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "api");
 	struct promcb_header header;

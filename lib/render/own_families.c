@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* render_self.c: the families about promcb itself and its segments as series, and the caller's after them. */
-#include "render/render_self.h"
+/* own_families.c: the families about promcb itself and its segments as series, and the caller's after them. */
+#include "render/own_families.h"
 
 #include "promcb_revision.h"
 
@@ -157,7 +157,7 @@ static void add_label(struct list *list, const char *name, const char *value)
 }
 
 /* Begins a series of a part: the labels of all come first, then its segment. It is in the list once it is counted. */
-static struct promcb_series *begin(struct list *list, const struct promcb_render_part *part)
+static struct promcb_series *begin(struct list *list, const struct promcb_render_segment *part)
 {
 	const struct promcb_render_options *options = list->rendering->options;
 	struct promcb_series *series = &list->series[list->count];
@@ -188,7 +188,7 @@ static void list_row(struct list *list, const struct row *row)
 	const struct promcb_rendering *rendering = list->rendering;
 
 	for (size_t i = 0; i < rendering->count; i++) {
-		const struct promcb_render_part *part = &rendering->parts[i];
+		const struct promcb_render_segment *part = &rendering->parts[i];
 
 		for (unsigned j = 0; part->snapshot && j < 2 && row->values[j].value; j++) {
 			struct promcb_series *series = begin(list, part);

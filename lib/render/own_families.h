@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render_self.h: the families about promcb itself and its segments, and those of the caller: a few dozen series, once
+ * own_families.h: the families about promcb itself and its segments, and those of the caller: a few dozen series, once
  * per rendering. They need no speed, so they are made here for every format alike; a renderer visits them.
  */
-#ifndef PROMCB_RENDER_SELF_H
-#define PROMCB_RENDER_SELF_H
+#ifndef PROMCB_OWN_FAMILIES_H
+#define PROMCB_OWN_FAMILIES_H
 
 #include "render/render.h"
 

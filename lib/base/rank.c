@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * select.c: see select.h.
+ * rank.c: see rank.h.
  *
  * Pure.
  */
-#include "base/select.h"
+#include "base/rank.h"
 
 #include <string.h>
 
@@ -22,8 +22,8 @@ static void sort_few(uint32_t *values, uint32_t count)
 
 enum { FEW = 24 };
 
-void promcb_select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
-			 uint32_t *out)
+void promcb_rank_select(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
+			uint32_t *out)
 {
 	if (count <= FEW) {
 		sort_few(values, count);
@@ -89,7 +89,7 @@ void promcb_select_ranks(uint32_t *values, uint32_t count, uint32_t *spare, cons
 		for (unsigned i = 0; i < regions[region].ranks; i++)
 			inner[i] = ranks[rank + i] - regions[region].below;
 		/* What was gathered lies in spare; values is done with and becomes the spare of the next level. */
-		promcb_select_ranks(spare + start, regions[region].end - start, values + start, inner,
-				    regions[region].ranks, out + rank);
+		promcb_rank_select(spare + start, regions[region].end - start, values + start, inner,
+				   regions[region].ranks, out + rank);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "read/image.h"
+#include "read/catalog.h"
 
 #include "base/name.h"
 
@@ -28,7 +28,7 @@ static bool is_zero(const char *bytes, size_t count)
 /* -- Components --------------------------------------------------------------------------------------------------- */
 
 /* What never changes of a descriptor. Returns false if its name is none. */
-static bool copy_name(struct promcb_image_component *listed, const struct promcb_descriptor *descriptor)
+static bool copy_name(struct promcb_catalog_component *listed, const struct promcb_descriptor *descriptor)
 {
 	memcpy(listed->name, descriptor->name, PROMCB_NAME_MAX);
 	listed->name_bytes = (uint32_t)strlen(listed->name);
@@ -39,12 +39,12 @@ static bool copy_name(struct promcb_image_component *listed, const struct promcb
 	return !promcb_name_fault(listed->name, listed->name_bytes);
 }
 
-static int list_component(struct promcb_image *image, struct promcb_source *source, uint32_t slot, uint64_t word,
+static int list_component(struct promcb_catalog *image, struct promcb_source *source, uint32_t slot, uint64_t word,
 			  struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t component = promcb_table_component(word);
-	struct promcb_image_component *listed = &image->components[image->count];
+	struct promcb_catalog_component *listed = &image->components[image->count];
 	struct promcb_descriptor copy;
 	const struct promcb_descriptor *descriptor;
 
@@ -58,7 +58,7 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 		return corrupt(source, message, "a component lies past the end", component);
 	if (promcb_load32_relaxed(&descriptor->kind) != PROMCB_DESCRIPTOR_COMPONENT)
 		return 0;
-	*listed = (struct promcb_image_component){.component = component, .slot = slot, .word = word};
+	*listed = (struct promcb_catalog_component){.component = component, .slot = slot, .word = word};
 	if (!copy_name(listed, descriptor))
 		return corrupt(source, message, "a component's name is no name", component);
 	/* [RST] acquire: before any cell of the component, and before its state, which a baseline holds too. */
@@ -94,7 +94,7 @@ static int list_component(struct promcb_image *image, struct promcb_source *sour
 	return 0;
 }
 
-static int list_components(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
+static int list_components(struct promcb_catalog *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint64_t bytes = g->table_slots * sizeof(uint64_t);
@@ -119,7 +119,7 @@ static int list_components(struct promcb_image *image, struct promcb_source *sou
 
 /* -- Lanes and blocks --------------------------------------------------------------------------------------------- */
 
-static int list_blocks(struct promcb_image *image, struct promcb_source *source, uint32_t lane, uint32_t *buffer,
+static int list_blocks(struct promcb_catalog *image, struct promcb_source *source, uint32_t lane, uint32_t *buffer,
 		       struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
@@ -146,10 +146,10 @@ static int list_blocks(struct promcb_image *image, struct promcb_source *source,
 	return 0;
 }
 
-static void compare_clocks(struct promcb_image_lane *listed, const struct promcb_lane *entry,
-			   const struct promcb_domain *here)
+static void compare_clocks(struct promcb_catalog_lane *listed, const struct promcb_lane *entry,
+			   const struct promcb_clock_domain *here)
 {
-	struct promcb_domain there;
+	struct promcb_clock_domain there;
 	enum promcb_clocks clocks;
 
 	/* [LANE] acquire: by which clock it stamps, the word that is stored last first, before the samples. */
@@ -157,21 +157,21 @@ static void compare_clocks(struct promcb_image_lane *listed, const struct promcb
 	there.boot = promcb_load_acquire(&entry->boot);                       /* [LANE] */
 	there.time_namespace = promcb_load_acquire(&entry->time_namespace);   /* [LANE] */
 	there.clock_offset_ns = promcb_load_acquire(&entry->clock_offset_ns); /* [LANE] */
-	clocks = promcb_domain_compare(here, &there);
+	clocks = promcb_clock_domain_compare(here, &there);
 	listed->clock_offset_ns = there.clock_offset_ns;
 	listed->samples_count = clocks != PROMCB_CLOCKS_FOREIGN;
 	if (clocks == PROMCB_CLOCKS_SHIFTED)
 		listed->shift_ns = (int64_t)(there.clock_offset_ns - here->clock_offset_ns);
 }
 
-static int list_lanes(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
+static int list_lanes(struct promcb_catalog *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *buffer = aligned_alloc(64, (g->components * sizeof(uint32_t) + 63) / 64 * 64);
 	int result = buffer ? 0 : -ENOMEM;
 
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++) {
-		struct promcb_image_lane *listed = &image->lanes[lane];
+		struct promcb_catalog_lane *listed = &image->lanes[lane];
 		struct promcb_lane copy;
 		const struct promcb_lane *entry =
 			promcb_source_view(source, g->lanes_off + (uint64_t)lane * g->lane_bytes, sizeof(copy), &copy);
@@ -188,7 +188,7 @@ static int list_lanes(struct promcb_image *image, struct promcb_source *source, 
 	return result;
 }
 
-static int check_chunks(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
+static int check_chunks(struct promcb_catalog *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint64_t bytes = g->chunks * sizeof(uint32_t), chunk_bytes = 0;
@@ -219,14 +219,14 @@ static int check_chunks(struct promcb_image *image, struct promcb_source *source
 	return 0;
 }
 
-int promcb_image_make(struct promcb_image *image, struct promcb_source *source, struct promcb_message *message)
+int promcb_catalog_make(struct promcb_catalog *image, struct promcb_source *source, struct promcb_message *message)
 {
 	const struct promcb_geometry *g = &source->header.geometry;
 	int result;
 
-	*image = (struct promcb_image){.geometry = g,
-				       .here = promcb_domain_now(source->birth),
-				       .block_count = g->chunks * promcb_blocks_per_chunk(g)};
+	*image = (struct promcb_catalog){.geometry = g,
+					 .here = promcb_clock_domain_now(source->birth),
+					 .block_count = g->chunks * promcb_blocks_per_chunk(g)};
 	image->components = calloc(g->components, sizeof(*image->components));
 	image->index_of = calloc(g->components, sizeof(*image->index_of));
 	image->block_component = calloc(image->block_count, sizeof(*image->block_component));
@@ -242,17 +242,17 @@ int promcb_image_make(struct promcb_image *image, struct promcb_source *source, 
 	return result;
 }
 
-void promcb_image_free(struct promcb_image *image)
+void promcb_catalog_free(struct promcb_catalog *image)
 {
 	free(image->components);
 	free(image->index_of);
 	free(image->block_component);
 	free(image->chunk_words);
 	free(image->lanes);
-	*image = (struct promcb_image){.count = 0};
+	*image = (struct promcb_catalog){.count = 0};
 }
 
-uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_source *source, uint32_t chunk)
+uint32_t promcb_catalog_chunk_word(struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk)
 {
 	uint32_t copy;
 	const uint32_t *word;
@@ -264,7 +264,7 @@ uint32_t promcb_image_chunk_word(struct promcb_image *image, struct promcb_sourc
 	return word ? promcb_load32_acquire(word) : 0;
 }
 
-bool promcb_image_is_stable(const struct promcb_image *image, struct promcb_source *source)
+bool promcb_catalog_is_stable(const struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 

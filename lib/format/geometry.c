@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/validate.h"
+#include "format/geometry.h"
 
 #include "base/bucket.h"
 

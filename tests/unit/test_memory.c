@@ -5,7 +5,7 @@
  * group of the machine is touched. Needs the right to mount; skipped elsewhere. (A user namespace would give it to
  * everybody, but not to a process with two threads, of which Criterion has one.)
  */
-#include "base/headroom.h"
+#include "base/memory.h"
 
 #include "fixture.h"
 

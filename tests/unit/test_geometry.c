@@ -4,7 +4,7 @@
  * another way than there; they hold for what options make, and for whatever a stranger's header is believed to say.
  * (Over 500 lines, since what is made and what is believed are held against the same second arithmetic.)
  */
-#include "format/validate.h"
+#include "format/geometry.h"
 
 #include "base/bucket.h"
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * headroom.h: whether memory may grow, and growing it..
+ * memory.h: whether memory may grow, and growing it..
  *
  * Under a memory cgroup a tmpfs that grows past the limit ends in SIGKILL, not in ENOSPC (a 16 MiB cgroup killed a
  * test), and one that grows up to it leaves the kill to the application's next page. So growth asks first, and leaves
  * the application a share. Async-signal-safe.
  */
-#ifndef PROMCB_HEADROOM_H
-#define PROMCB_HEADROOM_H
+#ifndef PROMCB_MEMORY_H
+#define PROMCB_MEMORY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * render_head.c: what the text formats do not agree on: what stands above a family. And families of a few series,
+ * family_head.c: what the text formats do not agree on: what stands above a family. And families of a few series,
  * which need no speed.
  */
 #include "render/render_text.h"

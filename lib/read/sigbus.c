@@ -5,7 +5,7 @@
  *            range would be mistaken for a stranger's, and zeros for counts. A place that is used again has for a
  *            moment the beginning of one range and the end of another: who reads both looks at the beginning twice.
  */
-#include "read/guard.h"
+#include "read/sigbus.h"
 
 #include <promcb/atomic.h>
 #include <promcb/reader.h>
@@ -22,19 +22,19 @@ static struct range {
 	uint64_t taken;
 	uint64_t begin;
 	uint64_t end;
-	uint64_t hurt;
+	uint64_t faulted;
 } ranges[RANGES_MAX];
 
 static struct sigaction before;
 static uint64_t installed;
 
-bool promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
+bool promcb_sigbus_add(struct promcb_sigbus *guard, void *base, size_t bytes)
 {
 	guard->number = 0;
 	for (uint32_t i = 0; i < RANGES_MAX; i++)
 		/* [GUARD] acquire: the range as its last owner left it, before it is filled anew. */
 		if (promcb_cas_acq_rel(&ranges[i].taken, 0, 1)) {
-			promcb_store_relaxed(&ranges[i].hurt, 0);
+			promcb_store_relaxed(&ranges[i].faulted, 0);
 			/* [GUARD] release: who finds this end finds that the beginning of before is gone. */
 			promcb_store_release(&ranges[i].end, (uintptr_t)base + bytes);
 			/* [GUARD] release: the end before the beginning, which makes it a range. */
@@ -45,7 +45,7 @@ bool promcb_guard_add(struct promcb_guard *guard, void *base, size_t bytes)
 	return false;
 }
 
-void promcb_guard_remove(struct promcb_guard *guard)
+void promcb_sigbus_remove(struct promcb_sigbus *guard)
 {
 	if (!guard->number)
 		return;
@@ -55,17 +55,17 @@ void promcb_guard_remove(struct promcb_guard *guard)
 	guard->number = 0;
 }
 
-bool promcb_guard_is_hurt(const struct promcb_guard *guard)
+bool promcb_sigbus_is_faulted(const struct promcb_sigbus *guard)
 {
 	/* [GUARD] acquire: the mark that the handler set. */
-	return guard->number && promcb_load_acquire(&ranges[guard->number - 1].hurt);
+	return guard->number && promcb_load_acquire(&ranges[guard->number - 1].faulted);
 }
 
-void promcb_guard_heal(struct promcb_guard *guard)
+void promcb_sigbus_remap(struct promcb_sigbus *guard)
 {
 	/* [GUARD] release: the new map before the range is whole again. */
 	if (guard->number)
-		promcb_store_release(&ranges[guard->number - 1].hurt, 0);
+		promcb_store_release(&ranges[guard->number - 1].faulted, 0);
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context)
@@ -82,7 +82,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 		if (!begin || address < begin || address >= end || promcb_load_relaxed(&ranges[i].begin) != begin)
 			continue;
 		/* [GUARD] release: marked before the zeros can be read. */
-		promcb_store_release(&ranges[i].hurt, 1);
+		promcb_store_release(&ranges[i].faulted, 1);
 		/*
 		 * The whole range at once, since what was read of it is thrown away. Page by page, a file whose data
 		 * lies scattered would take a map for each, and a process may have 65,530; nor do maps of huge pages
@@ -96,7 +96,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 	sigaction(SIGBUS, &before, NULL);
 }
 
-int promcb_reader_guard(void)
+int promcb_reader_catch_sigbus(void)
 {
 	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 

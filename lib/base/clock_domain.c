@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/domain.h"
+#include "base/clock_domain.h"
 
 #include "base/descriptor.h"
 
@@ -77,7 +77,7 @@ static uint64_t clock_offset(void)
 	return offset;
 }
 
-struct promcb_domain promcb_domain_now(uint64_t birth)
+struct promcb_clock_domain promcb_clock_domain_now(uint64_t birth)
 {
 	/* A process sees one boot in its life, but may enter a container that calls it otherwise. */
 	uint64_t boot = promcb_load_relaxed(&known_boot), time_namespace = read_time_namespace();
@@ -91,7 +91,7 @@ struct promcb_domain promcb_domain_now(uint64_t birth)
 		promcb_store_relaxed(&known_time_namespace, time_namespace);
 	else
 		time_namespace = promcb_load_relaxed(&known_time_namespace);
-	return (struct promcb_domain){
+	return (struct promcb_clock_domain){
 		.boot = boot,
 		.time_namespace = time_namespace,
 		.birth = birth,
@@ -99,7 +99,7 @@ struct promcb_domain promcb_domain_now(uint64_t birth)
 	};
 }
 
-uint64_t promcb_domain_birth(int fd)
+uint64_t promcb_clock_domain_birth(int fd)
 {
 	struct statx status;
 	struct statfs fs;
@@ -114,7 +114,8 @@ uint64_t promcb_domain_birth(int fd)
 	return hash_more(HASH_BASIS, words, sizeof(words));
 }
 
-enum promcb_clocks promcb_domain_compare(const struct promcb_domain *here, const struct promcb_domain *there)
+enum promcb_clocks promcb_clock_domain_compare(const struct promcb_clock_domain *here,
+					       const struct promcb_clock_domain *there)
 {
 	int64_t apart_ns = (int64_t)(there->clock_offset_ns - here->clock_offset_ns);
 	bool same_boot = (here->boot && here->boot == there->boot) || (here->birth && here->birth == there->birth);
