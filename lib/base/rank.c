@@ -22,6 +22,25 @@ static void sort_few(uint32_t *values, uint32_t count)
 
 enum { FEW = 24 };
 
+/* A bucket that holds wanted ranks, with its part of the spare memory. */
+struct region {
+	uint32_t start, end;            /* in spare; end grows as it fills */
+	uint32_t below;                 /* how many values lie in lower buckets */
+	unsigned rank, ranks;           /* ranks[rank .. rank + ranks) fall in it */
+};
+
+/* What was gathered lies in spare; values is done with and becomes the spare of the next level. */
+static void select_in_region(const struct region *region, uint32_t *values, uint32_t *spare, const uint32_t *ranks,
+			     uint32_t *out)
+{
+	uint32_t inner[PROMCB_SELECT_RANKS_MAX];
+
+	for (unsigned i = 0; i < region->ranks; i++)
+		inner[i] = ranks[region->rank + i] - region->below;
+	promcb_rank_select(spare + region->start, region->end - region->start, values + region->start, inner,
+			   region->ranks, out + region->rank);
+}
+
 void promcb_rank_select(uint32_t *values, uint32_t count, uint32_t *spare, const uint32_t *ranks, unsigned wanted,
 			uint32_t *out)
 {
@@ -48,11 +67,7 @@ void promcb_rank_select(uint32_t *values, uint32_t count, uint32_t *spare, const
 		counts[(values[i] - least) >> shift]++;
 
 	/* The buckets that hold a wanted rank each get a region of the spare memory; region 0 is none. */
-	struct {
-		uint32_t start, end;            /* in spare; end grows as it fills */
-		uint32_t below;                 /* how many values lie in lower buckets */
-		unsigned rank, ranks;           /* ranks[rank .. rank + ranks) fall in it */
-	} regions[PROMCB_SELECT_RANKS_MAX + 1];
+	struct region regions[PROMCB_SELECT_RANKS_MAX + 1];
 	unsigned used = 0;
 	uint32_t below = 0, room = 0, bucket = 0;
 
@@ -81,15 +96,6 @@ void promcb_rank_select(uint32_t *values, uint32_t count, uint32_t *spare, const
 		if (region)
 			spare[regions[region].end++] = values[i];
 	}
-	for (unsigned region = 1; region <= used; region++) {
-		uint32_t inner[PROMCB_SELECT_RANKS_MAX];
-		unsigned rank = regions[region].rank;
-		uint32_t start = regions[region].start;
-
-		for (unsigned i = 0; i < regions[region].ranks; i++)
-			inner[i] = ranks[rank + i] - regions[region].below;
-		/* What was gathered lies in spare; values is done with and becomes the spare of the next level. */
-		promcb_rank_select(spare + start, regions[region].end - start, values + start, inner,
-				   regions[region].ranks, out + rank);
-	}
+	for (unsigned region = 1; region <= used; region++)
+		select_in_region(&regions[region], values, spare, ranks, out);
 }
