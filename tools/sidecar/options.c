@@ -99,6 +99,19 @@ static void parse_path(struct argp_state *state, const char *text, struct sideca
 	out->telemetry_path = text;
 }
 
+/* What no option can say of itself alone. */
+static void check_together(struct argp_state *state, const struct sidecar_options *out)
+{
+	if (out->systemd_socket && out->listen_count)
+		argp_error(state, "--web.systemd-socket and --web.listen-address cannot be combined");
+	/* A glob pattern's finds are looked at one by one. */
+	for (size_t i = 0; i < out->segment_count && out->segment_count > 1; i++) {
+		if (!promcb_segment_is_label(out->segments[i]))
+			argp_error(state, "--segment=%s cannot be a label value: expected 1 to 255 bytes of UTF-8",
+				   out->segments[i]);
+	}
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct sidecar_options *out = state->input;
@@ -151,15 +164,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "unexpected argument \"%s\"", text);
 		return 0;
 	case ARGP_KEY_END:
-		if (out->systemd_socket && out->listen_count)
-			argp_error(state, "--web.systemd-socket and --web.listen-address cannot be combined");
-		/* A glob pattern's finds are looked at one by one. */
-		for (size_t i = 0; i < out->segment_count && out->segment_count > 1; i++) {
-			if (!promcb_segment_is_label(out->segments[i]))
-				argp_error(state,
-					   "--segment=%s cannot be a label value: expected 1 to 255 bytes of UTF-8",
-					   out->segments[i]);
-		}
+		check_together(state, out);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
