@@ -235,26 +235,69 @@ struct errand {
 	const struct fuzz_change *call;
 };
 
+/* The name that a call is made with; memory is for those that are made up. */
+static const char *name_for(const struct fuzz_change *call, char memory[PROMCB_NAME_MAX + 1])
+{
+	static const char *const names[] = {
+		"a", "b", "new", "another", "quote\" back\\slash \xc3\xa9", PROMCB_OVERFLOW_NAME,
+	};
+	uint16_t number = call->index % 8;
+
+	if (number < sizeof(names) / sizeof(names[0]))
+		return names[number];
+	memset(memory, 0, PROMCB_NAME_MAX + 1);
+	if (number == 6)
+		memset(memory, 'n', PROMCB_NAME_MAX);
+	else
+		memcpy(memory, &call->value, sizeof(call->value));
+	return memory;
+}
+
+static void record_calls(struct producer *producer, const struct fuzz_change *call, const char *name, unsigned times)
+{
+	struct promcb_component *component;
+	int result = promcb_component(producer->p, name, &component);
+
+	for (unsigned i = 0; i < times; i++)
+		promcb_record(component, call->value >> i % 64, call->index & 8);
+	producer->recorded += producer->p && result != -EINVAL ? times : 0;
+}
+
+/* One call, in each of the ways that have it timed, stamped or named by the caller. */
+static void record_otherwise(struct producer *producer, const struct fuzz_change *call, const char *name)
+{
+	uint64_t value = call->value;
+	struct promcb_component *component;
+	double seconds;
+	int result;
+
+	switch (call->field % 16) {
+	case 7:
+		result = promcb_component(producer->p, name, &component);
+		promcb_record_at(component, value & 0xffffff, call->index & 8, value);
+		break;
+	case 12:
+		memcpy(&seconds, &value, sizeof(seconds));
+		result = promcb_call(producer->p, name, seconds, call->index & 8);
+		break;
+	default:
+		result = promcb_component(producer->p, name, &component);
+		promcb_stop(component, call->index & 16 ? value : promcb_start(), call->index & 8);
+		break;
+	}
+	producer->recorded += producer->p && result != -EINVAL;
+}
+
 static void *call(void *context)
 {
 	const struct errand *errand = context;
 	struct producer *producer = errand->producer;
-	uint16_t index = errand->call->index;
 	uint64_t value = errand->call->value;
 	struct promcb *p = producer->p;
 	struct promcb_component *component;
-	char longest[PROMCB_NAME_MAX + 1], text[9] = "";
-	const char *names[] = {"a",     "b", "new", "another", "quote\" back\\slash \xc3\xa9", PROMCB_OVERFLOW_NAME,
-			       longest, text};
-	const char *name = names[index % 8];
-	unsigned times = 1;
-	double seconds;
-	int result;
+	char memory[PROMCB_NAME_MAX + 1];
+	const char *name = name_for(errand->call, memory);
 
-	memset(longest, 'n', PROMCB_NAME_MAX);
-	longest[PROMCB_NAME_MAX] = 0;
-	memcpy(text, &value, 8);
-	memcpy(&seconds, &value, sizeof(seconds));
 	switch (errand->call->field % 16) {
 	case 0:
 		attach(producer);
@@ -267,21 +310,18 @@ static void *call(void *context)
 		promcb_component(p, name, &component);
 		break;
 	case 4:
-		times = 200;
-		/* fall through */
+		record_calls(producer, errand->call, name, 240);
+		break;
 	case 5:
-		times += 40;
-		/* fall through */
+		record_calls(producer, errand->call, name, 41);
+		break;
 	case 6:
-		result = promcb_component(p, name, &component);
-		for (unsigned i = 0; i < times; i++)
-			promcb_record(component, value >> i % 64, index & 8);
-		producer->recorded += p && result != -EINVAL ? times : 0;
+		record_calls(producer, errand->call, name, 1);
 		break;
 	case 7:
-		result = promcb_component(p, name, &component);
-		promcb_record_at(component, value & 0xffffff, index & 8, value);
-		producer->recorded += p && result != -EINVAL;
+	case 12:
+	case 13:
+		record_otherwise(producer, errand->call, name);
 		break;
 	case 8:
 		promcb_component(p, name, &component);
@@ -299,20 +339,11 @@ static void *call(void *context)
 		producer->forgot = true;
 		promcb_reset_all(p);
 		break;
-	case 12:
-		result = promcb_call(p, name, seconds, index & 8);
-		producer->recorded += p && result != -EINVAL;
-		break;
-	case 13:
-		result = promcb_component(p, name, &component);
-		promcb_stop(component, index & 16 ? value : promcb_start(), index & 8);
-		producer->recorded += p && result != -EINVAL;
-		break;
 	case 14:
 		fuzz_world_pass(value % 5000000000);
 		break;
 	case 15:
-		if (index & 1)
+		if (errand->call->index & 1)
 			move_away(producer);
 		else
 			move_back(producer);

@@ -103,10 +103,55 @@ static void fill_change(const struct fuzz_segment *segment, uint64_t *state, uin
 	memcpy(change + 4, &value, sizeof(value));
 }
 
+/* Changes the change at a place, drops it or doubles it. Returns the new size, or 0: the choice is another one. */
+static size_t mutate_change(uint8_t *data, size_t size, bool has_room, size_t at, unsigned choice, uint64_t *state)
+{
+	const struct fuzz_segment *segment = fuzz_segment_get(data[0] % FUZZ_SEGMENTS);
+	uint64_t value;
+
+	switch (choice) {
+	case 4:
+	case 5:
+		memmove(data + at, data + at + FUZZ_CHANGE_BYTES, size - at - FUZZ_CHANGE_BYTES);
+		return size - FUZZ_CHANGE_BYTES;
+	case 6:
+	case 7:
+		value = value_for(segment, state);
+		memcpy(data + at + 4, &value, sizeof(value));
+		return size;
+	case 8:
+		data[at + 1 + next(state) % 3] ^= (uint8_t)(1 << next(state) % 8);
+		return size;
+	case 9:
+		fill_change(segment, state, data + at);
+		return size;
+	case 10:
+		/* The same once more: twice is what a word of two owners takes. */
+		if (!has_room)
+			return 0;
+		memmove(data + at + FUZZ_CHANGE_BYTES, data + at, size - at);
+		data[at + 2] ^= (uint8_t)(1 << next(state) % 3);
+		return size + FUZZ_CHANGE_BYTES;
+	default:
+		return 0;
+	}
+}
+
+/* Puts a change in before the one at a place, or in its place where there is no room for one more. */
+static size_t add_change(uint8_t *data, size_t size, bool has_room, size_t at, uint64_t *state)
+{
+	if (has_room) {
+		memmove(data + at + FUZZ_CHANGE_BYTES, data + at, size - at);
+		size += FUZZ_CHANGE_BYTES;
+	}
+	fill_change(fuzz_segment_get(data[0] % FUZZ_SEGMENTS), state, data + at);
+	return size;
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
 	uint64_t state = seed;
-	size_t count, at;
+	size_t count, at, mutated = 0;
 
 	if (max_size < FUZZ_HEAD_BYTES + FUZZ_CHANGE_BYTES)
 		return size;
@@ -116,60 +161,23 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	}
 	count = (size - FUZZ_HEAD_BYTES) / FUZZ_CHANGE_BYTES;
 	size = FUZZ_HEAD_BYTES + count * FUZZ_CHANGE_BYTES;
-	const struct fuzz_segment *segment = fuzz_segment_get(data[0] % FUZZ_SEGMENTS);
+	bool has_room = size + FUZZ_CHANGE_BYTES <= max_size && count < FUZZ_CHANGES_MAX;
 
 	at = count ? FUZZ_HEAD_BYTES + next(&state) % count * FUZZ_CHANGE_BYTES : FUZZ_HEAD_BYTES;
-	switch (next(&state) % 16) {
-	case 0:
+	unsigned choice = next(&state) % 16;
+
+	if (choice == 0) {
 		data[0] = (uint8_t)(next(&state) % FUZZ_SEGMENTS);
 		return size;
-	case 1:
+	}
+	if (choice == 1) {
 		data[1] ^= (uint8_t)(1 << next(&state) % 8);
 		return size;
-	case 2:
-	case 3:
-		/* Any bytes anywhere, by libFuzzer's own way. */
+	}
+	/* Any bytes anywhere, by libFuzzer's own way. */
+	if (choice <= 3)
 		return LLVMFuzzerMutate(data, size, max_size);
-	case 4:
-	case 5:
-		if (count == 0)
-			break;
-		memmove(data + at, data + at + FUZZ_CHANGE_BYTES, size - at - FUZZ_CHANGE_BYTES);
-		return size - FUZZ_CHANGE_BYTES;
-	case 6:
-	case 7: {
-		uint64_t value = value_for(segment, &state);
-
-		if (count == 0)
-			break;
-		memcpy(data + at + 4, &value, sizeof(value));
-		return size;
-	}
-	case 8:
-		if (count == 0)
-			break;
-		data[at + 1 + next(&state) % 3] ^= (uint8_t)(1 << next(&state) % 8);
-		return size;
-	case 9:
-		if (count == 0)
-			break;
-		fill_change(segment, &state, data + at);
-		return size;
-	case 10:
-		/* The same once more: twice is what a word of two owners takes. */
-		if (count == 0 || size + FUZZ_CHANGE_BYTES > max_size || count >= FUZZ_CHANGES_MAX)
-			break;
-		memmove(data + at + FUZZ_CHANGE_BYTES, data + at, size - at);
-		data[at + 2] ^= (uint8_t)(1 << next(&state) % 3);
-		return size + FUZZ_CHANGE_BYTES;
-	default:
-		break;
-	}
-	if (size + FUZZ_CHANGE_BYTES > max_size || count >= FUZZ_CHANGES_MAX) {
-		fill_change(segment, &state, data + at);
-		return size;
-	}
-	memmove(data + at + FUZZ_CHANGE_BYTES, data + at, size - at);
-	fill_change(segment, &state, data + at);
-	return size + FUZZ_CHANGE_BYTES;
+	if (count)
+		mutated = mutate_change(data, size, has_room, at, choice, &state);
+	return mutated ? mutated : add_change(data, size, has_room, at, &state);
 }

@@ -136,6 +136,30 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 		}
 }
 
+static void check_exact(const struct promcb_snapshot *after, const struct expected *expected)
+{
+	for (unsigned i = 0; i < COMPONENTS; i++) {
+		const struct promcb_snapshot_component *c = stress_find(after, names[i]);
+
+		CHECK(c, "%s is missing", names[i]);
+		for (unsigned outcome = 0; outcome < 2; outcome++) {
+			CHECK(c->counts.latency_sum_ns[outcome] == expected->sums[i][outcome],
+			      "%s: sum %llu, expected %llu", names[i],
+			      (unsigned long long)c->counts.latency_sum_ns[outcome],
+			      (unsigned long long)expected->sums[i][outcome]);
+			CHECK(c->counts.unmeasured[outcome] == expected->unmeasured[i][outcome],
+			      "%s: %llu calls without a latency, expected %llu", names[i],
+			      (unsigned long long)c->counts.unmeasured[outcome],
+			      (unsigned long long)expected->unmeasured[i][outcome]);
+			for (uint32_t cell = 0; cell < after->cells; cell++)
+				CHECK(c->counts.cells[outcome][cell] == expected->cells[i][outcome][cell],
+				      "%s: cell %u has %llu, expected %llu", names[i], cell,
+				      (unsigned long long)c->counts.cells[outcome][cell],
+				      (unsigned long long)expected->cells[i][outcome][cell]);
+		}
+	}
+}
+
 static void run(const struct promcb_options *options, uint64_t calls, bool expect_overflow)
 {
 	struct expected *expected = calloc(1, sizeof(*expected));
@@ -169,26 +193,7 @@ static void run(const struct promcb_options *options, uint64_t calls, bool expec
 	}
 	expect(expected, calls);
 	after = stress_snapshot(PROMCB_ACCESS_COPY);
-	for (unsigned i = 0; i < COMPONENTS; i++) {
-		const struct promcb_snapshot_component *c = stress_find(after, names[i]);
-
-		CHECK(c, "%s is missing", names[i]);
-		for (unsigned outcome = 0; outcome < 2; outcome++) {
-			CHECK(c->counts.latency_sum_ns[outcome] == expected->sums[i][outcome],
-			      "%s: sum %llu, expected %llu", names[i],
-			      (unsigned long long)c->counts.latency_sum_ns[outcome],
-			      (unsigned long long)expected->sums[i][outcome]);
-			CHECK(c->counts.unmeasured[outcome] == expected->unmeasured[i][outcome],
-			      "%s: %llu calls without a latency, expected %llu", names[i],
-			      (unsigned long long)c->counts.unmeasured[outcome],
-			      (unsigned long long)expected->unmeasured[i][outcome]);
-			for (uint32_t cell = 0; cell < after->cells; cell++)
-				CHECK(c->counts.cells[outcome][cell] == expected->cells[i][outcome][cell],
-				      "%s: cell %u has %llu, expected %llu", names[i], cell,
-				      (unsigned long long)c->counts.cells[outcome][cell],
-				      (unsigned long long)expected->cells[i][outcome][cell]);
-		}
-	}
+	check_exact(after, expected);
 	CHECK(expect_overflow == (after->info.overflow_calls > 0), "overflow calls: %llu",
 	      (unsigned long long)after->info.overflow_calls);
 	CHECK(after->info.dropped_calls == 0, "dropped calls");
