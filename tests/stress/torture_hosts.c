@@ -1,111 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * torture_hosts: programs that fork, cancel threads and lose children in the middle of a call.
+ * torture_hosts: programs that fork and cancel threads in the middle of a call.
  *
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs:
  *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states, and fork, in
  *     each way; a child has no lane more than its threads; they may take a lock after promcb's own that threads hold
  *     when they record or set a state;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
- *     mapping;
- *   - the child of vfork may be killed at any step, or be the first process of a pid namespace as its parent is, or
- *     have other descriptors than its parent; afterwards the parent has its own, and gives the segment back.
+ *     mapping.
  */
-#include "stress.h"
+#include "hosts.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <sys/syscall.h>
-
-enum { DEADLINE_S = 200, FRESH = 40 };
-
-/* In memory that children share. */
-static struct counts {
-	uint64_t begun;
-	uint64_t done;
-} * counts;
-
-static struct promcb *metrics;
-static struct promcb_component *known, *fresh[FRESH];
-static unsigned freshly_used;
-
-static void record_one(struct promcb_component *component)
-{
-	__atomic_add_fetch(&counts->begun, 1, __ATOMIC_RELAXED);
-	promcb_record(component, 1000, true);
-	__atomic_add_fetch(&counts->done, 1, __ATOMIC_RELAXED);
-}
-
-/* Runs in a child, which must end in time. */
-static void in_time(const char *what, void (*scenario)(void))
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-	pid_t child = fork();
-	int status;
-
-	if (child == 0) {
-		scenario();
-		_exit(0);
-	}
-	for (uint64_t end_ns = stress_now_ns() + DEADLINE_S * (uint64_t)1000000000;
-	     waitpid(child, &status, WNOHANG) == 0; nanosleep(&pause, NULL))
-		if (stress_now_ns() > end_ns) {
-			kill(child, SIGKILL);
-			stress_wait(child);
-			CHECK(false, "%s: hangs", what);
-		}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("%s: cannot be tried here\n", what);
-		return;
-	}
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: ended with %#x", what, status);
-	printf("%s: ok\n", what);
-}
-
-/* Opens a segment of the scenario's own. */
-static void start(void)
-{
-	char name[32];
-
-	promcb_remove(stress_segment, true, NULL);
-	metrics = stress_open(NULL);
-	known = stress_component(metrics, "known");
-	for (unsigned i = 0; i < FRESH; i++) {
-		snprintf(name, sizeof(name), "fresh%u", i);
-		fresh[i] = stress_component(metrics, name);
-	}
-	*counts = (struct counts){0, 0};
-	record_one(known);
-}
-
-static uint64_t total(struct promcb_segment_info *info)
-{
-	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
-	uint64_t calls = 0;
-
-	for (size_t i = 0; i < snapshot->count; i++)
-		calls += snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
-	CHECK(snapshot->info.dropped_calls == 0, "dropped calls");
-	if (info)
-		*info = snapshot->info;
-	promcb_snapshot_free(snapshot);
-	return calls;
-}
-
-static void expect_total(void)
-{
-	uint64_t is = total(NULL);
-
-	CHECK(is >= counts->done && is <= counts->begun, "%llu calls, between %llu and %llu are right",
-	      (unsigned long long)is, (unsigned long long)counts->done, (unsigned long long)counts->begun);
-	stress_check_segment();
-}
 
 /* -- Handlers of fork --------------------------------------------------------------------------------------------- */
 
 /* Which of the six handlers do something: prepare, parent, child of the early ones, then of the late ones. */
 static unsigned active;
+
+static unsigned freshly_used;
 
 static void in_handler(unsigned which)
 {
@@ -233,8 +146,6 @@ static void fork_with_handlers(void)
 		promcb_close(metrics);
 	}
 }
-
-static uint64_t stop;
 
 static void *record_beside(void *argument)
 {
@@ -406,29 +317,6 @@ static void *work_asynchronous(void *argument)
 	return argument;
 }
 
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static unsigned mappings(void)
-{
-	FILE *file = fopen("/proc/self/maps", "r");
-	unsigned count = 0;
-	char line[512];
-
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, stress_segment) != NULL;
-	fclose(file);
-	return count;
-}
-
 static void cancel_threads(void *(*work)(void *), uint64_t rounds)
 {
 	uint64_t random = 88172645463325252u;
@@ -477,193 +365,13 @@ static void cancel_readers(void)
 	cancel_threads(work_deferred, stress_scale(1500));
 }
 
-/* -- Children of vfork -------------------------------------------------------------------------------------------- */
-
-static pid_t child_of_vfork;
-
-static void *kill_children(void *argument)
-{
-	uint64_t random = 362436069;
-
-	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE)) {
-		pid_t child = __atomic_load_n(&child_of_vfork, __ATOMIC_ACQUIRE);
-
-		for (uint64_t spins = stress_random(&random) % 100000; spins; spins--)
-			__asm__ volatile("");
-		if (child > 0)
-			kill(child, SIGKILL);
-	}
-	return argument;
-}
-
-/* The child records until it is killed or has enough. Returns its exit status, or -signal. */
-__attribute__((noinline)) static int lose_one(void)
-{
-	pid_t child = vfork();
-
-	if (child == 0) {
-		__atomic_store_n(&child_of_vfork, getpid(), __ATOMIC_RELEASE);
-		for (unsigned k = 0; k < 20000; k++) {
-			record_one(fresh[k % FRESH]);
-			if (k % 100 == 0)
-				promcb_set_state(fresh[k % FRESH], (enum promcb_state)(k / 100 % 3));
-		}
-		_exit(0);
-	}
-	__atomic_store_n(&child_of_vfork, 0, __ATOMIC_RELEASE);
-	return stress_wait(child);
-}
-
-static void lose_children(void)
-{
-	uint64_t rounds = stress_scale(400);
-	pthread_t killer;
-	unsigned killed = 0;
-
-	start();
-	CHECK(pthread_create(&killer, NULL, kill_children, NULL) == 0, "thread");
-	for (uint64_t round = 0; round < rounds; round++) {
-		if (round % 16 == 0 && round) {
-			/* Fresh components, and entries that lead nowhere. */
-			char name[32];
-
-			for (unsigned i = 0; i < FRESH; i++) {
-				snprintf(name, sizeof(name), "fresh%u", (unsigned)(round + i));
-				fresh[i] = stress_component(metrics, name);
-			}
-		}
-		killed += lose_one() == -SIGKILL;
-		promcb_set_state(known, (enum promcb_state)(round % 3));
-		record_one(known);
-		record_one(fresh[round % FRESH]);
-	}
-	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
-	pthread_join(killer, NULL);
-	expect_total();
-	CHECK(promcb_reset_all(metrics) == 0, "reset");
-	promcb_close(metrics);
-	CHECK(mappings() == 0, "a child that is dead still holds the segment");
-	printf("%u of %llu children of vfork killed, %llu calls, %llu in flight\n", killed, (unsigned long long)rounds,
-	       (unsigned long long)counts->done, (unsigned long long)(counts->begun - counts->done));
-}
-
-__attribute__((noinline)) static int record_among_others(struct promcb_component **components)
-{
-	pid_t child = vfork();
-
-	if (child == 0) {
-		close_range(3, ~0U, 0);
-		open("/dev/null", O_RDONLY);
-		for (unsigned i = 0; i < FRESH; i++)
-			record_one(components[i]);
-		_exit(0);
-	}
-	return stress_wait(child);
-}
-
-/* Descriptors that the child has closed, and others under their numbers, are not its parent's. */
-static void change_descriptors(void)
-{
-	unsigned before = open_descriptors();
-	struct promcb_component *late[FRESH];
-	pid_t child;
-	char name[32];
-
-	start();
-	child = fork();
-	CHECK(child >= 0, "fork");
-	for (unsigned i = 0; i < FRESH; i++) {
-		snprintf(name, sizeof(name), "late%u", i);
-		/* By the child first, so that the file is longer than the parent has seen. */
-		if (child != 0 && i == 0)
-			CHECK(stress_wait(child) == 0, "child");
-		late[i] = stress_component(metrics, name);
-		if (child == 0)
-			promcb_record(late[i], 1000, true);
-	}
-	if (child == 0)
-		_exit(0);
-	counts->begun = counts->done += FRESH;
-	CHECK(record_among_others(late) == 0, "child of vfork");
-	for (unsigned i = 0; i < FRESH; i++)
-		record_one(late[i]);
-	expect_total();
-	promcb_close(metrics);
-	CHECK(open_descriptors() == before, "%u descriptors, %u before", open_descriptors(), before);
-}
-
-/* Two that do this on one lane lose some: nothing else slows them down. */
-static void record_thousand(void)
-{
-	__atomic_add_fetch(&counts->begun, 1000, __ATOMIC_RELAXED);
-	for (unsigned i = 0; i < 1000; i++)
-		promcb_record_at(known, 1000, true, 1000);
-	__atomic_add_fetch(&counts->done, 1000, __ATOMIC_RELAXED);
-}
-
-/* So that the thread which has the child has recorded nothing yet. */
-static void *start_and_record(void *argument)
-{
-	start();
-	while (!__atomic_load_n(&stop, __ATOMIC_ACQUIRE))
-		record_thousand();
-	return argument;
-}
-
-static int record_and_end(void *argument)
-{
-	(void)argument;
-	record_one(known);
-	return 0;
-}
-
-/* The first process of a pid namespace, as containers have one. */
-static int be_first(void)
-{
-	static char stack[1 << 18] __attribute__((aligned(64)));
-	pthread_t thread;
-	pid_t child;
-
-	*counts = (struct counts){0, 0};
-	CHECK(pthread_create(&thread, NULL, start_and_record, NULL) == 0, "thread");
-	while (__atomic_load_n(&counts->done, __ATOMIC_RELAXED) < 10000) {
-	}
-	child = clone(record_and_end, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_NEWPID | SIGCHLD, NULL);
-	CHECK(child > 0, "clone");
-	stress_wait(child);
-	for (uint64_t i = stress_scale(20000); i; i--)
-		record_thousand();
-	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
-	pthread_join(thread, NULL);
-	expect_total();
-	return 0;
-}
-
-static void be_first_twice(void)
-{
-	pid_t child;
-
-	if (unshare(CLONE_NEWPID) < 0)
-		_exit(77);
-	child = fork();
-	if (child == 0) {
-		CHECK(getpid() == 1, "not the first process");
-		_exit(be_first());
-	}
-	int status = stress_wait(child);
-
-	CHECK(status == 0, "the first process ended with %d", status);
-}
-
 int main(void)
 {
 	if (stress_emulated()) {
 		printf("an emulator's vfork and clone are others\n");
 		return 77;
 	}
-	counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	CHECK(counts != MAP_FAILED, "mmap");
-	stress_begin("hosts");
+	hosts_begin("hosts");
 	pthread_atfork(late_prepare, late_parent, late_child);
 	in_time("handlers of fork", fork_with_handlers);
 	in_time("forks in handlers of fork", fork_in_handlers);
@@ -672,9 +380,6 @@ int main(void)
 	in_time("states, cancelled", cancel_states_deferred);
 	in_time("opens, cancelled", cancel_opens);
 	in_time("readers, cancelled", cancel_readers);
-	in_time("children of vfork, killed", lose_children);
-	in_time("a child of vfork with other descriptors", change_descriptors);
-	in_time("two first processes", be_first_twice);
 	stress_remove();
 	return 0;
 }
