@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What a reader of reader.h is told besides totals: which file it reads, when things were, single calls, buckets, and
- * what came between two snapshots.
- */
-#include "fixture.h"
+/* What a reader of reader.h is told besides totals: which file it reads, when things were, single calls and buckets. */
+#include "reading.h"
 
 #include "base/bucket.h"
 #include "format/layout.h"
@@ -15,57 +12,7 @@
 
 TestSuite(reader, .init = fixture_begin, .fini = fixture_end);
 
-static struct promcb_reader *open_reader(enum promcb_access access)
-{
-	const struct promcb_reader_options options = {.access = access};
-	struct promcb_reader *reader;
-
-	cr_assert_eq(promcb_reader_open(fixture_segment, &options, &reader, NULL), 0);
-	return reader;
-}
-
-static struct promcb_snapshot *take(struct promcb_reader *reader, bool with_calls)
-{
-	const struct promcb_snapshot_options options = {.flags = with_calls ? PROMCB_SNAPSHOT_WITH_CALLS : 0};
-	struct promcb_message message = {.text = ""};
-	struct promcb_snapshot *snapshot;
-
-	cr_assert_eq(promcb_reader_snapshot(reader, &options, &snapshot, &message), 0, "%s", message.text);
-	return snapshot;
-}
-
-static size_t index_of(const struct promcb_snapshot *snapshot, const char *name)
-{
-	struct promcb_summary summary;
-
-	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
-		promcb_snapshot_summary(snapshot, i, &summary);
-		if (strcmp(summary.name, name) == 0)
-			return i;
-	}
-	cr_assert_fail("%s is not listed", name);
-	return SIZE_MAX;
-}
-
-static struct promcb_summary summary_of(const struct promcb_snapshot *snapshot, const char *name)
-{
-	struct promcb_summary summary;
-
-	cr_assert_eq(promcb_snapshot_find(snapshot, name, &summary), 0, "%s is not listed", name);
-	return summary;
-}
-
 /* -- Following ---------------------------------------------------------------------------------------------------- */
-
-static void record(const char *name, unsigned calls)
-{
-	struct promcb *p = fixture_open(NULL);
-	struct promcb_component *component = fixture_component(p, name);
-
-	for (unsigned i = 0; i < calls; i++)
-		promcb_record(component, 1000, true);
-	promcb_close(p);
-}
 
 /* Removed, made anew, cut short, mended: a reader goes along, by copies and mapped, and holds on to nothing. */
 static void follow(enum promcb_access access)
@@ -127,18 +74,6 @@ Test(reader, follows_mapped)
 	follow(PROMCB_ACCESS_MAPPED);
 }
 
-static void copy_file(const char *from, const char *to, int flags)
-{
-	static char bytes[8 << 20];
-	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
-	ssize_t length = read(in, bytes, sizeof(bytes));
-
-	cr_assert(length > 0 && length < (ssize_t)sizeof(bytes));
-	cr_assert_eq(write(out, bytes, (size_t)length), length);
-	close(in);
-	close(out);
-}
-
 /* A file that is written over, as by cp, is the same file, and another segment. */
 Test(reader, follows_what_was_written_over)
 {
@@ -196,32 +131,9 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-#define SECOND ((uint64_t)1000000000)
-
 static bool is_near(uint64_t left_ns, uint64_t right_ns, uint64_t by_ns)
 {
 	return left_ns > right_ns ? left_ns - right_ns <= by_ns : right_ns - left_ns <= by_ns;
-}
-
-/* Makes a component older than it is, so that the calls of a test can lie in the past. */
-static void backdate(const char *name, uint64_t by_ns)
-{
-	struct promcb_header header;
-	struct promcb_descriptor descriptor;
-	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
-
-	cr_assert_eq(pread(fd, &header, sizeof(header), 0), sizeof(header));
-	for (uint32_t i = 0; i < header.geometry.components; i++) {
-		uint64_t off = header.geometry.descriptors_off + (uint64_t)i * header.geometry.descriptor_bytes;
-
-		cr_assert_eq(pread(fd, &descriptor, sizeof(descriptor), (off_t)off), sizeof(descriptor));
-		if (strcmp(descriptor.name, name) != 0)
-			continue;
-		descriptor.created_realtime_ns -= by_ns;
-		fixture_poke(off + offsetof(struct promcb_descriptor, created_realtime_ns),
-			     &descriptor.created_realtime_ns, sizeof(uint64_t));
-	}
-	close(fd);
 }
 
 /* Between two bounds that a head's millisecond, and the time that the test took, leave. */
@@ -478,169 +390,4 @@ Test(reader, quantiles_are_exact_to_a_bucket)
 	cr_assert_eq(promcb_snapshot_quantile(s, i, (enum promcb_outcome)9, 0.5, &bounds, NULL), -EINVAL);
 	cr_assert_eq(promcb_snapshot_quantile(s, 99, PROMCB_OUTCOME_ANY, 0.5, &bounds, NULL), -ENOENT);
 	promcb_snapshot_free(s);
-}
-
-/* -- Differences --------------------------------------------------------------------------------------------------- */
-
-Test(reader, difference_is_what_came_between)
-{
-	struct promcb *p = fixture_open(NULL);
-	struct promcb_component *x = fixture_component(p, "x"), *quiet = fixture_component(p, "quiet"),
-				*reset = fixture_component(p, "reset");
-	struct promcb_bucket bounds;
-	struct promcb_summary summary;
-	uint64_t calls;
-
-	for (int i = 0; i < 1000; i++) {
-		promcb_record(x, 5000, i % 2 == 0);
-		promcb_record(quiet, 5000, true);
-		promcb_record(reset, 5000, true);
-	}
-	promcb_set_state(x, PROMCB_OPEN);
-	promcb_count_log(x, PROMCB_LOG_ERROR);
-
-	struct promcb_reader *reader = open_reader(PROMCB_ACCESS_COPY);
-	struct promcb_snapshot *before = take(reader, false), *after, *d, *none;
-
-	for (int i = 0; i < 100; i++)
-		promcb_record(x, i == 0 ? 8000000000 : 1000000, i >= 10);
-	promcb_record_outcome(x, true);
-	promcb_set_state(x, PROMCB_HALF_OPEN);
-	promcb_set_state(x, PROMCB_OPEN);
-	for (int i = 0; i < 3; i++)
-		promcb_count_log(x, PROMCB_LOG_WARNING);
-	promcb_record(fixture_component(p, "new"), 7000, false);
-	cr_assert_eq(promcb_reset(p, "reset"), 0);
-	promcb_record(reset, 9000, true);
-	after = take(reader, false);
-
-	cr_assert_eq(promcb_snapshot_span(after, 0), PROMCB_SPAN_TOTAL);
-	cr_assert_eq(promcb_snapshot_difference(after, before, &d), 0);
-	summary = summary_of(d, "x");
-	cr_assert_eq(summary.total_calls, 101);
-	cr_assert_eq(summary.failed_calls, 10);
-	cr_assert_eq(summary.unmeasured_calls, 1);
-	cr_assert_float_eq(summary.latency_sum, 8.099, 1e-9);
-	cr_assert_eq(summary.transitions[PROMCB_OPEN], 1);
-	cr_assert_eq(summary.transitions[PROMCB_HALF_OPEN], 1);
-	cr_assert_eq(summary.transitions[PROMCB_CLOSED], 0);
-	cr_assert_eq(summary.log_entries[PROMCB_LOG_WARNING], 3);
-	cr_assert_eq(summary.log_entries[PROMCB_LOG_ERROR], 0);
-	cr_assert_eq(summary.state, PROMCB_OPEN);
-
-	size_t i = index_of(d, "x");
-	double seconds =
-		(double)(promcb_snapshot_taken_monotonic_ns(after) - promcb_snapshot_taken_monotonic_ns(before)) / 1e9;
-
-	cr_assert_eq(promcb_snapshot_span(d, i), PROMCB_SPAN_BETWEEN);
-	cr_assert_float_eq(promcb_snapshot_seconds(d, i), seconds, 1e-9);
-	/* Of 100 calls the 99th took a millisecond, and the 100th eight seconds. */
-	cr_assert_eq(promcb_snapshot_quantile(d, i, PROMCB_OUTCOME_ANY, 0.99, &bounds, &calls), 0);
-	cr_assert_eq(calls, 100);
-	cr_assert(bounds.least_ns <= 1000000 && 1000000 <= bounds.most_ns);
-	cr_assert_eq(promcb_snapshot_quantile(d, i, PROMCB_OUTCOME_ANY, 0.991, &bounds, NULL), 0);
-	cr_assert(bounds.least_ns <= 8000000000 && 8000000000 <= bounds.most_ns);
-
-	i = index_of(d, "quiet");
-	cr_assert_eq(promcb_snapshot_span(d, i), PROMCB_SPAN_BETWEEN);
-	cr_assert_eq(summary_of(d, "quiet").total_calls, 0);
-	cr_assert_eq(promcb_snapshot_quantile(d, i, PROMCB_OUTCOME_ANY, 0.5, &bounds, &calls), -ENODATA);
-	cr_assert_eq(calls, 0);
-	cr_assert_eq(promcb_snapshot_span(d, index_of(d, "new")), PROMCB_SPAN_CREATED);
-	cr_assert_eq(summary_of(d, "new").failed_calls, 1);
-	cr_assert_eq(promcb_snapshot_span(d, index_of(d, "reset")), PROMCB_SPAN_RESET);
-	cr_assert_eq(summary_of(d, "reset").total_calls, 1);
-	cr_assert_leq(promcb_snapshot_seconds(d, index_of(d, "reset")), seconds);
-	cr_assert_eq(promcb_snapshot_span(d, 99), PROMCB_SPAN_UNKNOWN);
-	cr_assert_eq(promcb_snapshot_seconds(d, 99), 0);
-
-	cr_assert_eq(promcb_snapshot_difference(before, after, &none), -EINVAL);
-	cr_assert_null(none);
-	cr_assert_eq(promcb_snapshot_difference(d, before, &none), -EINVAL);
-	cr_assert_eq(promcb_snapshot_difference(after, d, &none), -EINVAL);
-	/* It lives alone. */
-	promcb_snapshot_free(before);
-	promcb_snapshot_free(after);
-	cr_assert_eq(summary_of(d, "x").total_calls, 101);
-	promcb_snapshot_free(d);
-	promcb_reader_close(reader);
-}
-
-/* A difference of two selections says nothing of what one of them left out. */
-Test(reader, difference_wants_one_selection)
-{
-	const struct promcb_snapshot_options some = {.matching = "x"}, others = {.matching = "y"};
-	struct promcb_snapshot *all, *one, *another, *d;
-	struct promcb_reader *reader;
-
-	record("x", 10);
-	record("y", 10);
-	reader = open_reader(PROMCB_ACCESS_COPY);
-	all = take(reader, false);
-	cr_assert_eq(promcb_reader_snapshot(reader, &some, &one, NULL), 0);
-	cr_assert_eq(promcb_reader_snapshot(reader, &others, &another, NULL), 0);
-	cr_assert_eq(promcb_snapshot_difference(one, all, &d), -EINVAL);
-	cr_assert_eq(promcb_snapshot_difference(another, one, &d), -EINVAL);
-	promcb_snapshot_free(another);
-	cr_assert_eq(promcb_reader_snapshot(reader, &some, &another, NULL), 0);
-	cr_assert_eq(promcb_snapshot_difference(another, one, &d), 0);
-	cr_assert_eq(summary_of(d, "x").total_calls, 0);
-	promcb_snapshot_free(d);
-	promcb_snapshot_free(another);
-	promcb_snapshot_free(one);
-	promcb_snapshot_free(all);
-	promcb_reader_close(reader);
-}
-
-/* The same segment, and fewer calls than before: an older copy was put in its place. Nothing is made up of that. */
-Test(reader, difference_of_counts_that_went_back)
-{
-	struct promcb_snapshot *before, *after, *d;
-	struct promcb_reader *reader;
-	char copy[80];
-
-	snprintf(copy, sizeof(copy), "%s-copy", fixture_segment);
-	record("x", 10);
-	copy_file(fixture_segment, copy, O_TRUNC);
-	record("x", 10);
-	reader = open_reader(PROMCB_ACCESS_COPY);
-	before = take(reader, false);
-	copy_file(copy, fixture_segment, 0);
-	unlink(copy);
-	cr_assert_eq(promcb_reader_refresh(reader, NULL), 0);
-	after = take(reader, false);
-	cr_assert_eq(summary_of(after, "x").total_calls, 10);
-	cr_assert_eq(promcb_snapshot_difference(after, before, &d), 0);
-	cr_assert_eq(promcb_snapshot_span(d, 0), PROMCB_SPAN_UNKNOWN);
-	cr_assert_eq(summary_of(d, "x").total_calls, 0);
-	cr_assert_eq(summary_of(d, "x").latency_sum, 0);
-	promcb_snapshot_free(d);
-	promcb_snapshot_free(after);
-	promcb_snapshot_free(before);
-	promcb_reader_close(reader);
-}
-
-/* Reset, and silent when the earlier one was taken, a component is not in it; and yet it was there. */
-Test(reader, difference_knows_the_silent)
-{
-	struct promcb *p = fixture_open(NULL);
-	struct promcb_component *x = fixture_component(p, "x");
-	struct promcb_snapshot *before, *after, *d;
-	struct promcb_reader *reader;
-
-	backdate("x", 3600 * SECOND);
-	promcb_record(x, 1000, true);
-	cr_assert_eq(promcb_reset(p, "x"), 0);
-	reader = open_reader(PROMCB_ACCESS_COPY);
-	before = take(reader, false);
-	cr_assert_eq(promcb_snapshot_count(before), 0);
-	promcb_record(x, 1000, true);
-	after = take(reader, false);
-	cr_assert_eq(promcb_snapshot_difference(after, before, &d), 0);
-	cr_assert_eq(promcb_snapshot_span(d, 0), PROMCB_SPAN_BETWEEN);
-	cr_assert_eq(summary_of(d, "x").total_calls, 1);
-	promcb_snapshot_free(d);
-	promcb_snapshot_free(after);
-	promcb_snapshot_free(before);
-	promcb_reader_close(reader);
 }
