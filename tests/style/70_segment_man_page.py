@@ -6,14 +6,11 @@
    gap and without one missing; every constant; every part of a word, bit by bit. A small C program tells the truth.
 2. Its arithmetic is evaluated, and compared with the geometries that the library makes.
 3. A segment that the library has written is read by its tables alone, and holds what was recorded.
-
-And promcb(3) names every exported function, and both pages format without a warning.
 """
 import fcntl
 import glob
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -485,26 +482,6 @@ def check_segment(page, directory):
             os.unlink(segment)
 
 
-# -- Both pages -------------------------------------------------------------------------------------------------------
-
-
-def check_formatting():
-    exported = re.findall(r"^\t(promcb_\w+);", read("lib/promcb.map"), re.M)
-    overview = read("lib/man/promcb.3").replace("\\-", "-")
-    for name in exported:
-        check(re.search(r"\b%s\b" % name, overview), f"lib/man/promcb.3 does not tell of {name}()")
-    for name in sorted(set(re.findall(r"\b(promcb_\w+)\(\)", overview)) - set(exported)):
-        check(any(re.search(r"\b%s\(" % name, read(header)) for header in glob.glob("include/promcb/*.h")),
-              f"lib/man/promcb.3 tells of {name}(), which there is not")
-    if shutil.which("groff"):
-        for path in (PAGE, "lib/man/promcb.3"):
-            # With tbl where the first line asks for it, as man does.
-            preprocess = ["-t"] if read(path).startswith("'\\\" t") else []
-            done = subprocess.run(["groff", *preprocess, "-man", "-ww", "-Tutf8", "-z", path], capture_output=True,
-                                  text=True)
-            check(done.returncode == 0 and not done.stderr, f"{path}: {done.stderr}")
-
-
 page_text = read(PAGE)
 with tempfile.TemporaryDirectory() as scratch:
     the_page = Page(page_text)
@@ -512,7 +489,6 @@ with tempfile.TemporaryDirectory() as scratch:
         # Each needs what the one before has found to be true.
         if not failures:
             stage(the_page, scratch)
-check_formatting()
 for failure in failures:
     print(failure)
 sys.exit(1 if failures else 0)
