@@ -35,9 +35,6 @@ static error_t parse_reset(int key, char *text, struct argp_state *state)
 	struct reset_arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case 'a':
 		arguments->all = true;
 		return 0;
@@ -51,11 +48,9 @@ static error_t parse_reset(int key, char *text, struct argp_state *state)
 			argp_error(state, "expected either COMPONENT or --all");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
-
-static const struct argp_child segment_child[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
 
 static const struct argp_option reset_options[] = {{"all", 'a', NULL, 0, "Reset every component", 0}, {0}};
 
@@ -81,7 +76,7 @@ static int run_reset(const char *segment, int argc, char **argv)
 					 "COMPONENT\n--all",
 					 "Sets the counts of a component, or of all, back to zero, for every process. "
 					 "Names and breaker states are kept.",
-					 segment_child,
+					 promcb_tool_segment_child,
 					 NULL,
 					 NULL};
 	struct reset_arguments arguments = {.segment = segment};
@@ -120,17 +115,11 @@ static error_t parse_remove(int key, char *text, struct argp_state *state)
 	struct remove_arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case 'f':
 		arguments->force = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
 
@@ -148,7 +137,7 @@ static int run_remove(const char *segment, int argc, char **argv)
 					 NULL,
 					 "Removes a segment and everything recorded in it. Refused while producers are "
 					 "running.",
-					 segment_child,
+					 promcb_tool_segment_child,
 					 NULL,
 					 NULL};
 	struct remove_arguments arguments = {.segment = segment};
@@ -211,9 +200,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case ARGP_KEY_ARG:
 		for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 			if (strcmp(text, commands[i].name) == 0)
@@ -228,7 +214,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		argp_error(state, "no command given: expected " COMMANDS);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
 
@@ -243,7 +229,8 @@ static const char documentation[] = "Creates, lists, describes, resets and remov
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {NULL, parse, "COMMAND [OPTION...]", documentation, segment_child, NULL, NULL};
+	static const struct argp argp = {NULL, parse, "COMMAND [OPTION...]", documentation, promcb_tool_segment_child,
+					 NULL, NULL};
 	struct arguments arguments = {.segment = NULL};
 	char name[64];
 

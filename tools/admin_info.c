@@ -29,19 +29,13 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case KEY_FORMAT:
 		arguments->json = strcmp(text, "json") == 0;
 		if (!arguments->json && strcmp(text, "text") != 0)
 			argp_error(state, "unknown format \"%s\": expected text or json", text);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
 
@@ -228,8 +222,8 @@ int promcb_admin_close_stdout(void)
 
 int promcb_admin_info(const char *segment, int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
-	static const struct argp argp = {options, parse, NULL, "Prints facts about a segment.", children, NULL, NULL};
+	static const struct argp argp = {
+		options, parse, NULL, "Prints facts about a segment.", promcb_tool_segment_child, NULL, NULL};
 	const struct promcb_snapshot_options without_recent = {.flags = PROMCB_SNAPSHOT_WITHOUT_RECENT};
 	struct arguments arguments = {.segment = segment};
 	struct promcb_snapshot *snapshot;

@@ -25,24 +25,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case KEY_COMPONENTS:
 		arguments->components = true;
 		return 0;
 	case KEY_MATCH:
 		arguments->matching = text;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	case ARGP_KEY_END:
 		if (!arguments->components && (arguments->segment || arguments->matching))
 			argp_error(state, "--segment and --match go with --components");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
 
@@ -72,14 +66,13 @@ static int list_components(const struct arguments *arguments)
 
 int promcb_admin_list(const char *segment, int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options,
 					 parse,
 					 NULL,
 					 "Lists the segments in shared memory, and whether this version can read them: "
 					 "\"usable\" and a name, or \"unusable\", a name and the reason, separated by "
 					 "tabs.",
-					 children,
+					 promcb_tool_segment_child,
 					 NULL,
 					 NULL};
 	struct arguments arguments = {.segment = segment};

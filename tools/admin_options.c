@@ -153,9 +153,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct promcb_options *wanted = create ? &create->options : NULL;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &create->segment;
-		return 0;
 	case KEY_MAX_BYTES:
 		wanted->max_bytes = parse_size(state, text);
 		return 0;
@@ -183,20 +180,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_GROUP:
 		wanted->group = parse_group(state, text);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &create->segment);
 	}
 }
-
-static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
 
 const struct argp promcb_admin_create_argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = NULL,
 	.doc = "Creates a segment. Fails if it already exists.",
-	.children = children,
+	.children = promcb_tool_segment_child,
 };

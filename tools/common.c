@@ -88,7 +88,23 @@ static error_t parse_segment(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
-const struct argp promcb_tool_segment_argp = {.options = segment_options, .parser = parse_segment};
+static const struct argp segment_argp = {.options = segment_options, .parser = parse_segment};
+
+const struct argp_child promcb_tool_segment_child[] = {{&segment_argp, 0, NULL, 0}, {0}};
+
+error_t promcb_tool_parse_rest(int key, const char *text, struct argp_state *state, void *child)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = child;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
 
 enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE };
 
@@ -183,7 +199,9 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 	}
 }
 
-const struct argp promcb_tool_rendering_argp = {.options = rendering_options, .parser = parse_rendering};
+static const struct argp rendering_argp = {.options = rendering_options, .parser = parse_rendering};
+
+const struct argp_child promcb_tool_rendering_child[] = {{&rendering_argp, 0, NULL, 0}, {0}};
 
 /* What PROMCB_SEGMENT names; NULL: nothing. */
 static const char *segment_of_environment(void)

@@ -29,10 +29,16 @@ __attribute__((format(printf, 1, 2))) void promcb_tool_complain(const char *form
 	"name is like TEXT"
 
 /*
- * The parser of --segment, a child of each tool's; its input is a const char *, left alone where the option is not
+ * The parser of --segment, the child of each tool's; its input is a const char *, left alone where the option is not
  * given.
  */
-extern const struct argp promcb_tool_segment_argp;
+extern const struct argp_child promcb_tool_segment_child[];
+
+/*
+ * What the parsers of all tools have in common, for the keys that they do not know: hands child, the input of the
+ * parser's child, over, and refuses arguments that are no options.
+ */
+error_t promcb_tool_parse_rest(int key, const char *text, struct argp_state *state, void *child);
 
 /* What metrics are rendered with. */
 struct promcb_tool_rendering {
@@ -42,7 +48,7 @@ struct promcb_tool_rendering {
 };
 
 /* The parser of --compat, --classic-schema and --classic-range; its input is a struct promcb_tool_rendering, zeroed. */
-extern const struct argp promcb_tool_rendering_argp;
+extern const struct argp_child promcb_tool_rendering_child[];
 
 /* What a segment option of NULL stands for. An empty PROMCB_SEGMENT is none. */
 const char *promcb_tool_segment_name(const char *segment);

@@ -113,9 +113,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->rendering;
-		return 0;
 	case KEY_SEGMENT:
 		parse_segment(state, text, &arguments->segments);
 		return 0;
@@ -145,9 +142,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_LIST:
 		arguments->list = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	case ARGP_KEY_END:
 		check_segments(state, &arguments->segments);
 		if ((arguments->check || arguments->list) && (arguments->output || arguments->interval_ns))
@@ -156,7 +150,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			argp_error(state, "--check and --list-segments cannot be combined");
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->rendering);
 	}
 }
 
@@ -449,8 +443,7 @@ static int list(struct exporter *exporter)
 
 int main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
-	static const struct argp argp = {options, parse, NULL, documentation, children, NULL, NULL};
+	static const struct argp argp = {options, parse, NULL, documentation, promcb_tool_rendering_child, NULL, NULL};
 	static struct arguments arguments = {.format = PROMCB_FORMAT_TEXT};
 	static struct exporter exporter = {.arguments = &arguments};
 	int status;

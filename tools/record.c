@@ -329,8 +329,7 @@ static bool has_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
-	static const struct argp argp = {options, parse, usage, documentation, children, NULL, NULL};
+	static const struct argp argp = {options, parse, usage, documentation, promcb_tool_segment_child, NULL, NULL};
 	struct arguments arguments = {.segment = NULL};
 
 	promcb_tool_start("promcb-record");

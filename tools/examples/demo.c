@@ -269,20 +269,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &arguments->segment;
-		return 0;
 	case KEY_SECONDS:
 		arguments->seconds = parse_number(text, 1, 86400, state);
 		return 0;
 	case KEY_THREADS:
 		arguments->threads = parse_number(text, 1, THREADS_MAX, state);
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &arguments->segment);
 	}
 }
 
@@ -320,8 +314,7 @@ static int run(struct demo *demo, const struct arguments *arguments, const sigse
 
 int main(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&promcb_tool_segment_argp, 0, NULL, 0}, {0}};
-	static const struct argp argp = {options, parse, "", documentation, children, NULL, NULL};
+	static const struct argp argp = {options, parse, "", documentation, promcb_tool_segment_child, NULL, NULL};
 	struct promcb_message message = {.text = ""};
 	struct promcb_options segment_options = {.message = &message};
 	struct arguments arguments = {.threads = 2};

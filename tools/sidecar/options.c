@@ -117,9 +117,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct sidecar_options *out = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &out->rendering;
-		return 0;
 	case KEY_SEGMENT:
 		add(state, "segment", text, out->segments, &out->segment_count);
 		return 0;
@@ -160,22 +157,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_USER:
 		out->user = text;
 		return 0;
-	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument \"%s\"", text);
-		return 0;
 	case ARGP_KEY_END:
 		check_together(state, out);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return promcb_tool_parse_rest(key, text, state, &out->rendering);
 	}
 }
 
 void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
 {
-	static const struct argp_child children[] = {{&promcb_tool_rendering_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {
-		.options = options, .parser = parse, .doc = documentation, .children = children};
+		.options = options, .parser = parse, .doc = documentation, .children = promcb_tool_rendering_child};
 
 	*out = (struct sidecar_options){
 		.telemetry_path = "/metrics",
