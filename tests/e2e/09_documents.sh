@@ -29,8 +29,8 @@ mkdir "$scratch/tmp" "$scratch/node-exporter" && mkdir -p /var/lib/prometheus/no
   mount --bind "$scratch/node-exporter" /var/lib/prometheus/node-exporter || fail "the node exporter's directory"
 (cat /etc/group && echo metrics:x:60001:) >"$scratch/group" && mount --bind "$scratch/group" /etc/group || fail group
 # localhost is an address here, which a bare root does not know.
-grep -q localhost /etc/hosts || { (cat /etc/hosts && echo "127.0.0.1 localhost") >"$scratch/hosts" &&
-  mount --bind "$scratch/hosts" /etc/hosts; } || fail hosts
+grep -qs localhost /etc/hosts || { (cat /etc/hosts 2>"$scratch/err"; echo "127.0.0.1 localhost") >"$scratch/hosts" &&
+  "$PROMCB_SOURCE/tests/e2e/own_hosts.sh" "$scratch/hosts"; } || fail hosts
 python3 - <<'PYTHON' || fail "no loopback"
 import fcntl, socket, struct
 control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -61,8 +61,8 @@ if [ "$(id -u)" = 0 ] && [ -e /proc/net/if_inet6 ] && unshare -m true 2>/dev/nul
   # One of them twice, and one that this machine has not.
   printf '%s three.example\n' 127.0.0.1 127.0.0.2 ::1 127.0.0.1 192.0.2.1 >"$scratch/hosts"
   : >"$scratch/log"
-  unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' sh "$scratch/hosts" "$sidecar" \
-    --web.listen-address=three.example:0 2>"$scratch/log" &
+  unshare -m sh -c '"$1" "$2" && shift 2 && exec "$@"' sh "$PROMCB_SOURCE/tests/e2e/own_hosts.sh" "$scratch/hosts" \
+    "$sidecar" --web.listen-address=three.example:0 2>"$scratch/log" &
   background=$!
   await listening
   sed -n 's/.*msg=listening address=\([^ ]*\) .*/\1/p' "$scratch/log" >"$scratch/addresses"

@@ -152,7 +152,7 @@ answers(behaves, "no common suite", SOME, 0, "alert handshake failure", "--ciphe
 for name, text in (("suites in the server's order", SOME), ("suites in the client's order", SOME_UNORDERED)):
     with Server(text) as server:
         status = server.ask("--ciphers", BOTH, tls=True)[0]
-        said = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{server.port}", "-cipher", BOTH, "-tls1_2"],
+        said = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-cipher", BOTH, "-tls1_2"],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60).stdout
     vector(behaves, name, status == 200 and "Cipher is ECDHE-RSA-AES128-GCM-SHA256" in said, f"{status} {said[-900:]}")
 answers(behaves, "all curves", CURVES + "".join(f"    - {c}\n" for c in ("CurveP256", "CurveP384", "CurveP521", "X25519")),
