@@ -37,6 +37,20 @@ static bool claim_ring(struct promcb_rings *rings, uint32_t number)
 	return is_new;
 }
 
+/* Makes room for one more than count. Returns where the items are then, or NULL: they are where they were. */
+static void *with_room(void *items, size_t count, size_t *room, size_t item_bytes)
+{
+	size_t more = *room ? 2 * *room : 256;
+	void *moved;
+
+	if (count < *room)
+		return items;
+	moved = realloc(items, more * item_bytes);
+	if (moved)
+		*room = more;
+	return moved;
+}
+
 int promcb_rings_note(struct promcb_rings *rings, const struct promcb_block *block, uint32_t number, uint32_t index,
 		      uint32_t lane)
 {
@@ -62,15 +76,11 @@ int promcb_rings_note(struct promcb_rings *rings, const struct promcb_block *blo
 	     promcb_chunk_kind(rings->image->chunk_words[chunk]) != PROMCB_CHUNK_RINGS ||
 	     !promcb_chunk_is_of(rings->image->chunk_words[chunk], lane) || !claim_ring(rings, (uint32_t)ring - 1)))
 		ring = 0;
-	if (rings->count == rings->room) {
-		size_t room = rings->room ? 2 * rings->room : 256;
-		struct promcb_ring_place *places = realloc(rings->places, room * sizeof(*places));
+	struct promcb_ring_place *places = with_room(rings->places, rings->count, &rings->room, sizeof(*places));
 
-		if (!places)
-			return -ENOMEM;
-		rings->places = places;
-		rings->room = room;
-	}
+	if (!places)
+		return -ENOMEM;
+	rings->places = places;
 	rings->places[rings->count++] = (struct promcb_ring_place){
 		.index = index,
 		.block = number,
@@ -94,15 +104,11 @@ struct pieces {
 
 static int add_piece(struct pieces *pieces, const struct ring_piece *piece)
 {
-	if (pieces->count == pieces->room) {
-		size_t room = pieces->room ? 2 * pieces->room : 256;
-		struct ring_piece *items = realloc(pieces->items, room * sizeof(*items));
+	struct ring_piece *items = with_room(pieces->items, pieces->count, &pieces->room, sizeof(*items));
 
-		if (!items)
-			return -ENOMEM;
-		pieces->items = items;
-		pieces->room = room;
-	}
+	if (!items)
+		return -ENOMEM;
+	pieces->items = items;
 	pieces->items[pieces->count++] = *piece;
 	pieces->slots += piece->slots;
 	return 0;
