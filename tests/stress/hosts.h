@@ -5,8 +5,6 @@
 
 #include "stress.h"
 
-#include <dirent.h>
-
 enum { DEADLINE_S = 200, FRESH = 40 };
 
 /* In memory that children share. */
@@ -91,29 +89,6 @@ static inline void expect_total(void)
 }
 
 static uint64_t stop;
-
-static inline unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static inline unsigned mappings(void)
-{
-	FILE *file = fopen("/proc/self/maps", "r");
-	unsigned count = 0;
-	char line[512];
-
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, stress_segment) != NULL;
-	fclose(file);
-	return count;
-}
 
 static inline void hosts_begin(const char *name)
 {

@@ -14,6 +14,7 @@
 #include "base/bucket.h"
 #include "model/snapshot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -174,6 +175,33 @@ static inline void stress_check_segment(void)
 	CHECK(promcb_reader_open(stress_segment, NULL, &reader, NULL) == 0, "reader");
 	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "the segment breaks its invariants");
 	promcb_reader_close(reader);
+}
+
+/* The open descriptors of this process, and what else its directory lists: for comparing. */
+static inline unsigned stress_descriptors(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	CHECK(directory, "/proc/self/fd");
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+/* The mappings of this process of files that have this in their paths. */
+static inline unsigned stress_mappings(const char *part)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	unsigned count = 0;
+	char line[512];
+
+	CHECK(file, "/proc/self/maps");
+	while (fgets(line, sizeof(line), file))
+		count += strstr(line, part) != NULL;
+	fclose(file);
+	return count;
 }
 
 /* Waits for a child. Returns its exit status, or -signal. */

@@ -14,7 +14,6 @@
 
 #include "format/layout.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -23,30 +22,6 @@ enum { LANES = 3, THREADS = 12, NAMES = 20, SEGMENTS = 64 };
 static const char *base;
 static struct promcb *metrics;
 static struct promcb_component *components[NAMES];
-
-static unsigned entries_of(const char *path)
-{
-	DIR *directory = opendir(path);
-	unsigned count = 0;
-
-	CHECK(directory, "%s", path);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static unsigned mappings(void)
-{
-	FILE *file = fopen("/proc/self/maps", "r");
-	unsigned count = 0;
-	char line[512];
-
-	while (fgets(line, sizeof(line), file))
-		count += strstr(line, base) != NULL;
-	fclose(file);
-	return count;
-}
 
 static uint64_t total(struct promcb_segment_info *info)
 {
@@ -107,13 +82,12 @@ static void be_a_producer(uint64_t rounds)
 		for (unsigned i = 0; i < THREADS; i++)
 			pthread_join(threads[i], NULL);
 		if (round == 0) {
-			descriptors = entries_of("/proc/self/fd");
-			mapped = mappings();
+			descriptors = stress_descriptors();
+			mapped = stress_mappings(base);
 		}
 	}
-	CHECK(entries_of("/proc/self/fd") <= descriptors + 1, "%u descriptors, %u before", entries_of("/proc/self/fd"),
-	      descriptors);
-	CHECK(mappings() <= mapped + 2, "%u mappings, %u before", mappings(), mapped);
+	CHECK(stress_descriptors() <= descriptors + 1, "%u descriptors, %u before", stress_descriptors(), descriptors);
+	CHECK(stress_mappings(base) <= mapped + 2, "%u mappings, %u before", stress_mappings(base), mapped);
 	_exit(0);
 }
 

@@ -323,8 +323,8 @@ static void cancel_threads(void *(*work)(void *), uint64_t rounds)
 	unsigned descriptors, mapped;
 
 	start();
-	descriptors = open_descriptors();
-	mapped = mappings();
+	descriptors = stress_descriptors();
+	mapped = stress_mappings(stress_segment);
 	for (uint64_t round = 0; round < rounds; round++) {
 		pthread_t thread;
 
@@ -337,8 +337,9 @@ static void cancel_threads(void *(*work)(void *), uint64_t rounds)
 		promcb_set_state(known, (enum promcb_state)(round % 3));
 	}
 	expect_total();
-	CHECK(open_descriptors() <= descriptors + 1, "%u descriptors, %u before", open_descriptors(), descriptors);
-	CHECK(mappings() <= mapped + 1, "%u mappings, %u before", mappings(), mapped);
+	CHECK(stress_descriptors() <= descriptors + 1, "%u descriptors, %u before", stress_descriptors(), descriptors);
+	CHECK(stress_mappings(stress_segment) <= mapped + 1, "%u mappings, %u before", stress_mappings(stress_segment),
+	      mapped);
 }
 
 static void cancel_states_asynchronously(void)

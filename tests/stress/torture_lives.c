@@ -13,7 +13,6 @@
 
 #include <promcb/atomic.h>
 
-#include <dirent.h>
 #include <sched.h>
 #include <sys/resource.h>
 
@@ -60,18 +59,6 @@ static uint64_t address_pages(void)
 	return pages;
 }
 
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	CHECK(directory, "/proc/self/fd");
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
 /* Removes the segment, and calls until there is another: a retired one is left with the next look under the mutex. */
 static void next_life(const char *path)
 {
@@ -111,14 +98,15 @@ static void under_sleepers(void)
 		      (unsigned long long)life, (unsigned long long)stress_all_calls(LATENCY_NS));
 		if (life == SLEEPERS) {
 			pages = address_pages();
-			descriptors = open_descriptors();
+			descriptors = stress_descriptors();
 		}
 		next_life(path);
 	}
 	/* What is in its two seconds of grace varies: up to half of the places, of 32 MiB each. */
 	CHECK(address_pages() < pages + 40 * 8192, "%llu pages of addresses, and %llu after %llu lives more",
 	      (unsigned long long)pages, (unsigned long long)address_pages(), (unsigned long long)lives - SLEEPERS);
-	CHECK(open_descriptors() <= descriptors + 64 * 2, "%u descriptors, and %u", descriptors, open_descriptors());
+	CHECK(stress_descriptors() <= descriptors + 64 * 2, "%u descriptors, and %u", descriptors,
+	      stress_descriptors());
 	promcb_store_release(&turn, SLEEPERS);
 	for (unsigned i = 0; i < SLEEPERS; i++)
 		pthread_join(threads[i], NULL);

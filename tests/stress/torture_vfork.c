@@ -74,7 +74,7 @@ static void lose_children(void)
 	expect_total();
 	CHECK(promcb_reset_all(metrics) == 0, "reset");
 	promcb_close(metrics);
-	CHECK(mappings() == 0, "a child that is dead still holds the segment");
+	CHECK(stress_mappings(stress_segment) == 0, "a child that is dead still holds the segment");
 	printf("%u of %llu children of vfork killed, %llu calls, %llu in flight\n", killed, (unsigned long long)rounds,
 	       (unsigned long long)counts->done, (unsigned long long)(counts->begun - counts->done));
 }
@@ -96,7 +96,7 @@ __attribute__((noinline)) static int record_among_others(struct promcb_component
 /* Descriptors that the child has closed, and others under their numbers, are not its parent's. */
 static void change_descriptors(void)
 {
-	unsigned before = open_descriptors();
+	unsigned before = stress_descriptors();
 	struct promcb_component *late[FRESH];
 	pid_t child;
 	char name[32];
@@ -121,7 +121,7 @@ static void change_descriptors(void)
 		record_one(late[i]);
 	expect_total();
 	promcb_close(metrics);
-	CHECK(open_descriptors() == before, "%u descriptors, %u before", open_descriptors(), before);
+	CHECK(stress_descriptors() == before, "%u descriptors, %u before", stress_descriptors(), before);
 }
 
 /* Two that do this on one lane lose some: nothing else slows them down. */
