@@ -122,6 +122,22 @@ static void fill_up(const char *where)
 	close(fd);
 }
 
+/* Of all components. */
+static uint64_t all_calls(void)
+{
+	struct promcb_snapshot *snapshot = fixture_snapshot();
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
+		struct promcb_summary summary;
+
+		promcb_snapshot_summary(snapshot, i, &summary);
+		total += summary.total_calls;
+	}
+	promcb_snapshot_free(snapshot);
+	return total;
+}
+
 Test(segment, full_file_system)
 {
 	char where[40], filler[80];
@@ -158,17 +174,7 @@ Test(segment, full_file_system)
 		for (int i = 0; i < 100; i++)
 			promcb_record(component, 1000, true);
 	}
-	struct promcb_snapshot *snapshot = fixture_snapshot();
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
-		struct promcb_summary summary;
-
-		promcb_snapshot_summary(snapshot, i, &summary);
-		total += summary.total_calls;
-	}
-	promcb_snapshot_free(snapshot);
-	cr_assert_eq(total, 5001);
+	cr_assert_eq(all_calls(), 5001);
 	cr_assert_eq(fixture_info().dropped_calls, 0);
 
 	/* Room returns, and is used after a second. */
@@ -257,7 +263,6 @@ Test(segment, file_size_limit_raises_no_signal)
 	struct rlimit limit;
 	struct promcb *p = fixture_open(NULL);
 	struct promcb_component *component;
-	uint64_t total = 0;
 
 	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
 	limit.rlim_cur = 2 << 20;
@@ -270,16 +275,7 @@ Test(segment, file_size_limit_raises_no_signal)
 		for (int i = 0; i < 100; i++)
 			promcb_record(component, 1000, true);
 	}
-	struct promcb_snapshot *snapshot = fixture_snapshot();
-
-	for (size_t i = 0; i < promcb_snapshot_count(snapshot); i++) {
-		struct promcb_summary summary;
-
-		promcb_snapshot_summary(snapshot, i, &summary);
-		total += summary.total_calls;
-	}
-	promcb_snapshot_free(snapshot);
-	cr_assert_eq(total, 10000);
+	cr_assert_eq(all_calls(), 10000);
 	/* And a segment that cannot even begin says so. */
 	limit.rlim_cur = 4096;
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
