@@ -44,8 +44,7 @@ static void at_random(unsigned worker, uint64_t count)
 
 static void measure(uint32_t count, struct bench_arguments arguments)
 {
-	/* So many calls that each block has its full ring before the clock runs: that comes after 32. */
-	uint64_t warm = 40 * (uint64_t)count > ORDER ? 40 * (uint64_t)count : ORDER;
+	uint64_t warm = bench_warm(count, ORDER);
 	struct bench_case cases[] = {
 		{"components", "components in turn", "floor", floor_in_turn, count, warm, 0},
 		{"components", "components in turn", "promcb", in_turn, count, warm, 0},

@@ -116,8 +116,7 @@ static void measure_beside(struct bench_case *cases, uint32_t count, unsigned ro
 
 static void measure(uint32_t count, struct bench_arguments arguments)
 {
-	/* So many calls that each block has its full ring before the clock runs: that comes after 32. */
-	uint64_t warm = 40 * (uint64_t)count > ORDER ? 40 * (uint64_t)count : ORDER;
+	uint64_t warm = bench_warm(count, ORDER);
 	struct bench_case cases[] = {
 		{"name", "by name", "floor", floor_look_up, count, warm, 0},
 		{"name", "by name", "promcb", by_name, count, warm, 0},
