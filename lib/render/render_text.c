@@ -30,16 +30,24 @@ struct text {
 
 #define SHAPE static inline __attribute__((always_inline)) void
 
+/* A component's line up to its value; NULL: the sink takes no more. */
+static inline __attribute__((always_inline)) char *begin_line(const struct text *text, const struct series *series,
+							      size_t i)
+{
+	char *at = promcb_sink_room(text->sink, LINE_MAX_BYTES);
+
+	return at ? put_plain(at, series, &text->labels[i]) : NULL;
+}
+
 SHAPE each_whole(const struct text *text, const char *name, uint64_t (*value)(const struct promcb_snapshot_component *))
 {
 	const struct series series = make_series(name, "");
 
 	for (size_t i = 0; i < text->snapshot->count; i++) {
-		char *at = promcb_sink_room(text->sink, LINE_MAX_BYTES);
+		char *at = begin_line(text, &series, i);
 
 		if (!at)
 			return;
-		at = put_plain(at, &series, &text->labels[i]);
 		promcb_sink_wrote(text->sink, put_u64(at, value(&text->snapshot->components[i])));
 	}
 }
@@ -49,11 +57,10 @@ SHAPE each_real(const struct text *text, const char *name, double (*value)(const
 	const struct series series = make_series(name, "");
 
 	for (size_t i = 0; i < text->snapshot->count; i++) {
-		char *at = promcb_sink_room(text->sink, LINE_MAX_BYTES);
+		char *at = begin_line(text, &series, i);
 
 		if (!at)
 			return;
-		at = put_plain(at, &series, &text->labels[i]);
 		promcb_sink_wrote(text->sink, put_double(at, value(&text->snapshot->components[i])));
 	}
 }
@@ -65,13 +72,13 @@ SHAPE each_time(const struct text *text, const char *name, uint64_t (*value)(con
 
 	for (size_t i = 0; i < text->snapshot->count; i++) {
 		uint64_t nanoseconds = value(&text->snapshot->components[i]);
-		char *at = promcb_sink_room(text->sink, LINE_MAX_BYTES);
+
+		if (nanoseconds == 0)
+			continue;
+		char *at = begin_line(text, &series, i);
 
 		if (!at)
 			return;
-		if (nanoseconds == 0)
-			continue;
-		at = put_plain(at, &series, &text->labels[i]);
 		promcb_sink_wrote(text->sink, put_seconds(at, nanoseconds));
 	}
 }
