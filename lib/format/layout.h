@@ -38,9 +38,8 @@
  *            directory. A reader would touch a hole, which takes memory. Each later owner empties the rings of samples
  *            by another clock, then says by which clock it stamps: clock_offset_ns, time_namespace, boot, birth;
  *            catalog.c reads birth, boot, time_namespace, clock_offset_ns, then the samples. A scrape would take
- *            samples
- *            of another boot for its own. A mix of two owners' words gives samples that are off by the difference of
- *            their clocks, in one scrape, and no more.
+ *            samples of another boot for its own. A mix of two owners' words gives samples that are off by the
+ *            difference of their clocks, in one scrape, and no more.
  *   [DIR]    lane.c zeroes and fills a block's header, then stores its number in the directory; catalog.c and reset.c
  *            load the number before the block. A scrape would count what a dead lane left there. After the number the
  *            chunk's count: the lane's next owner, ordered by the lock, finds at most one number that is not counted.

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sigbus.h: survives the truncation of mapped segments, in programs that ask for it (promcb_reader_catch_sigbus()). A
- * leaf
- * over atomic.h and reader.h.
+ * sigbus.h: survives the truncation of mapped segments, in programs that ask for it (promcb_reader_catch_sigbus()).
  *
- * The handler maps zeros over a range in which a page was lost and marks it as hurt, so that the read goes on and its
- * result is thrown away. Every other SIGBUS goes to the handler of before.
+ * The handler maps zeros over a range in which a page was lost and marks it as faulted, so that the read goes on and
+ * its result is thrown away. Every other SIGBUS goes to the handler of before.
  */
 #ifndef PROMCB_SIGBUS_H
 #define PROMCB_SIGBUS_H

@@ -83,8 +83,7 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 
 /*
  * The descriptor of the component, if the thread has an entry in the owner's present segment. Then it has a lease
- * there,
- * and what it reads stays mapped, or is parked: zeros, in which every breaker is closed.
+ * there, and what it reads stays mapped, or is parked: zeros, in which every breaker is closed.
  */
 static const struct promcb_descriptor *recorded_descriptor(const struct promcb *p,
 							   const struct promcb_component *component)
