@@ -87,7 +87,7 @@ aarch64)
   has STATE 'promcb_set_state\|change_state' "$store64"
   has CHUNK 'promcb_segment_take_chunk' "$cas32"
   has CHUNK 'promcb_catalog_chunk_word' "$load32"
-  has HANDLE 'promcb_names_add' "$store64"
+  has HANDLE 'promcb_handle_add' "$store64"
   has HANDLE 'with_entry\|promcb_record_slow' "$load64"
   has MUTEX 'promcb_process_enter\|lock_mutex' "$cas32"
   has MUTEX 'promcb_process_leave\|unlock_mutex' "$store32"
