@@ -15,6 +15,9 @@ stored=tests/golden/libpromcb.abi
 for tool in abidw abidiff; do
   command -v $tool >/dev/null || { echo "$tool is not installed"; exit 77; }
 done
+# Newer ones do not see all types of a library by newer compilers: what is stored is as 2.2 writes it, Debian 12's.
+version=$(abidw --version | grep -oE '[0-9]+\.[0-9]+' | head -n 1)
+[ "$version" = 2.2 ] || { echo "the ABI was stored by libabigail 2.2, this is: $version"; exit 77; }
 [ -z "$renew" ] || ninja -C "$build" tests/libpromcb-abi.so >/dev/null || exit 1
 [ -e "$library" ] || { echo "$library: not built"; exit 1; }
 scratch=$(mktemp -d) || exit 1
