@@ -80,10 +80,14 @@ python3 "$scratch/upstream.py" "$upstream" 2>/dev/null &
 pids+=($!)
 
 # -- nginx: the printed block, then an outage ------------------------------------------------------------------------
-{
+# The beginning of a configuration that writes nothing outside of the test's directory, whoever runs it.
+begin_nginx() {
   echo "daemon off; pid $scratch/nginx.pid; error_log $scratch/error.log crit; events {}"
   echo "http { proxy_temp_path $scratch/p; client_body_temp_path $scratch/b; fastcgi_temp_path $scratch/f;"
   echo "uwsgi_temp_path $scratch/u; scgi_temp_path $scratch/s;"
+}
+{
+  begin_nginx
   recipe nginx
   cat <<CONF
   log_format outage '\$request_uri \$upstream_response_time \$status';
@@ -145,7 +149,7 @@ is other_other 2 0 2
 # README's line, too.
 grep -q 'tail -n 0 -F /var/log/nginx/promcb.log | promcb-record --stdin' "$PROMCB_SOURCE/README.md" || fail "README"
 # shellcheck disable=SC2016
-{ echo 'events {} http {'; grep -oE '`(map|log_format|access_log) [^`]*`' "$PROMCB_SOURCE/README.md" | tr -d '`' |
+{ begin_nginx; grep -oE '`(map|log_format|access_log) [^`]*`' "$PROMCB_SOURCE/README.md" | tr -d '`' |
   sed "s|/var/log/nginx|$scratch|"; echo '}'; } >"$scratch/readme.conf"
 nginx -t -e "$scratch/error.log" -c "$scratch/readme.conf" 2>"$scratch/nginx.err" ||
   fail "README: $(cat "$scratch/nginx.err")"
