@@ -52,7 +52,7 @@ static inline struct promcb_component *promcb_handle_component(struct promcb_han
 const char *promcb_handle_name(const struct promcb_handle *handle);
 
 /*
- * A new handle, found by its name from then on. owner, component, generation: its words-> Returns 0, or -EMFILE,
+ * A new handle, found by its name from then on, with the words owner, component and generation. Returns 0, or -EMFILE,
  * -ENOMEM.
  */
 int promcb_handle_add(struct promcb_names *names, const char *name, size_t length, const struct promcb_handle *words,
