@@ -82,7 +82,7 @@ static double snapshot_ms(struct promcb_reader *reader, bool without_recent, str
 /* The hot parts' bytes, read once: what every snapshot must at least do. */
 static void scan_floor(void)
 {
-	size_t words = (size_t)(components * lanes) * (sizeof(struct promcb_block) / 8 + 2 * PROMCB_BUCKET3_CELLS);
+	size_t words = (size_t)(components * lanes) * (sizeof(struct promcb_block) / 8 + 2 * PROMCB_BUCKET3_COUNT);
 	uint64_t *memory = malloc(words * 8), sum = 0;
 
 	if (!memory)

@@ -10,7 +10,7 @@
 
 struct floor_block {
 	struct promcb_block header;
-	uint64_t cells[2][PROMCB_BUCKET3_CELLS];
+	uint64_t buckets[2][PROMCB_BUCKET3_COUNT];
 	uint64_t pad[4];
 	uint64_t ring[1024];
 };
@@ -19,7 +19,7 @@ static inline void floor_record_inline(struct floor_block *block, uint64_t laten
 {
 	uint64_t head = block->header.head;
 
-	block->cells[!success][promcb_bucket3(latency_ns)]++;
+	block->buckets[!success][promcb_bucket3(latency_ns)]++;
 	block->header.latency_sum_ns[!success] += latency_ns;
 	block->ring[head & 1023] = promcb_sample(latency_ns, success, now_ns);
 	block->header.head = promcb_head(now_ns, head + 1);

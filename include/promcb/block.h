@@ -21,7 +21,7 @@ extern "C" {
 #define PROMCB_FIRST_RING_SLOTS 32
 #define PROMCB_FIRST_RING_LOG2 5
 
-/* The cells of one (component, lane): its hot part. layout.h asserts every offset. */
+/* The counters of one (component, lane): its hot part. layout.h asserts every offset. */
 struct promcb_block {
 	uint64_t head;                  /* CLOCK_MONOTONIC ns of the last record; low 20 bits: position */
 	uint64_t ring;                  /* full ring's block number + 1; 0: the first ring. [RING] */
@@ -33,17 +33,17 @@ struct promcb_block {
 	uint64_t component_lane;        /* promcb_pair(): whose it is, for display and checks */
 	uint64_t kind;                  /* PROMCB_BLOCK_ in layout.h */
 	uint64_t position;              /* of the first ring of an overflow block; 0 elsewhere */
-	uint64_t unmeasured[2];         /* calls without a latency, by outcome: in no cell and in no sum */
+	uint64_t unmeasured[2];         /* calls without a latency, by outcome: in no bucket and in no sum */
 	uint64_t first_ring[PROMCB_FIRST_RING_SLOTS];
-	/* then the histogram: words [outcome][cell], promcb_bucket_cells() per outcome: promcb_block_cells() */
+	/* then the histogram: words [outcome][bucket], promcb_schema_buckets() per outcome: promcb_block_buckets() */
 };
 
-static inline uint64_t *promcb_block_cells(struct promcb_block *block)
+static inline uint64_t *promcb_block_buckets(struct promcb_block *block)
 {
 	return (uint64_t *)(void *)(block + 1);
 }
 
-static inline const uint64_t *promcb_block_cells_const(const struct promcb_block *block)
+static inline const uint64_t *promcb_block_buckets_const(const struct promcb_block *block)
 {
 	return (const uint64_t *)(const void *)(block + 1);
 }

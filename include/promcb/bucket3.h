@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bucket3.h: from a latency to its cell at schema 3, the default, for the record path. lib/base/bucket.h defines
- * the cells.
+ * bucket3.h: from a latency to its bucket at schema 3, the default, for the record path. lib/base/bucket.h defines
+ * the buckets.
  *
  * A latency of up to 2^40 ns is exact as a double. Read as an integer, the double's bits count eighths of octaves in
- * their top 15 bits, and the rest tell how far into its eighth the latency lies. That would be the cell already if the
+ * their top 15 bits, and the rest tell how far into its eighth the latency lies. That would be the bucket if the
  * boundaries stood at even steps of nanoseconds; they stand at even steps of a logarithm, of seconds. One word of 16,
  * chosen by the first four bits of the mantissa, moves them there:
  *
- *   word = ((cell below the threshold + 1) << 49) - (threshold + 1) - (exponent << 52)      modulo 2^64
+ *   word = ((bucket below the threshold + 1) << 49) - (threshold + 1) - (exponent << 52)      modulo 2^64
  *
- * for any one exponent with its cell (an octave on, both grow by 8 cells). The threshold is the mantissa of the only
+ * for any one exponent with its bucket (an octave on, both grow by 8). The threshold is the mantissa of the only
  * boundary in that sixteenth of an octave, rounded down: the sum reaches the next multiple of 2^49, which is the next
- * cell, at the first latency above the boundary, so upper bounds are inclusive.
+ * bucket, at the first latency above the boundary, so upper bounds are inclusive.
  *
  * Exact for every nanosecond from 1 to 2^40, in nine instructions, without a branch. The other exact form, which counts
  * leading zeros, shifts and compares, is longer, and on x86-64 it waits for what the destination of bsr held before,
@@ -29,8 +29,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* promcb_bucket_cells(3) */
-#define PROMCB_BUCKET3_CELLS 322
+/* promcb_schema_buckets(3) */
+#define PROMCB_BUCKET3_COUNT 322
 
 /* Aligned to lie in two cache lines, not three. */
 static const uint64_t promcb_bucket3_words[16] __attribute__((aligned(64))) = {
@@ -40,7 +40,7 @@ static const uint64_t promcb_bucket3_words[16] __attribute__((aligned(64))) = {
 	0xc014ffffffffffffu, 0xc014329affffffffu, 0xc014ffffffffffffu, 0xc013ffffffffffffu,
 };
 
-/* The cell of a latency. latency_ns: 1 to 2^40; any other gives no cell. */
+/* The bucket of a latency. latency_ns: 1 to 2^40; any other gives no bucket. */
 static inline uint32_t promcb_bucket3(uint64_t latency_ns)
 {
 	double exact = (double)(int64_t)latency_ns;

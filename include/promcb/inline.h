@@ -6,7 +6,7 @@
  * here) is part of the library's ABI, which the soname counts.
  *
  * A record is, by the only writer of these words:
- *   1. histogram[outcome][cell] += 1      2. latency_sum_ns[outcome] += latency
+ *   1. histogram[outcome][bucket] += 1    2. latency_sum_ns[outcome] += latency
  *   3. ring[slot] = sample                4. head = now's tick | slot + 1
  * All are relaxed: a reader that sees any mix of them sees genuine samples and monotonic counts. No lock, no fence,
  * no fork check.
@@ -121,7 +121,7 @@ static inline void promcb_record_at_inline(struct promcb_component *component, u
 		if (!PROMCB_UNLIKELY((latency_ns - 1) >> PROMCB_LATENCY_BITS || !success || slot == 0)) {
 			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
 
-			promcb_add_owned(promcb_block_cells(block) + promcb_bucket3(latency_ns), 1);
+			promcb_add_owned(promcb_block_buckets(block) + promcb_bucket3(latency_ns), 1);
 			PROMCB_INJECT("record: counted");
 			promcb_add_owned(&block->latency_sum_ns[0], latency_ns);
 			PROMCB_INJECT("record: summed");
@@ -164,7 +164,7 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 		if (!PROMCB_UNLIKELY((intptr_t)block <= 0 || now_ns > promcb_thread.fresh_ns || !success ||
 				     promcb_thread_is_busy())) {
 			promcb_thread_set_busy(1);
-			uint64_t *cells = promcb_block_cells(block);
+			uint64_t *buckets = promcb_block_buckets(block);
 			uint64_t *samples = (uint64_t *)(ring & ~(uintptr_t)63);
 			uint64_t position = promcb_load_relaxed(&block->head), sum_ns = 0;
 			uint32_t mask = ~(UINT32_MAX << (ring & 31));
@@ -177,7 +177,7 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 				if (PROMCB_UNLIKELY((latency_ns - 1) >> PROMCB_LATENCY_BITS || slot == 0 ||
 						    promcb_load_relaxed(&entry->block) != (uintptr_t)block))
 					break;
-				promcb_add_owned(cells + promcb_bucket3(latency_ns), 1);
+				promcb_add_owned(buckets + promcb_bucket3(latency_ns), 1);
 				promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
 				sum_ns += latency_ns;
 			}

@@ -3,7 +3,7 @@
  * bucket.c: the room of bucket.h.
  *
  * Invariants
- *   - cell(x) is the only c with upper_ns(c - 1) < x <= upper_ns(c), for every schema and all x from 1 to the maximum.
+ *   - of(x) is the only b with upper_ns(b - 1) < x <= upper_ns(b), for every schema and all x from 1 to the maximum.
  *   - Each boundary of a schema is one of the next schema too, so one table of an octave at schema 5 serves all.
  *   - No table comes from libm: bucket_reference.py makes them from whole-number roots, and this room's test holds the
  *     results against every boundary, one nanosecond below it and one above.
@@ -14,7 +14,7 @@
 #include <promcb/bucket3.h>
 #include <string.h>
 
-/* Whole octaves of seconds that cells cover: from 2^-30 to 2^10. */
+/* Whole octaves of seconds that buckets cover: from 2^-30 to 2^10. */
 enum { OCTAVE_FIRST = -30, OCTAVE_END = 10 };
 
 /* As promcb_bucket3_words, for the slots of a thirty-second and of a sixty-fourth of an octave. */
@@ -79,10 +79,10 @@ struct bound {
 	uint32_t step;
 };
 
-static struct bound bound_of(uint32_t schema, uint32_t cell)
+static struct bound bound_of(uint32_t schema, uint32_t bucket)
 {
-	int32_t index = (int32_t)cell - 1 + promcb_bucket_first(schema);
-	/* Counted from the octave below all cells, so that the division rounds down. */
+	int32_t index = (int32_t)bucket - 1 + promcb_bucket_first(schema);
+	/* Counted from the octave below all buckets, so that the division rounds down. */
 	uint32_t above = (uint32_t)(index - (OCTAVE_FIRST - 1) * (1 << schema));
 
 	return (struct bound){
@@ -91,10 +91,10 @@ static struct bound bound_of(uint32_t schema, uint32_t cell)
 	};
 }
 
-uint32_t promcb_bucket_cells(uint32_t schema)
+uint32_t promcb_schema_buckets(uint32_t schema)
 {
 	/*
-	 * The zero bucket and 40 octaves, of which the first 2^(s-3) - 1 cells above 2^-30 s hold no whole nanosecond
+	 * The zero bucket and 40 octaves, of which the first 2^(s-3) - 1 buckets above 2^-30 s hold no whole nanosecond
 	 * and are left out, while 2^(s-3) more lie between 2^10 s and 2^40 ns.
 	 */
 	return known(schema) ? ((OCTAVE_END - OCTAVE_FIRST) << schema) + 2 : 0;
@@ -106,7 +106,7 @@ int32_t promcb_bucket_first(uint32_t schema)
 	return first_index[schema - PROMCB_SCHEMA_MIN];
 }
 
-uint32_t promcb_bucket_cell(uint32_t schema, uint64_t latency_ns)
+uint32_t promcb_bucket_of(uint32_t schema, uint64_t latency_ns)
 {
 	double exact;
 	uint64_t bits, word;
@@ -124,27 +124,27 @@ uint32_t promcb_bucket_cell(uint32_t schema, uint64_t latency_ns)
 	return (uint32_t)((bits + word) >> (52 - schema));
 }
 
-uint64_t promcb_bucket_upper_ns(uint32_t schema, uint32_t cell)
+uint64_t promcb_bucket_upper_ns(uint32_t schema, uint32_t bucket)
 {
 	struct bound bound;
 
-	if (cell == 0)
+	if (bucket == 0)
 		return 0;
-	if (cell >= promcb_bucket_cells(schema) - 1)
+	if (bucket >= promcb_schema_buckets(schema) - 1)
 		return PROMCB_BUCKET_LATENCY_MAX_NS;
-	bound = bound_of(schema, cell);
+	bound = bound_of(schema, bucket);
 	/* Rounding down twice, in the table and here, is rounding down once. */
 	return octave_ns[bound.step] >> (33 - bound.octave);
 }
 
-double promcb_bucket_upper_seconds(uint32_t schema, uint32_t cell)
+double promcb_bucket_upper_seconds(uint32_t schema, uint32_t bucket)
 {
 	struct bound bound;
 	double scale;
 
-	if (cell == 0)
+	if (bucket == 0)
 		return 0x1p-30;
-	bound = bound_of(schema, cell);
+	bound = bound_of(schema, bucket);
 	scale = (double)(1u << (bound.octave < 0 ? -bound.octave : bound.octave));
 	/* Powers of two: neither the quotient nor the product rounds. */
 	return bound.octave < 0 ? octave_seconds[bound.step] / scale : octave_seconds[bound.step] * scale;
@@ -156,6 +156,6 @@ uint32_t promcb_bucket_end_of_power(uint32_t schema, int32_t exponent)
 	if (exponent <= OCTAVE_FIRST)
 		return 1;
 	if (exponent > OCTAVE_END)
-		return promcb_bucket_cells(schema);
+		return promcb_schema_buckets(schema);
 	return (uint32_t)(exponent * (1 << schema) - promcb_bucket_first(schema)) + 2;
 }

@@ -30,9 +30,9 @@ static uint64_t round_up(uint64_t value, uint64_t step)
  * An odd number of lines, so that the headers of neighbours fall into different sets of a cache, and no multiple of a
  * page.
  */
-static uint32_t block_stride(uint32_t cells)
+static uint32_t block_stride(uint32_t buckets)
 {
-	uint32_t bytes = (uint32_t)round_up(sizeof(struct promcb_block) + 2 * cells * sizeof(uint64_t), 64);
+	uint32_t bytes = (uint32_t)round_up(sizeof(struct promcb_block) + 2 * buckets * sizeof(uint64_t), 64);
 
 	return bytes / 64 % 2 ? bytes : bytes + 64;
 }
@@ -42,7 +42,7 @@ static void place(struct promcb_geometry *g)
 {
 	uint64_t page = g->page_bytes, lane_slots = g->lanes + PROMCB_SPECIAL_LANES;
 
-	g->cells = promcb_bucket_cells(g->schema);
+	g->buckets = promcb_schema_buckets(g->schema);
 	g->ring_log2 = FULL_RING_LOG2_MIN;
 	while ((uint32_t)1 << g->ring_log2 < g->recent_samples)
 		g->ring_log2++;
@@ -50,7 +50,7 @@ static void place(struct promcb_geometry *g)
 	if (g->chunk_bytes < (uint32_t)sizeof(uint64_t) << g->ring_log2)
 		g->chunk_bytes = (uint32_t)sizeof(uint64_t) << g->ring_log2;
 	g->chunk_bytes = (uint32_t)round_up(g->chunk_bytes, page);
-	g->block_bytes = block_stride(g->cells);
+	g->block_bytes = block_stride(g->buckets);
 	g->descriptor_bytes = sizeof(struct promcb_descriptor);
 	g->lane_bytes = sizeof(struct promcb_lane);
 	g->directory_words = (uint32_t)(round_up(g->components * sizeof(uint32_t), page) / sizeof(uint32_t));

@@ -8,12 +8,12 @@
  * Words (one per thing, everywhere)
  *   segment     the shared file
  *   component   one named thing whose calls are counted; its descriptor holds the name
- *   lane        the right to record, held by one thread at a time; its cells outlive their owner
+ *   lane        the right to record, held by one thread at a time; its counters outlive their holder
  *   chunk       the step of growth: memory of one lane, of one kind
- *   block       the cells of one (component, lane)
+ *   block       the counters of one (component, lane)
  *   ring        the newest samples of a block: a first one in the block itself, then a full one apart
  *   overflow block   one per component, written by atomic read-modify-write by whoever has no lane
- *   baseline    what stood in a component's cells at its last reset
+ *   baseline    what stood in a component's counters at its last reset
  *
  * The file, in order; each area begins at a multiple of page_bytes
  *   header        struct promcb_header
@@ -50,7 +50,7 @@
  *            before the descriptor. A scrape would list a component with an empty name. The name, the hash and the
  *            overflow block's number never change afterwards.
  *   [RST]    reset.c fills the inactive baseline, then stores descriptor->reset; catalog.c loads reset before the state
- *            and any cell of that component, collect.c every word of the baseline with acquire, and catalog.c reset
+ *            and any counter of that component, collect.c every word of the baseline with acquire, and catalog.c reset
  *            again after. A scrape would subtract half a baseline, and a count would jump; with a state from before
  *            the reset, transitions would be less than what is subtracted from them, and wrap. Of a descriptor copied
  *            in one piece the reset word alone counts; baselines and state are copied again after it.
@@ -60,8 +60,8 @@
  *            The tag in the time tells them apart; without, the time of a change could be unknown for longer.
  *   [CHUNK]  segment.c takes a chunk by a CAS of its table word before anything in it is published; catalog.c loads the
  *            words after the numbers that lead there. A reader would refuse a good block as ownerless.
- *   Cells, sums, heads and samples have no order at all. That counts do not shrink from scrape to scrape is coherence:
- *   loads of one word, one after another, see it grow. That no cell is less than its baseline is [RST].
+ *   Counters, heads and samples have no order at all. That counts do not shrink from scrape to scrape is coherence:
+ *   loads of one word, one after another, see it grow. That no counter is less than its baseline is [RST].
  */
 #ifndef PROMCB_LAYOUT_H
 #define PROMCB_LAYOUT_H
@@ -120,7 +120,7 @@ struct promcb_geometry {
 	uint64_t window_ns;             /* recent samples older than this do not count; 0: any age */
 	uint32_t page_bytes;            /* areas are aligned to this: 4,096, or the huge page of hugetlbfs */
 	uint32_t schema;                /* native histogram schema: 3, 4, 5 */
-	uint32_t cells;                 /* per outcome */
+	uint32_t buckets;               /* per outcome */
 	uint32_t lanes;                 /* that threads may take */
 	uint32_t components;            /* descriptors, that of "_overflow" included */
 	uint32_t table_slots;           /* power of two, at least twice components */
@@ -222,7 +222,7 @@ PROMCB_ASSERT_OFFSET(promcb_geometry, max_bytes, 0);
 PROMCB_ASSERT_OFFSET(promcb_geometry, window_ns, 8);
 PROMCB_ASSERT_OFFSET(promcb_geometry, page_bytes, 16);
 PROMCB_ASSERT_OFFSET(promcb_geometry, schema, 20);
-PROMCB_ASSERT_OFFSET(promcb_geometry, cells, 24);
+PROMCB_ASSERT_OFFSET(promcb_geometry, buckets, 24);
 PROMCB_ASSERT_OFFSET(promcb_geometry, lanes, 28);
 PROMCB_ASSERT_OFFSET(promcb_geometry, components, 32);
 PROMCB_ASSERT_OFFSET(promcb_geometry, table_slots, 36);

@@ -7,20 +7,20 @@
 
 size_t promcb_bucket_count(uint32_t schema)
 {
-	return promcb_bucket_cells(schema);
+	return promcb_schema_buckets(schema);
 }
 
 int promcb_bucket_bounds(uint32_t schema, size_t bucket, struct promcb_bucket *out)
 {
-	if (bucket >= promcb_bucket_cells(schema))
+	if (bucket >= promcb_schema_buckets(schema))
 		return -EINVAL;
-	uint32_t cell = (uint32_t)bucket;
+	uint32_t number = (uint32_t)bucket;
 
 	*out = (struct promcb_bucket){
-		.least_ns = cell ? promcb_bucket_upper_ns(schema, cell - 1) + 1 : 0,
-		.most_ns = promcb_bucket_upper_ns(schema, cell),
-		.above_seconds = cell ? promcb_bucket_upper_seconds(schema, cell - 1) : 0,
-		.upto_seconds = promcb_bucket_upper_seconds(schema, cell),
+		.least_ns = number ? promcb_bucket_upper_ns(schema, number - 1) + 1 : 0,
+		.most_ns = promcb_bucket_upper_ns(schema, number),
+		.above_seconds = number ? promcb_bucket_upper_seconds(schema, number - 1) : 0,
+		.upto_seconds = promcb_bucket_upper_seconds(schema, number),
 	};
 	return 0;
 }
@@ -28,8 +28,8 @@ int promcb_bucket_bounds(uint32_t schema, size_t bucket, struct promcb_bucket *o
 static uint64_t count_of(const struct promcb_snapshot_component *c, enum promcb_outcome outcome, size_t bucket)
 {
 	if (outcome == PROMCB_OUTCOME_ANY)
-		return c->counts.cells[0][bucket] + c->counts.cells[1][bucket];
-	return c->counts.cells[outcome][bucket];
+		return c->counts.buckets[0][bucket] + c->counts.buckets[1][bucket];
+	return c->counts.buckets[outcome][bucket];
 }
 
 static bool is_outcome(enum promcb_outcome outcome)
@@ -42,9 +42,9 @@ size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t in
 {
 	if (index >= snapshot->count || !is_outcome(outcome))
 		return 0;
-	for (size_t bucket = 0; bucket < snapshot->cells && bucket < room; bucket++)
+	for (size_t bucket = 0; bucket < snapshot->buckets && bucket < room; bucket++)
 		counts[bucket] = count_of(&snapshot->components[index], outcome, bucket);
-	return snapshot->cells;
+	return snapshot->buckets;
 }
 
 /* Rounded up, but for what the product itself is off: 0.07 of 100 is 7, and as doubles a little more. */
@@ -73,14 +73,14 @@ int promcb_snapshot_quantile(const struct promcb_snapshot *snapshot, size_t inde
 		return -ENOENT;
 	const struct promcb_snapshot_component *c = &snapshot->components[index];
 
-	for (size_t bucket = 0; bucket < snapshot->cells; bucket++)
+	for (size_t bucket = 0; bucket < snapshot->buckets; bucket++)
 		count += count_of(c, outcome, bucket);
 	if (calls)
 		*calls = count;
 	if (!count)
 		return -ENODATA;
 	rank = rank_of(quantile, count);
-	for (size_t bucket = 0; bucket < snapshot->cells; bucket++) {
+	for (size_t bucket = 0; bucket < snapshot->buckets; bucket++) {
 		below += count_of(c, outcome, bucket);
 		if (below >= rank)
 			return promcb_bucket_bounds(snapshot->schema, bucket, out);

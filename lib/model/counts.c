@@ -8,27 +8,27 @@
 
 #include <string.h>
 
-enum { CELLS_AT_ONCE = 8 };
+enum { BUCKETS_AT_ONCE = 8 };
 
-/* How many octaves the cells reach into: bits of empty. */
+/* How many octaves the buckets reach into: bits of empty. */
 static uint32_t octave_count(const struct promcb_counts *counts)
 {
-	return ((counts->cell_count - 1) >> counts->schema) + 1;
+	return ((counts->bucket_count - 1) >> counts->schema) + 1;
 }
 
 static uint32_t octave_end(const struct promcb_counts *counts, uint32_t octave)
 {
 	uint32_t end = (octave + 1) << counts->schema;
 
-	return end < counts->cell_count ? end : counts->cell_count;
+	return end < counts->bucket_count ? end : counts->bucket_count;
 }
 
-void promcb_counts_init(struct promcb_counts *counts, uint32_t schema, uint32_t cell_count, uint64_t *memory)
+void promcb_counts_init(struct promcb_counts *counts, uint32_t schema, uint32_t bucket_count, uint64_t *memory)
 {
 	*counts = (struct promcb_counts){
 		.schema = schema,
-		.cell_count = cell_count,
-		.cells = {memory, memory + cell_count},
+		.bucket_count = bucket_count,
+		.buckets = {memory, memory + bucket_count},
 		.empty = ~(uint64_t)0,
 	};
 }
@@ -36,45 +36,45 @@ void promcb_counts_init(struct promcb_counts *counts, uint32_t schema, uint32_t 
 void promcb_counts_clear(struct promcb_counts *counts)
 {
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-		memset(counts->cells[outcome], 0, counts->cell_count * sizeof(uint64_t));
-	promcb_counts_init(counts, counts->schema, counts->cell_count, counts->cells[0]);
+		memset(counts->buckets[outcome], 0, counts->bucket_count * sizeof(uint64_t));
+	promcb_counts_init(counts, counts->schema, counts->bucket_count, counts->buckets[0]);
 }
 
 /* -- Blocks -------------------------------------------------------------------------------------------------------- */
 
 /*
- * Adds the cells of one outcome. Returns how many calls they hold, and takes away from *empty the octaves that hold
- * some. The latencies of a component lie in some 50 of 322 cells: those that hold nothing are passed over, eight at a
+ * Adds the buckets of one outcome. Returns how many calls they hold, and takes away from *empty the octaves that hold
+ * some. The latencies of a component lie in some 50 of 322 buckets: those that hold nothing are passed over, eight at a
  * time, and what they would be added to stays untouched. Written out, since compilers do not unroll a loop of atomic
  * loads: that is a fifth of a snapshot's time.
  */
-static uint64_t add_cells(uint64_t *into, const uint64_t *cells, uint32_t count, uint32_t schema, uint64_t *empty)
+static uint64_t add_buckets(uint64_t *into, const uint64_t *buckets, uint32_t count, uint32_t schema, uint64_t *empty)
 {
 	uint64_t calls = 0;
-	uint32_t cell = 0;
+	uint32_t bucket = 0;
 
-	for (; cell + CELLS_AT_ONCE <= count; cell += CELLS_AT_ONCE) {
-		const uint64_t *at = &cells[cell];
+	for (; bucket + BUCKETS_AT_ONCE <= count; bucket += BUCKETS_AT_ONCE) {
+		const uint64_t *at = &buckets[bucket];
 
 		if ((promcb_load_relaxed(&at[0]) | promcb_load_relaxed(&at[1]) | promcb_load_relaxed(&at[2]) |
 		     promcb_load_relaxed(&at[3]) | promcb_load_relaxed(&at[4]) | promcb_load_relaxed(&at[5]) |
 		     promcb_load_relaxed(&at[6]) | promcb_load_relaxed(&at[7])) == 0)
 			continue;
-		*empty &= ~((uint64_t)1 << (cell >> schema));
-		for (unsigned i = 0; i < CELLS_AT_ONCE; i++) {
+		*empty &= ~((uint64_t)1 << (bucket >> schema));
+		for (unsigned i = 0; i < BUCKETS_AT_ONCE; i++) {
 			uint64_t value = promcb_load_relaxed(&at[i]);
 
-			into[cell + i] += value;
+			into[bucket + i] += value;
 			calls += value;
 		}
 	}
-	for (; cell < count; cell++) {
-		uint64_t value = promcb_load_relaxed(&cells[cell]);
+	for (; bucket < count; bucket++) {
+		uint64_t value = promcb_load_relaxed(&buckets[bucket]);
 
 		if (!value)
 			continue;
-		*empty &= ~((uint64_t)1 << (cell >> schema));
-		into[cell] += value;
+		*empty &= ~((uint64_t)1 << (bucket >> schema));
+		into[bucket] += value;
 		calls += value;
 	}
 	return calls;
@@ -94,7 +94,7 @@ PROMCB_COUNTS_PLAIN(ASSERT_SIZE)
 
 uint64_t promcb_counts_add_block(struct promcb_counts *into, const struct promcb_block *block)
 {
-	const uint64_t *cells = promcb_block_cells_const(block);
+	const uint64_t *buckets = promcb_block_buckets_const(block);
 	const uint64_t unmeasured[PROMCB_OUTCOMES] = {into->unmeasured[0], into->unmeasured[1]};
 	uint64_t calls = 0;
 
@@ -108,8 +108,8 @@ uint64_t promcb_counts_add_block(struct promcb_counts *into, const struct promcb
 		/* What was added above, not loaded once more: it may have grown. */
 		uint64_t added = into->unmeasured[outcome] - unmeasured[outcome];
 
-		added += add_cells(into->cells[outcome], &cells[outcome * into->cell_count], into->cell_count,
-				   into->schema, &into->empty);
+		added += add_buckets(into->buckets[outcome], &buckets[outcome * into->bucket_count], into->bucket_count,
+				     into->schema, &into->empty);
 		into->calls[outcome] += added;
 		calls += added;
 	}
@@ -140,9 +140,9 @@ static void combine(struct promcb_counts *into, const struct promcb_counts *othe
 
 		if (other->empty & bit)
 			continue;
-		for (uint32_t cell = octave << other->schema; cell < octave_end(other, octave); cell++)
+		for (uint32_t bucket = octave << other->schema; bucket < octave_end(other, octave); bucket++)
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-				held |= into->cells[outcome][cell] += sign * other->cells[outcome][cell];
+				held |= into->buckets[outcome][bucket] += sign * other->buckets[outcome][bucket];
 		into->empty = held ? into->empty & ~bit : into->empty | bit;
 	}
 #define COMBINE(field)      \
@@ -170,12 +170,12 @@ void promcb_counts_subtract(struct promcb_counts *into, const struct promcb_coun
 
 void promcb_counts_copy(struct promcb_counts *into, const struct promcb_counts *from)
 {
-	uint64_t *cells = into->cells[0];
+	uint64_t *buckets = into->buckets[0];
 
-	memcpy(cells, from->cells[0], PROMCB_OUTCOMES * from->cell_count * sizeof(*cells));
+	memcpy(buckets, from->buckets[0], PROMCB_OUTCOMES * from->bucket_count * sizeof(*buckets));
 	*into = *from;
-	into->cells[0] = cells;
-	into->cells[1] = cells + from->cell_count;
+	into->buckets[0] = buckets;
+	into->buckets[1] = buckets + from->bucket_count;
 }
 
 bool promcb_counts_cover(const struct promcb_counts *counts, const struct promcb_counts *other)
@@ -191,8 +191,8 @@ bool promcb_counts_cover(const struct promcb_counts *counts, const struct promcb
 	PROMCB_COUNTS_PLAIN(COVER)
 	COVER(calls)
 #undef COVER
-	for (uint32_t cell = 0; covers && cell < PROMCB_OUTCOMES * counts->cell_count; cell++)
-		covers = counts->cells[0][cell] >= other->cells[0][cell];
+	for (uint32_t bucket = 0; covers && bucket < PROMCB_OUTCOMES * counts->bucket_count; bucket++)
+		covers = counts->buckets[0][bucket] >= other->buckets[0][bucket];
 	return covers;
 }
 
@@ -213,11 +213,11 @@ void promcb_counts_limit(struct promcb_counts *counts, const struct promcb_count
 	for (uint32_t octave = 0; octave < octave_count(counts); octave++) {
 		if (counts->empty >> octave & 1)
 			continue;
-		for (uint32_t cell = octave << counts->schema; cell < octave_end(counts, octave); cell++)
+		for (uint32_t bucket = octave << counts->schema; bucket < octave_end(counts, octave); bucket++)
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
-				uint64_t *held = &counts->cells[outcome][cell];
+				uint64_t *held = &counts->buckets[outcome][bucket];
 
-				*held = lesser(*held, most->cells[outcome][cell]);
+				*held = lesser(*held, most->buckets[outcome][bucket]);
 				counts->calls[outcome] += *held;
 			}
 	}
@@ -228,9 +228,9 @@ void promcb_counts_limit(struct promcb_counts *counts, const struct promcb_count
 void promcb_counts_find_wraps(struct promcb_counts *counts)
 {
 	const double wrap = 18446744073709551616.0;
-	uint32_t cells = counts->cell_count, schema = counts->schema;
+	uint32_t buckets = counts->bucket_count, schema = counts->schema;
 	uint64_t low_ns = counts->latency_sum_ns[0] + counts->latency_sum_ns[1];
-	uint64_t last = counts->cells[0][cells - 1] + counts->cells[1][cells - 1];
+	uint64_t last = counts->buckets[0][buckets - 1] + counts->buckets[1][buckets - 1];
 	uint64_t longest = lesser(counts->saturated, last);
 	double about = (double)longest * (double)PROMCB_LATENCY_MAX_NS;
 
@@ -238,15 +238,15 @@ void promcb_counts_find_wraps(struct promcb_counts *counts)
 	/* With so few it cannot have. */
 	if (promcb_counts_calls(counts) < UINT64_MAX / PROMCB_LATENCY_MAX_NS)
 		return;
-	for (uint32_t cell = 1; cell < cells; cell++) {
-		uint64_t calls = counts->cells[0][cell] + counts->cells[1][cell];
+	for (uint32_t bucket = 1; bucket < buckets; bucket++) {
+		uint64_t calls = counts->buckets[0][bucket] + counts->buckets[1][bucket];
 
-		if (cell == cells - 1)
+		if (bucket == buckets - 1)
 			calls -= longest;
 		if (calls)
 			about += (double)calls *
-				 ((double)promcb_bucket_upper_ns(schema, cell - 1) + 1 +
-				  (double)promcb_bucket_upper_ns(schema, cell)) /
+				 ((double)promcb_bucket_upper_ns(schema, bucket - 1) + 1 +
+				  (double)promcb_bucket_upper_ns(schema, bucket)) /
 				 2;
 	}
 	double wraps = (about - (double)low_ns) / wrap + 0.5;

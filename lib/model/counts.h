@@ -8,8 +8,8 @@
  *
  * Arithmetic is modulo 2^64, and of transitions modulo 2^20, as the state word has them. So after adding and then
  * subtracting the same, every word is what it was. Invariants, for each outcome o:
- *   calls[o] = sum of cells[o][0 .. cell_count - 1] + unmeasured[o]
- *   a bit i of empty that is set: cells[0] and cells[1] hold nothing from i << schema on, for an octave
+ *   calls[o] = sum of buckets[o][0 .. bucket_count - 1] + unmeasured[o]
+ *   a bit i of empty that is set: buckets[0] and buckets[1] hold nothing from i << schema on, for an octave
  *   latency = 2^64 latency_wraps + (latency_sum_ns[0] + latency_sum_ns[1]) modulo 2^64
  */
 #ifndef PROMCB_COUNTS_H
@@ -23,8 +23,8 @@ enum { PROMCB_OUTCOMES = 2 };
 
 struct promcb_counts {
 	uint32_t schema;
-	uint32_t cell_count;                    /* per outcome */
-	uint64_t *cells[PROMCB_OUTCOMES];       /* the caller's memory: bucket counts, see bucket.h */
+	uint32_t bucket_count;                  /* per outcome */
+	uint64_t *buckets[PROMCB_OUTCOMES];     /* the caller's memory: bucket counts, see bucket.h */
 	uint64_t empty;
 	uint64_t calls[PROMCB_OUTCOMES];
 	uint64_t unmeasured[PROMCB_OUTCOMES];   /* of the calls: those without a latency */
@@ -46,10 +46,10 @@ struct promcb_counts {
 /* What transitions are kept modulo: a power of two, less one. */
 #define PROMCB_COUNTS_TRANSITION_MASK (((uint64_t)1 << 20) - 1)
 
-/* Makes counts of nothing. memory: 2 * cell_count words, all 0; it must last as long as the counts. */
-void promcb_counts_init(struct promcb_counts *counts, uint32_t schema, uint32_t cell_count, uint64_t *memory);
+/* Makes counts of nothing. memory: 2 * bucket_count words, all 0; it must last as long as the counts. */
+void promcb_counts_init(struct promcb_counts *counts, uint32_t schema, uint32_t bucket_count, uint64_t *memory);
 
-/* Forgets everything; the memory for cells stays. */
+/* Forgets everything; the memory for buckets stays. */
 void promcb_counts_clear(struct promcb_counts *counts);
 
 /*
@@ -58,10 +58,10 @@ void promcb_counts_clear(struct promcb_counts *counts);
  */
 uint64_t promcb_counts_add_block(struct promcb_counts *into, const struct promcb_block *block);
 
-/* Stores them in a block that nobody reads yet. Its cells: promcb_counts_init() was given them, so they are there. */
+/* Stores them in a block that nobody reads yet. Its buckets: promcb_counts_init() was given them, so they are there. */
 void promcb_counts_store(const struct promcb_counts *counts, struct promcb_block *block);
 
-/* Adds, subtracts, copies. Both of the same schema; into keeps its own memory for cells. */
+/* Adds, subtracts, copies. Both of the same schema; into keeps its own memory for buckets. */
 void promcb_counts_add(struct promcb_counts *into, const struct promcb_counts *other);
 void promcb_counts_subtract(struct promcb_counts *into, const struct promcb_counts *other);
 void promcb_counts_copy(struct promcb_counts *into, const struct promcb_counts *from);
@@ -76,7 +76,7 @@ bool promcb_counts_cover(const struct promcb_counts *counts, const struct promcb
 void promcb_counts_limit(struct promcb_counts *counts, const struct promcb_counts *most);
 
 /*
- * Finds latency_wraps. What the sum is modulo 2^64 is exact; how much it is about, the cells say: a call's latency is
+ * Finds latency_wraps. What the sum is modulo 2^64 is exact; how much it is about, the buckets say: a call's latency is
  * known to a twentieth, and one that was cut down exactly. That tells 2^64 ns apart as long as all the others come to
  * less than 2^67, which are 4,600 years.
  */

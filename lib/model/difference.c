@@ -46,11 +46,11 @@ static void difference_of(struct promcb_snapshot_component *component, const str
 	}
 }
 
-/* A copy of components and cells, which is to become the difference. */
+/* A copy of components and buckets, which is to become the difference. */
 static struct promcb_snapshot *copy(const struct promcb_snapshot *from)
 {
 	struct promcb_snapshot *to = calloc(1, sizeof(*to));
-	size_t words = (from->count + 1) * PROMCB_OUTCOMES * from->cells;
+	size_t words = (from->count + 1) * PROMCB_OUTCOMES * from->buckets;
 
 	if (!to)
 		return NULL;
@@ -58,10 +58,10 @@ static struct promcb_snapshot *copy(const struct promcb_snapshot *from)
 	to->is_difference = true;
 	to->call_room = from->call_count;
 	to->components = calloc(from->count + 1, sizeof(*to->components));
-	to->cell_memory = promcb_snapshot_cells(words);
+	to->bucket_memory = promcb_snapshot_bucket_memory(words);
 	to->calls = from->calls ? calloc(from->call_count + 1, sizeof(*to->calls)) : NULL;
 	to->matching = from->matching ? strdup(from->matching) : NULL;
-	if (!to->components || !to->cell_memory || !to->calls != !from->calls || !to->matching != !from->matching) {
+	if (!to->components || !to->bucket_memory || !to->calls != !from->calls || !to->matching != !from->matching) {
 		promcb_snapshot_free(to);
 		return NULL;
 	}
@@ -71,8 +71,8 @@ static struct promcb_snapshot *copy(const struct promcb_snapshot *from)
 		struct promcb_snapshot_component *component = &to->components[i];
 
 		*component = from->components[i];
-		promcb_counts_init(&component->counts, from->schema, from->cells,
-				   to->cell_memory + i * PROMCB_OUTCOMES * from->cells);
+		promcb_counts_init(&component->counts, from->schema, from->buckets,
+				   to->bucket_memory + i * PROMCB_OUTCOMES * from->buckets);
 		promcb_counts_copy(&component->counts, &from->components[i].counts);
 	}
 	return to;
@@ -87,7 +87,7 @@ int promcb_snapshot_difference(const struct promcb_snapshot *later, const struct
 			       struct promcb_snapshot **out)
 {
 	bool is_one = memcmp(later->identity, earlier->identity, sizeof(later->identity)) == 0 &&
-		      later->cells == earlier->cells;
+		      later->buckets == earlier->buckets;
 	uint64_t between_ns = is_one ? later->monotonic_ns - earlier->monotonic_ns : UINT64_MAX;
 	size_t next = 0;
 

@@ -9,16 +9,16 @@
 
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 
-uint64_t *promcb_snapshot_cells(size_t count)
+uint64_t *promcb_snapshot_bucket_memory(size_t count)
 {
-	uint64_t *cells = calloc(count, sizeof(*cells));
-	uintptr_t begin = ((uintptr_t)cells + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
-	uintptr_t end = (uintptr_t)(cells + count) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+	uint64_t *buckets = calloc(count, sizeof(*buckets));
+	uintptr_t begin = ((uintptr_t)buckets + HUGE_PAGE_BYTES - 1) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
+	uintptr_t end = (uintptr_t)(buckets + count) & ~(uintptr_t)(HUGE_PAGE_BYTES - 1);
 
 	/* Advice, no more: where the kernel has no such pages, everything is as it was. */
-	if (cells && begin < end)
+	if (buckets && begin < end)
 		madvise((void *)begin, end - begin, MADV_HUGEPAGE);
-	return cells;
+	return buckets;
 }
 
 void promcb_snapshot_free(struct promcb_snapshot *snapshot)
@@ -26,7 +26,7 @@ void promcb_snapshot_free(struct promcb_snapshot *snapshot)
 	if (!snapshot)
 		return;
 	free(snapshot->components);
-	free(snapshot->cell_memory);
+	free(snapshot->bucket_memory);
 	free(snapshot->calls);
 	free(snapshot->matching);
 	free(snapshot);

@@ -39,7 +39,7 @@ struct promcb_snapshot_component {
 	char name[PROMCB_NAME_MAX + 1];
 	uint32_t name_bytes;
 	uint32_t state;                         /* enum promcb_state */
-	struct promcb_counts counts;            /* its cells lie in the snapshot's cell_memory */
+	struct promcb_counts counts;            /* its buckets lie in the snapshot's bucket_memory */
 	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */
 	uint64_t last_state_change_ns;          /* Unix nanoseconds; 0: none or unknown */
 	uint64_t created_ns;                    /* Unix nanoseconds of the component's creation */
@@ -87,18 +87,18 @@ struct promcb_snapshot {
 	uint64_t created_ns;                    /* Unix nanoseconds of the segment's creation; 0: unknown */
 	bool is_difference;                     /* of two snapshots: spans are not PROMCB_SPAN_TOTAL */
 	uint32_t schema;
-	uint32_t cells;                         /* per outcome */
+	uint32_t buckets;                       /* per outcome */
 	size_t count;
 	struct promcb_snapshot_component *components;
-	uint64_t *cell_memory;                  /* count * 2 * cells words */
+	uint64_t *bucket_memory;                /* count * 2 * buckets words */
 	struct promcb_snapshot_call *calls;     /* of all components; NULL: not asked for */
 	size_t call_count, call_room;
 };
 
 /*
- * Words for the cells, all 0; NULL: no memory. Freed with the snapshot. Those of 10,000 components are 51 MB that are
+ * Words for the buckets, all 0; NULL: no memory. Freed with the snapshot. Those of 10,000 components are 51 MB that are
  * written all over: 12,600 page faults of 4 KiB, 20 ms, or 24 of 2 MiB.
  */
-uint64_t *promcb_snapshot_cells(size_t count);
+uint64_t *promcb_snapshot_bucket_memory(size_t count);
 
 #endif

@@ -61,7 +61,7 @@ static int list_component(struct promcb_catalog *image, struct promcb_source *so
 	*listed = (struct promcb_catalog_component){.component = component, .slot = slot, .word = word};
 	if (!copy_name(listed, descriptor))
 		return corrupt(source, message, "a component's name is no name", component);
-	/* [RST] acquire: before any cell of the component, and before its state, which a baseline holds too. */
+	/* [RST] acquire: before any counter of the component, and before its state, which a baseline holds too. */
 	listed->reset = promcb_load_acquire(&descriptor->reset);
 	PROMCB_INJECT("image: reset read");
 	if (listed->reset) {
@@ -275,7 +275,7 @@ bool promcb_catalog_is_stable(const struct promcb_catalog *image, struct promcb_
 				     offsetof(struct promcb_descriptor, reset);
 		const uint64_t *word = promcb_source_view(source, off, sizeof(copy), &copy);
 
-		/* [RST] acquire: the word once more, after all cells. */
+		/* [RST] acquire: the word once more, after all counters. */
 		if (!word || promcb_load_acquire(word) != image->components[i].reset)
 			return false;
 	}

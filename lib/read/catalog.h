@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * catalog.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the cells stay in
+ * catalog.h: what a segment lists, checked: which components, which blocks, whose. Private memory; the counters stay in
  * the source.
  *
  * An image is made or refused as a whole: a component with an unreadable block would look like a counter reset.
@@ -22,7 +22,7 @@ struct promcb_catalog_component {
 	uint64_t created_ns;
 	uint64_t state;
 	uint64_t state_time;
-	uint64_t reset;                 /* the word, as it was before any cell was read */
+	uint64_t reset;                 /* the word, as it was before any counter was read */
 	uint32_t baseline;              /* block number + 1 of the active one; 0: none */
 	uint32_t overflow;              /* block number + 1 */
 	uint32_t slot;                  /* of the table */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * collect.c: one pass over the chunks, in the order in which they lie, adds every block to its component; then the
- * rings of each component are digested. Baselines were read, and their words checked, before the first cell: cells
- * only grow, so no difference is negative unless the segment is corrupt.
+ * rings of each component are digested. Baselines were read, and their words checked, before the first counter:
+ * counters only grow, so no difference is negative unless the segment is corrupt.
  */
 #include "read/collect.h"
 
@@ -97,7 +97,7 @@ static int add_block(struct collection *c, const struct promcb_block *block, uin
 	    !promcb_chunk_is_of(c->image->chunk_words[number / promcb_blocks_per_chunk(c->image->geometry)], lane) ||
 	    (kind == PROMCB_BLOCK_PLAIN && lane >= c->image->geometry->lanes))
 		return corrupt(c, "a block's header and the directory that lists it disagree", number);
-	/* Ring and head before the cells or after, as it comes: no order is promised between them. */
+	/* Ring and head before the counters or after: no order is promised between them. */
 	int result = c->with_recent ? promcb_rings_note(&c->rings, block, number, index, lane) : 0;
 
 	calls = promcb_counts_add_block(&into->counts, block);
@@ -193,12 +193,12 @@ static void finish_moments(struct promcb_snapshot_component *component)
 static int finish(struct collection *c)
 {
 	struct promcb_snapshot *snapshot = c->snapshot;
-	uint64_t *memory = calloc(2 * (size_t)snapshot->cells, sizeof(*memory));
+	uint64_t *memory = calloc(2 * (size_t)snapshot->buckets, sizeof(*memory));
 	struct promcb_counts base;
 
 	if (!memory)
 		return -ENOMEM;
-	promcb_counts_init(&base, snapshot->schema, snapshot->cells, memory);
+	promcb_counts_init(&base, snapshot->schema, snapshot->buckets, memory);
 	for (size_t i = 0; i < snapshot->count; i++) {
 		struct promcb_snapshot_component *component = &snapshot->components[i];
 
@@ -260,17 +260,17 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 {
 	struct promcb_snapshot *s = c->snapshot;
 	const struct promcb_geometry *g = c->image->geometry;
-	uint32_t cells = g->cells;
+	uint32_t buckets = g->buckets;
 	int result = 0;
 
 	for (uint32_t i = 0; i < c->image->count; i++)
 		c->wanted += is_wanted(&c->image->components[i], options);
-	s->cells = cells;
+	s->buckets = buckets;
 	s->components = calloc(c->wanted + 1, sizeof(*s->components));
-	s->cell_memory = promcb_snapshot_cells((c->wanted + 1) * 2 * cells);
+	s->bucket_memory = promcb_snapshot_bucket_memory((c->wanted + 1) * 2 * buckets);
 	c->index_of = calloc(g->components, sizeof(*c->index_of));
 	c->baselines = calloc(c->wanted + 1, sizeof(*c->baselines));
-	if (!s->components || !s->cell_memory || !c->index_of || !c->baselines || promcb_rings_start(&c->rings) < 0)
+	if (!s->components || !s->bucket_memory || !c->index_of || !c->baselines || promcb_rings_start(&c->rings) < 0)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < c->image->count && result == 0; i++) {
 		const struct promcb_catalog_component *listed = &c->image->components[i];
@@ -283,7 +283,7 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 		component->state = promcb_state_of(listed->state);
 		if (component->state > PROMCB_HALF_OPEN)
 			return corrupt(c, "a component's state is none", listed->component);
-		promcb_counts_init(&component->counts, g->schema, cells, s->cell_memory + s->count * 2 * cells);
+		promcb_counts_init(&component->counts, g->schema, buckets, s->bucket_memory + s->count * 2 * buckets);
 		for (unsigned state = 0; state < PROMCB_STATES; state++)
 			component->counts.transitions[state] = promcb_state_transitions(listed->state, state);
 		component->last_state_change_ns = promcb_state_time_ns(listed->state_time);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* collect.h: reads the cells of all listed blocks into a snapshot. */
+/* collect.h: reads the counters of all listed blocks into a snapshot. */
 #ifndef PROMCB_COLLECT_H
 #define PROMCB_COLLECT_H
 

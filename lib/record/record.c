@@ -26,10 +26,10 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 {
 	struct promcb_block *block = promcb_entry_overflow(at);
 	const struct promcb_geometry *geometry = promcb_entry_geometry(at->ring);
-	uint32_t cell = promcb_bucket_cell(geometry->schema, latency_ns);
+	uint32_t bucket = promcb_bucket_of(geometry->schema, latency_ns);
 	uint64_t position = promcb_add_relaxed(&block->position, 1);
 
-	promcb_add_relaxed(promcb_block_cells(block) + (success ? 0 : geometry->cells) + cell, 1);
+	promcb_add_relaxed(promcb_block_buckets(block) + (success ? 0 : geometry->buckets) + bucket, 1);
 	PROMCB_INJECT("overflow: counted");
 	promcb_add_relaxed(&block->latency_sum_ns[!success], latency_ns);
 	promcb_store_relaxed(&block->first_ring[position % PROMCB_FIRST_RING_SLOTS],
@@ -77,7 +77,7 @@ static uint32_t next_slot(const struct promcb_entry *at, uint64_t *position)
 static void own_record(struct promcb_component *component, struct promcb_entry at, uint64_t latency_ns, bool success,
 		       uint64_t now_ns)
 {
-	uint32_t schema = PROMCB_SCHEMA_MIN, cells = PROMCB_BUCKET3_CELLS, slot;
+	uint32_t schema = PROMCB_SCHEMA_MIN, buckets = PROMCB_BUCKET3_COUNT, slot;
 	struct promcb_block *block;
 	uint64_t position;
 
@@ -89,9 +89,10 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 	block = promcb_entry_block(&at);
 	if (at.block & PROMCB_ENTRY_OTHER_SCHEMA) {
 		schema = promcb_entry_geometry(at.block)->schema;
-		cells = promcb_entry_geometry(at.block)->cells;
+		buckets = promcb_entry_geometry(at.block)->buckets;
 	}
-	promcb_add_owned(promcb_block_cells(block) + (success ? 0 : cells) + promcb_bucket_cell(schema, latency_ns), 1);
+	promcb_add_owned(promcb_block_buckets(block) + (success ? 0 : buckets) + promcb_bucket_of(schema, latency_ns),
+			 1);
 	PROMCB_INJECT("aside: counted");
 	promcb_add_owned(&block->latency_sum_ns[!success], latency_ns);
 	PROMCB_INJECT("aside: summed");

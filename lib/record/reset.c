@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reset.c: forgetting by subtraction. Cells only grow; a reset notes what stands in them, and readers subtract it.
+ * reset.c: forgetting by subtraction. Counters only grow; a reset notes what stands in them, and readers subtract it.
  *
  * Resetters exclude each other by the resetter's lane, whose chunks hold the baselines. A component has two; the
  * inactive one is filled and then published by one word, so a crash in mid-fill was never published. What is recorded
@@ -29,7 +29,7 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	memset(sum, 0, g->block_bytes);
 	sum->kind = PROMCB_BLOCK_BASELINE;
 	sum->component_lane = promcb_pair(component, g->lanes + 1);
-	/* Before the cells: a sample that is newer than this was made after the reset. */
+	/* Before the counters: a sample that is newer than this was made after the reset. */
 	sum->head = promcb_clock_monotonic_coarse_ns();
 	sum->last_failure_ns = promcb_clock_realtime_coarse_ns();
 	sum->position = promcb_load_relaxed(&descriptor->state);
@@ -39,7 +39,7 @@ static void fill_baseline(struct promcb_segment *segment, uint32_t component, st
 	sum->first_ring[PROMCB_BASELINE_BOOT] = promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->boot);
 	sum->first_ring[PROMCB_BASELINE_BIRTH] =
 		promcb_load_relaxed(&promcb_segment_lane(segment, g->lanes + 1)->birth);
-	promcb_counts_init(&counts, g->schema, g->cells, promcb_block_cells(sum));
+	promcb_counts_init(&counts, g->schema, g->buckets, promcb_block_buckets(sum));
 	if (block)
 		promcb_counts_add_block(&counts, block);
 	for (uint32_t lane = 0; lane < g->lanes; lane++) {

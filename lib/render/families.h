@@ -114,7 +114,7 @@ enum {
 struct promcb_classic {
 	unsigned count;
 	double bound_seconds[PROMCB_CLASSIC_MAX];
-	uint32_t end[PROMCB_CLASSIC_MAX]; /* one past the last cell at or below the bound */
+	uint32_t end[PROMCB_CLASSIC_MAX]; /* one past the last bucket at or below the bound */
 };
 
 /* Whether the options' range is one. */
@@ -180,7 +180,7 @@ static inline bool promcb_family_number(enum promcb_family_kind kind, const stru
 #undef NUMBER_SUMMARY
 #undef NUMBER_HISTOGRAM
 
-/* Whether cells [from, end) are known to hold nothing. Most octaves of most components do. */
+/* Whether buckets [from, end) are known to hold nothing. Most octaves of most components do. */
 static inline bool promcb_is_empty(const struct promcb_snapshot_component *component, uint32_t schema, uint32_t from,
 				   uint32_t end)
 {
@@ -194,14 +194,14 @@ static inline bool promcb_is_empty(const struct promcb_snapshot_component *compo
 	return (octaves & ~component->counts.empty) == 0;
 }
 
-/* How many calls fell in cells [from, end). */
+/* How many calls fell in buckets [from, end). */
 static inline uint64_t promcb_calls_in(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
 {
-	const uint64_t *success = component->counts.cells[0];
-	const uint64_t *failure = component->counts.cells[1];
+	const uint64_t *success = component->counts.buckets[0];
+	const uint64_t *failure = component->counts.buckets[1];
 	uint64_t sums[2] = {0};
 
-	/* Octaves have a multiple of eight cells; written out like this, compilers make vectors of it. */
+	/* Octaves have a multiple of eight buckets; written out like this, compilers make vectors of it. */
 	for (; from + 8 <= end; from += 8)
 		for (unsigned j = 0; j < 8; j++)
 			sums[j % 2] += success[from + j] + failure[from + j];
@@ -211,16 +211,17 @@ static inline uint64_t promcb_calls_in(const struct promcb_snapshot_component *c
 }
 
 /*
- * Asks for the cells [from, end) of a component whose turn comes soon: at 10,000 components this saves a fifth of all
+ * Asks for the buckets [from, end) of a component whose turn comes soon: at 10,000 components this saves a fifth of all
  * time.
  */
-static inline void promcb_prefetch_cells(const struct promcb_snapshot_component *component, uint32_t from, uint32_t end)
+static inline void promcb_prefetch_buckets(const struct promcb_snapshot_component *component, uint32_t from,
+					   uint32_t end)
 {
-	const uint32_t cells_per_line = 64 / sizeof(uint64_t);
+	const uint32_t buckets_per_line = 64 / sizeof(uint64_t);
 
-	for (; from < end; from += cells_per_line) {
-		__builtin_prefetch(component->counts.cells[0] + from);
-		__builtin_prefetch(component->counts.cells[1] + from);
+	for (; from < end; from += buckets_per_line) {
+		__builtin_prefetch(component->counts.buckets[0] + from);
+		__builtin_prefetch(component->counts.buckets[1] + from);
 	}
 }
 

@@ -6,7 +6,7 @@
  * Source: client_model's metrics.proto, and Prometheus' "Native Histograms" for spans and deltas. A family is one
  * message, so its metrics are gathered before its length is known; a metric is put together from its labels, which are
  * encoded once, and its value. Invariants: sample_count = zero_count + sum of the buckets; classic buckets are sums of
- * the same cells; no float histogram, whose fields are other numbers; schema, zero threshold and index range never
+ * the same buckets; no float histogram, whose fields are other numbers; schema, zero threshold and index range never
  * change in the life of a segment, since that would be a counter reset.
  */
 #include "base/bucket.h"
@@ -65,7 +65,7 @@ enum {
 	BUCKET_ROOM = 2 + 11 + 9,
 };
 
-/* Runs of empty cells up to this long are cheaper said as zeros than as another span. */
+/* Runs of empty buckets up to this long are cheaper said as zeros than as another span. */
 enum { GAP_MAX = 2 };
 
 struct protobuf {
@@ -201,36 +201,36 @@ static uint8_t *put_span(uint8_t *at, int32_t offset, uint32_t length)
 }
 
 /*
- * Cells as spans of native buckets, and the differences of neighbours. Offsets are from the end of the span before,
- * the first is the index itself. deltas: memory for 10 bytes a cell; returns where the spans end, and the deltas'.
+ * Buckets as spans of native buckets, and the differences of neighbours. Offsets are from the end of the span before,
+ * the first is the index itself. deltas: memory for 10 bytes a bucket; returns where the spans end, and the deltas'.
  */
-static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *component, uint32_t cells,
+static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *component, uint32_t buckets,
 			  int32_t first_index, uint8_t **deltas)
 {
 	/* Differences wrap, as counts of a hostile segment may. */
 	uint64_t before = 0;
-	uint32_t begin = 0, end = 0;    /* of the span at hand, as cells; none while begin is 0 */
+	uint32_t begin = 0, end = 0;    /* of the span at hand, as buckets; none while begin is 0 */
 	int32_t last_end = 1 - first_index;
 
-	for (uint32_t cell = 1; cell < cells; cell++) {
-		uint64_t count = component->counts.cells[0][cell] + component->counts.cells[1][cell];
+	for (uint32_t bucket = 1; bucket < buckets; bucket++) {
+		uint64_t count = component->counts.buckets[0][bucket] + component->counts.buckets[1][bucket];
 
 		if (count == 0)
 			continue;
-		if (begin && cell - end > GAP_MAX) {
+		if (begin && bucket - end > GAP_MAX) {
 			at = put_span(at, (int32_t)begin - last_end, end - begin);
 			last_end = (int32_t)end;
 			begin = 0;
 		}
-		for (; begin && end < cell; end++) {
+		for (; begin && end < bucket; end++) {
 			*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(0 - before)));
 			before = 0;
 		}
 		if (!begin)
-			begin = cell;
+			begin = bucket;
 		*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(count - before)));
 		before = count;
-		end = cell + 1;
+		end = bucket + 1;
 	}
 	return begin ? put_span(at, (int32_t)begin - last_end, end - begin) : at;
 }
@@ -240,15 +240,15 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 {
 	const struct promcb_latency_sum sum = promcb_counts_latency(&component->counts);
 	const struct promcb_classic *classic = &p->classic;
-	uint32_t cells = snapshot->cells;
+	uint32_t buckets = snapshot->buckets;
 	/* The value from the front; deltas further back, until their length is known. */
-	size_t front = SIMPLE_ROOM * 2 + (classic->count + 1) * BUCKET_ROOM + (size_t)cells * 14;
+	size_t front = SIMPLE_ROOM * 2 + (classic->count + 1) * BUCKET_ROOM + (size_t)buckets * 14;
 	uint8_t *value, *at, *deltas, *deltas_end;
 	uint64_t below = 0;
 	uint32_t from = 0;
 
 	p->value.used = 0;
-	value = at = promcb_buffer_room(&p->value, front + (size_t)cells * 10);
+	value = at = promcb_buffer_room(&p->value, front + (size_t)buckets * 10);
 	if (!value)
 		return;
 	deltas = deltas_end = value + front;
@@ -262,8 +262,9 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 	at = put_bucket(at, promcb_counts_measured(&component->counts), INFINITY);
 	at = promcb_put_u64(at, HISTOGRAM_SCHEMA, promcb_zigzag((int64_t)snapshot->schema));
 	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
-	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, component->counts.cells[0][0] + component->counts.cells[1][0]);
-	at = put_spans(at, component, cells, promcb_bucket_first(snapshot->schema), &deltas_end);
+	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT,
+			    component->counts.buckets[0][0] + component->counts.buckets[1][0]);
+	at = put_spans(at, component, buckets, promcb_bucket_first(snapshot->schema), &deltas_end);
 	if (deltas_end > deltas) {
 		size_t delta_bytes = (size_t)(deltas_end - deltas);
 

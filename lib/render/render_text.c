@@ -195,20 +195,20 @@ static void lines_histogram(const struct text *text, const char *name)
 		char *at = NULL;
 
 		/*
-		 * Reading cells is what takes time here. The lowest are nearly half of them: since a snapshot's calls
-		 * are the sum of all its cells, what lies below the first bound is what is left of the calls.
+		 * Reading buckets is what takes time here. The lowest are nearly half of them: since a snapshot's calls
+		 * are the sum of all its buckets, what lies below the first bound is what is left of the calls.
 		 */
 		in[0] = promcb_counts_measured(&component->counts);
-		if (!promcb_is_empty(component, schema, end[bounds - 1], snapshot->cells))
-			in[0] -= promcb_calls_in(component, end[bounds - 1], snapshot->cells);
+		if (!promcb_is_empty(component, schema, end[bounds - 1], snapshot->buckets))
+			in[0] -= promcb_calls_in(component, end[bounds - 1], snapshot->buckets);
 		for (unsigned k = 1; k < bounds; k++) {
 			in[k] = promcb_is_empty(component, schema, end[k - 1], end[k])
 					? 0
 					: promcb_calls_in(component, end[k - 1], end[k]);
 			in[0] -= in[k];
 		}
-		if (!promcb_is_empty(next, schema, end[bounds - 1], snapshot->cells))
-			promcb_prefetch_cells(next, end[bounds - 1], snapshot->cells);
+		if (!promcb_is_empty(next, schema, end[bounds - 1], snapshot->buckets))
+			promcb_prefetch_buckets(next, end[bounds - 1], snapshot->buckets);
 		for (unsigned k = 0; k < bounds; k++) {
 			if (k % BUCKET_LINES == 0) {
 				if (at)
@@ -218,7 +218,7 @@ static void lines_histogram(const struct text *text, const char *name)
 					return;
 			}
 			if (k > 0 && !promcb_is_empty(next, schema, end[k - 1], end[k]))
-				promcb_prefetch_cells(next, end[k - 1], end[k]);
+				promcb_prefetch_buckets(next, end[k - 1], end[k]);
 			below += in[k];
 			at = put_suffixed(at, &bucket, label, &text->bounds[k]);
 			/* Nothing new in this bucket: the line before has the digits, with the line feed. */

@@ -16,9 +16,9 @@ valgrind --tool=lackey --log-file="$scratch/err" "$paths" nothing 1 >"$scratch/o
   { echo "valgrind cannot run a program here: $(tail -n 1 "$scratch/err")"; exit 77; }
 
 failed=
-# The segment's: the block's header, a cell of the histogram, a slot of the ring. The process's: the thread's distance,
-# its entry, a word of the bucket table, tables of the dynamic linker (one line more is allowed, since they shift), the
-# kernel's page of clocks or what stands for it; and by name, the hash table and the name.
+# The segment's: the block's header, a bucket of the histogram, a slot of the ring. The process's: the thread's
+# distance, its entry, a word of the bucket table, tables of the dynamic linker (one line more is allowed, since they
+# shift), the kernel's page of clocks or what stands for it; and by name, the hash table and the name.
 # path, then limits: lines of the segment written, lines of the segment read or written, lines of data of the process.
 while read -r path written segment process; do
   rm -f "/dev/shm$PROMCB_SEGMENT"

@@ -52,10 +52,10 @@ static void check_component(const struct promcb_snapshot *s, size_t index, bool 
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		uint64_t sum = 0;
 
-		for (uint32_t cell = 0; cell < s->cells; cell++)
-			sum += c->counts.cells[outcome][cell];
+		for (uint32_t bucket = 0; bucket < s->buckets; bucket++)
+			sum += c->counts.buckets[outcome][bucket];
 		FUZZ_REQUIRE(sum + c->counts.unmeasured[outcome] == c->counts.calls[outcome],
-			     "%llu calls in cells, %llu without a latency, %llu in all", (unsigned long long)sum,
+			     "%llu calls in buckets, %llu without a latency, %llu in all", (unsigned long long)sum,
 			     (unsigned long long)c->counts.unmeasured[outcome],
 			     (unsigned long long)c->counts.calls[outcome]);
 	}

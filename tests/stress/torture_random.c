@@ -6,7 +6,7 @@
  * Runs for PROMCB_STRESS_SECONDS (default 10; meson ends it after ten minutes, longer runs go without). What a run
  * does follows from its seed, but for the scheduler.
  * Invariants: per component, done <= recorded <= begun, as counted in memory that survives the dead, at every
- * snapshot for the lower bound of the snapshot before; no cell goes down; lanes and memory stay bounded by what lives
+ * snapshot for the lower bound of the snapshot before; no bucket goes down; lanes and memory stay bounded by what lives
  * at once.
  */
 #include "stress.h"
@@ -150,9 +150,9 @@ static struct promcb_snapshot *check(const struct promcb_snapshot *before, enum 
 		      (unsigned long long)calls, (unsigned long long)done[c]);
 		CHECK(calls <= promcb_load_acquire(&shared->begun[c]), "%s: more calls than were begun", name);
 		for (unsigned outcome = 0; was && outcome < 2; outcome++)
-			for (uint32_t cell = 0; cell < snapshot->cells; cell++)
-				CHECK(is->counts.cells[outcome][cell] >= was->counts.cells[outcome][cell],
-				      "%s: cell %u went down", name, cell);
+			for (uint32_t bucket = 0; bucket < snapshot->buckets; bucket++)
+				CHECK(is->counts.buckets[outcome][bucket] >= was->counts.buckets[outcome][bucket],
+				      "%s: bucket %u went down", name, bucket);
 	}
 	CHECK(snapshot->info.dropped_calls == 0, "calls were dropped");
 	CHECK(snapshot->info.lanes_live + snapshot->info.lanes_idle <= LANES, "more lanes than there are");

@@ -27,7 +27,7 @@ struct work {
 };
 
 struct expected {
-	uint64_t cells[COMPONENTS][2][4096];
+	uint64_t buckets[COMPONENTS][2][4096];
 	uint64_t sums[COMPONENTS][2];
 	uint64_t unmeasured[COMPONENTS][2];
 };
@@ -101,7 +101,7 @@ static void expect(struct expected *expected, uint64_t calls)
 			}
 			if (latency_ns > PROMCB_LATENCY_MAX_NS)
 				latency_ns = PROMCB_LATENCY_MAX_NS;
-			expected->cells[component][!success][promcb_bucket_cell(3, latency_ns)]++;
+			expected->buckets[component][!success][promcb_bucket_of(3, latency_ns)]++;
 			expected->sums[component][!success] += latency_ns;
 		}
 }
@@ -120,17 +120,17 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 			      was->name);
 			CHECK(is->counts.unmeasured[outcome] >= was->counts.unmeasured[outcome],
 			      "%s: calls without a latency went down", was->name);
-			for (uint32_t cell = 0; cell < before->cells; cell++)
-				CHECK(is->counts.cells[outcome][cell] >= was->counts.cells[outcome][cell],
-				      "%s: cell %u went down", was->name, cell);
+			for (uint32_t bucket = 0; bucket < before->buckets; bucket++)
+				CHECK(is->counts.buckets[outcome][bucket] >= was->counts.buckets[outcome][bucket],
+				      "%s: bucket %u went down", was->name, bucket);
 		}
 	}
 	for (size_t i = 0; i < after->count; i++)
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
 			uint64_t sum = after->components[i].counts.unmeasured[outcome];
 
-			for (uint32_t cell = 0; cell < after->cells; cell++)
-				sum += after->components[i].counts.cells[outcome][cell];
+			for (uint32_t bucket = 0; bucket < after->buckets; bucket++)
+				sum += after->components[i].counts.buckets[outcome][bucket];
 			CHECK(sum == after->components[i].counts.calls[outcome], "%s: calls are not the sum of buckets",
 			      after->components[i].name);
 		}
@@ -151,11 +151,11 @@ static void check_exact(const struct promcb_snapshot *after, const struct expect
 			      "%s: %llu calls without a latency, expected %llu", names[i],
 			      (unsigned long long)c->counts.unmeasured[outcome],
 			      (unsigned long long)expected->unmeasured[i][outcome]);
-			for (uint32_t cell = 0; cell < after->cells; cell++)
-				CHECK(c->counts.cells[outcome][cell] == expected->cells[i][outcome][cell],
-				      "%s: cell %u has %llu, expected %llu", names[i], cell,
-				      (unsigned long long)c->counts.cells[outcome][cell],
-				      (unsigned long long)expected->cells[i][outcome][cell]);
+			for (uint32_t bucket = 0; bucket < after->buckets; bucket++)
+				CHECK(c->counts.buckets[outcome][bucket] == expected->buckets[i][outcome][bucket],
+				      "%s: bucket %u has %llu, expected %llu", names[i], bucket,
+				      (unsigned long long)c->counts.buckets[outcome][bucket],
+				      (unsigned long long)expected->buckets[i][outcome][bucket]);
 		}
 	}
 }

@@ -79,7 +79,7 @@ class Page:
             self.words.setdefault(word, {})[cells[1]] = (int(bits[1]), int(bits[2]) - int(bits[1]) + 1)
         elif cells[0].startswith("PROMCB_"):
             self.constants[cells[0]] = int(cells[1], 0)
-        elif heading == "Cells" and cells[0].isdigit():
+        elif heading == "Buckets" and cells[0].isdigit():
             self.schemas[int(cells[0])] = (int(cells[1]), int(cells[2]))
 
     def geometry(self, seven, more=None):
@@ -190,7 +190,7 @@ def check_headers(page, directory):
     for latency in (1, 16777216, 1099511627776):
         tell(f"float.{latency}", f"promcb_sample({latency}, true, 0)")
     for schema in (3, 4, 5):
-        tell(f"schema.{schema}.cells", f"promcb_bucket_cells({schema})")
+        tell(f"schema.{schema}.buckets", f"promcb_schema_buckets({schema})")
         tell(f"schema.{schema}.first", f"promcb_bucket_first({schema})")
     truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/base/bucket.c")
 
@@ -210,7 +210,7 @@ def check_headers(page, directory):
     for latency in (1, 16777216, 1099511627776):
         bits = page.part("sample", "latency", truth[f"float.{latency}"])
         check(as_float(bits) == latency, f"a sample of {latency} ns has bits {bits:#x}")
-    real = {schema: (truth[f"schema.{schema}.cells"], truth[f"schema.{schema}.first"]) for schema in (3, 4, 5)}
+    real = {schema: (truth[f"schema.{schema}.buckets"], truth[f"schema.{schema}.first"]) for schema in (3, 4, 5)}
     check(page.schemas == real, f"schemas {page.schemas}, are {real}")
     tags = re.findall(r"^ \*   \[([A-Z]+)\] ", layout, re.M)
     check(sorted(page.tags) == sorted(tags), f"pairs of the page {page.tags}, of layout.h {tags}")
@@ -312,9 +312,9 @@ class Reader:
 
     def block(self, number):
         offset = self.page.geometry(self.geometry, {"n": number - 1})["block_off"]
-        block, cells = self.struct("promcb_block", offset), self.geometry["cells"]
+        block, buckets = self.struct("promcb_block", offset), self.geometry["buckets"]
         end = offset + self.page.sizes["promcb_block"]
-        block["histogram"] = [self.words(end + outcome * cells * 8, cells) for outcome in (0, 1)]
+        block["histogram"] = [self.words(end + outcome * buckets * 8, buckets) for outcome in (0, 1)]
         block["samples"] = block["first_ring"]
         if block["ring"]:
             ring = self.page.geometry(self.geometry, {"n": block["ring"] - 1})["ring_off"]
@@ -405,10 +405,10 @@ def check_recorded(page, reader):
           page.part("component_lane", "lane", alpha["component_lane"]) == 0, "alpha's block says it is another's")
     check(alpha["kind"] == page.constants["PROMCB_BLOCK_PLAIN"] and sum(alpha["histogram"][0]) == 50 and
           sum(alpha["histogram"][1]) == 0 and alpha["latency_sum_ns"] == [1000 * 50 * 51 // 2, 0], "alpha's counts")
-    cells = [0] * g["cells"]
+    buckets = [0] * g["buckets"]
     for i in range(1, 51):
-        cells[native_bucket(1000 * i, g["schema"]) - page.schemas[g["schema"]][1] + 1] += 1
-    check(alpha["histogram"][0] == cells, "alpha's histogram")
+        buckets[native_bucket(1000 * i, g["schema"]) - page.schemas[g["schema"]][1] + 1] += 1
+    check(alpha["histogram"][0] == buckets, "alpha's histogram")
     check(alpha["ring"] and len(alpha["samples"]) == 128, "alpha has no full ring")
     # The newest sample stands before the position; the others, backwards.
     position = page.part("head", "position", alpha["head"])

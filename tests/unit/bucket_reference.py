@@ -56,8 +56,8 @@ def seconds(schema, index):
     return f"0x1.{mantissa - (1 << DOUBLE_MANTISSA_BITS):013x}p{octave:+d}"
 
 
-def cell_table(schema):
-    """The words that promcb_bucket3() and promcb_bucket_cell() add to a double's bits: see bucket3.h."""
+def bucket_table(schema):
+    """The words that promcb_bucket3() and promcb_bucket_of() add to a double's bits: see bucket3.h."""
     octave = 29  # any: 10^9 lies between 2^29 and 2^30
     mantissa_bits = DOUBLE_MANTISSA_BITS
     inside = []
@@ -73,10 +73,10 @@ def cell_table(schema):
         here = [pair for pair in inside if slot << width <= pair[0] < end]
         assert len(here) <= 1
         above = [pair for pair in inside if pair[0] >= end]
-        # Without a boundary in the slot all of it belongs to the next boundary's cell: a threshold it does not exceed.
+        # Without a boundary in the slot all of it belongs to the next boundary's bucket: a threshold it does not exceed.
         threshold, index = here[0] if here else (end, above[0][1] if above else inside[-1][1] + 1)
-        cell = index - first_index(schema) + 1
-        word = ((cell + 1) << (mantissa_bits - schema)) - threshold - 1
+        bucket = index - first_index(schema) + 1
+        word = ((bucket + 1) << (mantissa_bits - schema)) - threshold - 1
         words.append((word - ((octave + DOUBLE_BIAS) << mantissa_bits)) % (1 << 64))
     return words
 
@@ -89,8 +89,8 @@ def rows(literals, columns):
 
 def print_tables():
     for schema in SCHEMAS:
-        print(f"cells of schema {schema}")
-        print("\n".join(rows((f"0x{word:016x}u" for word in cell_table(schema)), 5)))
+        print(f"buckets of schema {schema}")
+        print("\n".join(rows((f"0x{word:016x}u" for word in bucket_table(schema)), 5)))
     finest = SCHEMAS[-1]
     print("boundaries of one octave, floor(2^33 * 10^9 * 2^(k/32))")
     print("\n".join(rows((f"0x{boundary(finest, k, 33):016x}u" for k in range(1 << finest)), 5)))
@@ -101,7 +101,7 @@ def print_tables():
 def write_boundaries(path):
     lines = [
         "/* SPDX-License-Identifier: MIT */",
-        "/* Written by bucket_reference.py. Cell c >= 1 is native bucket c - 1 + first; cell 0 is the zero bucket. */",
+        "/* Written by bucket_reference.py. Bucket b >= 1 is native bucket b - 1 + first; 0 is the zero bucket. */",
         "#include <stdint.h>",
         "",
     ]
@@ -118,15 +118,15 @@ def write_boundaries(path):
     lines.append("static const struct reference {")
     lines.append("\tuint32_t schema;")
     lines.append("\tint32_t first;")
-    lines.append("\tuint32_t cells;")
+    lines.append("\tuint32_t buckets;")
     lines.append("\tconst uint64_t *upper_ns;")
     lines.append("\tconst double *upper_seconds;")
     lines.append("} references[] = {")
     for schema in SCHEMAS:
         first = first_index(schema)
-        cells = last_index(schema) - first + 2
+        buckets = last_index(schema) - first + 2
         names = f"reference_upper_ns_{schema}, reference_upper_seconds_{schema}"
-        lines.append(f"\t{{ {schema}, {first}, {cells}, {names} }},")
+        lines.append(f"\t{{ {schema}, {first}, {buckets}, {names} }},")
     lines.append("};")
     with open(path, "w", encoding="ascii") as output:
         output.write("\n".join(lines) + "\n")

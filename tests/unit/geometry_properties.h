@@ -41,7 +41,7 @@ static inline bool is_allowed(const struct promcb_geometry *g)
 static const char *fault_of(const struct promcb_geometry *g)
 {
 	const uint64_t slots = g->lanes + 2, ring_bytes = (uint64_t)8 << g->ring_log2;
-	const uint64_t cell_bytes = (uint64_t)2 * g->cells * 8;
+	const uint64_t bucket_bytes = (uint64_t)2 * g->buckets * 8;
 	const struct area areas[AREAS] = {
 		{"header", 0, 1280},
 		{"lanes", g->lanes_off, slots * g->lane_bytes},
@@ -65,8 +65,8 @@ static const char *fault_of(const struct promcb_geometry *g)
 		return "fixed bytes";
 	if (!is_allowed(g))
 		return "a number out of its bounds";
-	if (g->cells != promcb_bucket_cells(g->schema) || g->cells == 0)
-		return "cells";
+	if (g->buckets != promcb_schema_buckets(g->schema) || g->buckets == 0)
+		return "buckets";
 	if (!is_power_of_two(g->table_slots) || g->table_slots < 2 * g->components ||
 	    g->table_slots >= 4 * g->components)
 		return "table slots";
@@ -75,8 +75,8 @@ static const char *fault_of(const struct promcb_geometry *g)
 		return "ring";
 	if (g->block_bytes % 4096 == 0 || g->block_bytes % 64 || g->block_bytes / 64 % 2 == 0)
 		return "block stride";
-	if (g->block_bytes < sizeof(struct promcb_block) + cell_bytes ||
-	    g->block_bytes >= sizeof(struct promcb_block) + cell_bytes + 128)
+	if (g->block_bytes < sizeof(struct promcb_block) + bucket_bytes ||
+	    g->block_bytes >= sizeof(struct promcb_block) + bucket_bytes + 128)
 		return "block size";
 	if (g->descriptor_bytes != 512 || g->lane_bytes != 128)
 		return "strides";

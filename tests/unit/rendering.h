@@ -72,18 +72,18 @@ static inline struct promcb_snapshot make_snapshot(size_t count)
 			},
 		.taken_ns = 1700000000500000000,
 		.schema = 3,
-		.cells = promcb_bucket_cells(3),
+		.buckets = promcb_schema_buckets(3),
 		.count = count,
 	};
 
 	snapshot.components = keep(calloc(count + 1, sizeof(*snapshot.components)));
-	snapshot.cell_memory = keep(calloc(count + 1, 2 * snapshot.cells * sizeof(uint64_t)));
+	snapshot.bucket_memory = keep(calloc(count + 1, 2 * snapshot.buckets * sizeof(uint64_t)));
 	for (size_t i = 0; i < count; i++) {
 		struct promcb_recent *recent = &snapshot.components[i].recent;
 
 		for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-			snapshot.components[i].counts.cells[outcome] =
-				snapshot.cell_memory + (2 * i + outcome) * snapshot.cells;
+			snapshot.components[i].counts.buckets[outcome] =
+				snapshot.bucket_memory + (2 * i + outcome) * snapshot.buckets;
 		recent->average_ns = recent->minimum_ns = recent->maximum_ns = (double)NAN;
 		for (unsigned q = 0; q < PROMCB_QUANTILES; q++)
 			recent->quantile_ns[q] = (double)NAN;
@@ -102,7 +102,7 @@ static inline void add(struct promcb_snapshot *snapshot, size_t i, unsigned outc
 {
 	struct promcb_snapshot_component *component = &snapshot->components[i];
 
-	component->counts.cells[outcome][promcb_bucket_cell(snapshot->schema, latency_ns)] += calls;
+	component->counts.buckets[outcome][promcb_bucket_of(snapshot->schema, latency_ns)] += calls;
 	component->counts.calls[outcome] += calls;
 	component->counts.latency_sum_ns[outcome] += calls * latency_ns;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_bucket.c: the cells of bucket.h against the exact boundaries that bucket_reference.py writes at build time.
+ * test_bucket.c: the buckets of bucket.h against the exact boundaries that bucket_reference.py writes at build time.
  *
  * The reference is a binary search over those boundaries. It shares no table and no arithmetic with what it judges.
  */
@@ -16,10 +16,10 @@
 
 enum { REFERENCES = sizeof(references) / sizeof(references[0]), RANDOM_VALUES = 2000000 };
 
-/* The lowest cell that ends at the latency or above. */
-static uint32_t reference_cell(const struct reference *reference, uint64_t latency_ns)
+/* The lowest bucket that ends at the latency or above. */
+static uint32_t reference_bucket(const struct reference *reference, uint64_t latency_ns)
 {
-	uint32_t low = 0, high = reference->cells - 1;
+	uint32_t low = 0, high = reference->buckets - 1;
 
 	while (low < high) {
 		uint32_t middle = (low + high) / 2;
@@ -34,15 +34,15 @@ static uint32_t reference_cell(const struct reference *reference, uint64_t laten
 
 static void check(const struct reference *reference, uint64_t latency_ns)
 {
-	uint32_t want = reference_cell(reference, latency_ns);
-	uint32_t have = promcb_bucket_cell(reference->schema, latency_ns);
+	uint32_t want = reference_bucket(reference, latency_ns);
+	uint32_t have = promcb_bucket_of(reference->schema, latency_ns);
 
 	if (have != want)
-		cr_assert_fail("schema %" PRIu32 ": %" PRIu64 " ns is in cell %" PRIu32 ", not %" PRIu32,
+		cr_assert_fail("schema %" PRIu32 ": %" PRIu64 " ns is in bucket %" PRIu32 ", not %" PRIu32,
 			       reference->schema, latency_ns, want, have);
 	if (reference->schema == 3 && latency_ns >= 1 && latency_ns <= MAX && promcb_bucket3(latency_ns) != want)
-		cr_assert_fail("promcb_bucket3: %" PRIu64 " ns is in cell %" PRIu32 ", not %" PRIu32, latency_ns, want,
-			       promcb_bucket3(latency_ns));
+		cr_assert_fail("promcb_bucket3: %" PRIu64 " ns is in bucket %" PRIu32 ", not %" PRIu32, latency_ns,
+			       want, promcb_bucket3(latency_ns));
 }
 
 static uint64_t random_next(uint64_t *state)
@@ -60,24 +60,25 @@ Test(bucket, geometry)
 	for (size_t i = 0; i < REFERENCES; i++) {
 		const struct reference *reference = &references[i];
 
-		cr_assert(promcb_bucket_cells(reference->schema) == reference->cells);
+		cr_assert(promcb_schema_buckets(reference->schema) == reference->buckets);
 		cr_assert(promcb_bucket_first(reference->schema) == reference->first);
 	}
-	cr_assert(promcb_bucket_cells(3) == PROMCB_BUCKET3_CELLS);
-	cr_assert(promcb_bucket_cells(3) == 322 && promcb_bucket_cells(4) == 642 && promcb_bucket_cells(5) == 1282);
-	cr_assert(promcb_bucket_cells(0) == 0);
-	cr_assert(promcb_bucket_cells(2) == 0);
-	cr_assert(promcb_bucket_cells(6) == 0);
-	cr_assert(promcb_bucket_cells(UINT32_MAX) == 0);
+	cr_assert(promcb_schema_buckets(3) == PROMCB_BUCKET3_COUNT);
+	cr_assert(promcb_schema_buckets(3) == 322 && promcb_schema_buckets(4) == 642 &&
+		  promcb_schema_buckets(5) == 1282);
+	cr_assert(promcb_schema_buckets(0) == 0);
+	cr_assert(promcb_schema_buckets(2) == 0);
+	cr_assert(promcb_schema_buckets(6) == 0);
+	cr_assert(promcb_schema_buckets(UINT32_MAX) == 0);
 }
 
 Test(bucket, every_boundary_and_its_neighbours)
 {
 	for (size_t i = 0; i < REFERENCES; i++) {
-		for (uint32_t cell = 0; cell < references[i].cells; cell++) {
-			uint64_t end = references[i].upper_ns[cell];
+		for (uint32_t bucket = 0; bucket < references[i].buckets; bucket++) {
+			uint64_t end = references[i].upper_ns[bucket];
 
-			/* One above the last end is clamped into the last cell. */
+			/* One above the last end is clamped into the last bucket. */
 			if (end > 0)
 				check(&references[i], end - 1);
 			check(&references[i], end);
@@ -89,16 +90,16 @@ Test(bucket, every_boundary_and_its_neighbours)
 Test(bucket, ends_of_the_range)
 {
 	for (size_t i = 0; i < REFERENCES; i++) {
-		uint32_t schema = references[i].schema, last = references[i].cells - 1;
+		uint32_t schema = references[i].schema, last = references[i].buckets - 1;
 
-		cr_assert(promcb_bucket_cell(schema, 0) == 0);
-		cr_assert(promcb_bucket_cell(schema, 1) == 1);
-		cr_assert(promcb_bucket_cell(schema, MAX - 1) == last);
-		cr_assert(promcb_bucket_cell(schema, MAX) == last);
-		cr_assert(promcb_bucket_cell(schema, MAX + 1) == last);
-		cr_assert(promcb_bucket_cell(schema, (uint64_t)INT64_MAX) == last);
-		cr_assert(promcb_bucket_cell(schema, (uint64_t)INT64_MAX + 1) == last);
-		cr_assert(promcb_bucket_cell(schema, UINT64_MAX) == last);
+		cr_assert(promcb_bucket_of(schema, 0) == 0);
+		cr_assert(promcb_bucket_of(schema, 1) == 1);
+		cr_assert(promcb_bucket_of(schema, MAX - 1) == last);
+		cr_assert(promcb_bucket_of(schema, MAX) == last);
+		cr_assert(promcb_bucket_of(schema, MAX + 1) == last);
+		cr_assert(promcb_bucket_of(schema, (uint64_t)INT64_MAX) == last);
+		cr_assert(promcb_bucket_of(schema, (uint64_t)INT64_MAX + 1) == last);
+		cr_assert(promcb_bucket_of(schema, UINT64_MAX) == last);
 	}
 }
 
@@ -117,12 +118,12 @@ Test(bucket, every_octave)
 Test(bucket, every_latency_up_to_a_millisecond)
 {
 	for (size_t i = 0; i < REFERENCES; i++) {
-		uint32_t cell = 0;
+		uint32_t bucket = 0;
 
 		for (uint64_t latency_ns = 0; latency_ns <= 1000000; latency_ns++) {
-			while (references[i].upper_ns[cell] < latency_ns)
-				cell++;
-			if (promcb_bucket_cell(references[i].schema, latency_ns) != cell)
+			while (references[i].upper_ns[bucket] < latency_ns)
+				bucket++;
+			if (promcb_bucket_of(references[i].schema, latency_ns) != bucket)
 				cr_assert_fail("schema %" PRIu32 ": %" PRIu64 " ns", references[i].schema, latency_ns);
 		}
 	}
@@ -152,13 +153,13 @@ Test(bucket, never_falls)
 		uint32_t before = 0;
 
 		for (uint64_t latency_ns = 0; latency_ns <= MAX; latency_ns += latency_ns / 10007 + 1) {
-			uint32_t cell = promcb_bucket_cell(references[i].schema, latency_ns);
+			uint32_t bucket = promcb_bucket_of(references[i].schema, latency_ns);
 
-			if (cell < before)
+			if (bucket < before)
 				cr_assert_fail("schema %" PRIu32 ": %" PRIu64 " ns", references[i].schema, latency_ns);
-			before = cell;
+			before = bucket;
 		}
-		cr_assert(before == references[i].cells - 1);
+		cr_assert(before == references[i].buckets - 1);
 	}
 }
 
@@ -167,35 +168,35 @@ Test(bucket, upper_ns_round_trip)
 	for (size_t i = 0; i < REFERENCES; i++) {
 		uint32_t schema = references[i].schema;
 
-		for (uint32_t cell = 0; cell < references[i].cells; cell++) {
-			uint64_t end = promcb_bucket_upper_ns(schema, cell);
+		for (uint32_t bucket = 0; bucket < references[i].buckets; bucket++) {
+			uint64_t end = promcb_bucket_upper_ns(schema, bucket);
 
-			cr_assert(end == references[i].upper_ns[cell], "schema %" PRIu32 ", cell %" PRIu32, schema,
-				  cell);
-			if (cell == 0 || end > promcb_bucket_upper_ns(schema, cell - 1))
-				cr_assert(promcb_bucket_cell(schema, end) == cell);
+			cr_assert(end == references[i].upper_ns[bucket], "schema %" PRIu32 ", bucket %" PRIu32, schema,
+				  bucket);
+			if (bucket == 0 || end > promcb_bucket_upper_ns(schema, bucket - 1))
+				cr_assert(promcb_bucket_of(schema, end) == bucket);
 			else /* between two whole nanoseconds: no latency falls in */
-				cr_assert(promcb_bucket_cell(schema, end) < cell);
-			if (cell < references[i].cells - 1)
-				cr_assert(promcb_bucket_cell(schema, end + 1) > cell);
+				cr_assert(promcb_bucket_of(schema, end) < bucket);
+			if (bucket < references[i].buckets - 1)
+				cr_assert(promcb_bucket_of(schema, end + 1) > bucket);
 		}
-		cr_assert(promcb_bucket_upper_ns(schema, references[i].cells - 1) == MAX);
+		cr_assert(promcb_bucket_upper_ns(schema, references[i].buckets - 1) == MAX);
 	}
 }
 
 Test(bucket, upper_seconds)
 {
 	for (size_t i = 0; i < REFERENCES; i++) {
-		for (uint32_t cell = 0; cell < references[i].cells; cell++) {
-			double have = promcb_bucket_upper_seconds(references[i].schema, cell);
+		for (uint32_t bucket = 0; bucket < references[i].buckets; bucket++) {
+			double have = promcb_bucket_upper_seconds(references[i].schema, bucket);
 
-			cr_assert(memcmp(&have, &references[i].upper_seconds[cell], sizeof(have)) == 0,
-				  "schema %" PRIu32 ", cell %" PRIu32 ": %a", references[i].schema, cell, have);
+			cr_assert(memcmp(&have, &references[i].upper_seconds[bucket], sizeof(have)) == 0,
+				  "schema %" PRIu32 ", bucket %" PRIu32 ": %a", references[i].schema, bucket, have);
 		}
 	}
 }
 
-/* [0, end) are the cells whose native bound is at most 2^exponent s, and nothing longer falls in one of them. */
+/* [0, end) are the buckets whose native bound is at most 2^exponent s, and nothing longer falls in one of them. */
 Test(bucket, end_of_power)
 {
 	for (size_t i = 0; i < REFERENCES; i++) {
@@ -207,7 +208,7 @@ Test(bucket, end_of_power)
 				exponent < 0 ? 1.0 / (double)((uint64_t)1 << -exponent) : (double)(1 << exponent);
 			uint32_t want = 1;
 
-			while (want < reference->cells && reference->upper_seconds[want] <= power)
+			while (want < reference->buckets && reference->upper_seconds[want] <= power)
 				want++;
 			cr_assert(end == want, "schema %" PRIu32 ", 2^%" PRId32 " s: %" PRIu32, reference->schema,
 				  exponent, end);
@@ -216,10 +217,10 @@ Test(bucket, end_of_power)
 			/* The whole nanoseconds up to the power, which is 10^9 * 2^exponent of them, rounded down. */
 			uint64_t below = exponent < 0 ? 1000000000u >> -exponent : (uint64_t)1000000000u << exponent;
 
-			cr_assert(promcb_bucket_cell(reference->schema, below) < end);
-			cr_assert(promcb_bucket_cell(reference->schema, below + 1) >= end);
+			cr_assert(promcb_bucket_of(reference->schema, below) < end);
+			cr_assert(promcb_bucket_of(reference->schema, below + 1) >= end);
 		}
 		cr_assert(promcb_bucket_end_of_power(reference->schema, INT32_MIN) == 1);
-		cr_assert(promcb_bucket_end_of_power(reference->schema, INT32_MAX) == reference->cells);
+		cr_assert(promcb_bucket_end_of_power(reference->schema, INT32_MAX) == reference->buckets);
 	}
 }

@@ -45,13 +45,13 @@ static void check(struct promcb_snapshot *snapshot)
 		const struct promcb_snapshot_component *component = &snapshot->components[i];
 		uint64_t calls[PROMCB_OUTCOMES] = {0};
 
-		for (uint32_t cell = 0; cell < snapshot->cells; cell++) {
-			bool holds = component->counts.cells[0][cell] + component->counts.cells[1][cell] > 0;
+		for (uint32_t bucket = 0; bucket < snapshot->buckets; bucket++) {
+			bool holds = component->counts.buckets[0][bucket] + component->counts.buckets[1][bucket] > 0;
 
-			cr_assert(!holds || !(component->counts.empty >> (cell >> snapshot->schema) & 1), "%s, cell %u",
-				  component->name, cell);
+			cr_assert(!holds || !(component->counts.empty >> (bucket >> snapshot->schema) & 1),
+				  "%s, bucket %u", component->name, bucket);
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-				calls[outcome] += component->counts.cells[outcome][cell];
+				calls[outcome] += component->counts.buckets[outcome][bucket];
 		}
 		cr_assert_eq(calls[0], component->counts.calls[0]);
 		cr_assert_eq(calls[1], component->counts.calls[1]);
@@ -175,7 +175,7 @@ Test(collect, sum_after_a_reset_is_a_difference)
 }
 
 /* Calls that were not cut down: 10 x 2^64 ns and a little of them, as a thousand threads would make in six years. */
-Test(collect, sum_of_ordinary_calls_is_told_by_their_cells)
+Test(collect, sum_of_ordinary_calls_is_told_by_their_buckets)
 {
 	struct promcb *p = fixture_open(NULL);
 	const uint64_t latency_ns = ((uint64_t)1 << 40) - ((uint64_t)1 << 33), each = 1000003;
@@ -190,7 +190,7 @@ Test(collect, sum_of_ordinary_calls_is_told_by_their_cells)
 	cr_assert_eq(pread(fd, &number, sizeof(number), (off_t)header.geometry.directories_off + 4), 4);
 	cr_assert_neq(number, 0);
 	uint64_t off = promcb_block_off(&header.geometry, number - 1);
-	uint64_t cell_off = off + sizeof(struct promcb_block) + promcb_bucket3(latency_ns) * sizeof(uint64_t);
+	uint64_t bucket_off = off + sizeof(struct promcb_block) + promcb_bucket3(latency_ns) * sizeof(uint64_t);
 
 	/* What no test can wait for is written. */
 	for (unsigned round = 0; round < 170; round++) {
@@ -200,7 +200,7 @@ Test(collect, sum_of_ordinary_calls_is_told_by_their_cells)
 		seconds += each * latency_ns / 1000000000;
 		if (round % 17)
 			continue;
-		cr_assert_eq(pwrite(fd, &calls, sizeof(calls), (off_t)cell_off), sizeof(calls));
+		cr_assert_eq(pwrite(fd, &calls, sizeof(calls), (off_t)bucket_off), sizeof(calls));
 		cr_assert_eq(pwrite(fd, &low_ns, sizeof(low_ns),
 				    (off_t)(off + offsetof(struct promcb_block, latency_sum_ns))),
 			     sizeof(low_ns));

@@ -36,17 +36,17 @@ static uint64_t random_count(void)
 /* A block with random words in all that is counted. Most octaves are empty, as in life. */
 static struct promcb_block *make_block(uint32_t schema)
 {
-	uint32_t cells = promcb_bucket_cells(schema);
-	struct promcb_block *block = calloc(1, sizeof(*block) + 2 * cells * sizeof(uint64_t));
+	uint32_t buckets = promcb_schema_buckets(schema);
+	struct promcb_block *block = calloc(1, sizeof(*block) + 2 * buckets * sizeof(uint64_t));
 	uint64_t octaves = random_word() & random_word() & random_word();
 
 	cr_assert_not_null(block);
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		block->latency_sum_ns[outcome] = random_count();
 		block->unmeasured[outcome] = random_count();
-		for (uint32_t cell = 0; cell < cells; cell++)
-			if (octaves >> (cell >> schema) & 1)
-				promcb_block_cells(block)[outcome * cells + cell] = random_count();
+		for (uint32_t bucket = 0; bucket < buckets; bucket++)
+			if (octaves >> (bucket >> schema) & 1)
+				promcb_block_buckets(block)[outcome * buckets + bucket] = random_count();
 	}
 	for (unsigned level = 0; level < PROMCB_LOG_LEVELS; level++)
 		block->log_entries[level] = random_count();
@@ -57,12 +57,12 @@ static struct promcb_block *make_block(uint32_t schema)
 
 static struct promcb_counts make_counts(uint32_t schema)
 {
-	uint32_t cells = promcb_bucket_cells(schema);
+	uint32_t buckets = promcb_schema_buckets(schema);
 	struct promcb_counts counts;
-	uint64_t *memory = calloc(2 * (size_t)cells, sizeof(*memory));
+	uint64_t *memory = calloc(2 * (size_t)buckets, sizeof(*memory));
 
 	cr_assert_not_null(memory);
-	promcb_counts_init(&counts, schema, cells, memory);
+	promcb_counts_init(&counts, schema, buckets, memory);
 	return counts;
 }
 
@@ -81,16 +81,16 @@ static struct promcb_counts make_random(uint32_t schema)
 
 static void drop(struct promcb_counts *counts)
 {
-	free(counts->cells[0]);
+	free(counts->buckets[0]);
 }
 
-/* Every word but where the cells lie and what is known to be empty, which says no more than the cells. */
+/* Every word but where the buckets lie and what is known to be empty, which says no more than the buckets. */
 static void assert_same(const struct promcb_counts *one, const struct promcb_counts *other)
 {
 	struct promcb_counts left = *one, right = *other;
 
-	cr_assert_eq(memcmp(one->cells[0], other->cells[0], 2 * one->cell_count * sizeof(uint64_t)), 0);
-	left.cells[0] = left.cells[1] = right.cells[0] = right.cells[1] = NULL;
+	cr_assert_eq(memcmp(one->buckets[0], other->buckets[0], 2 * one->bucket_count * sizeof(uint64_t)), 0);
+	left.buckets[0] = left.buckets[1] = right.buckets[0] = right.buckets[1] = NULL;
 	left.empty = right.empty = 0;
 	cr_assert_eq(memcmp(&left, &right, sizeof(left)), 0);
 }
@@ -101,10 +101,10 @@ static void assert_sound(const struct promcb_counts *counts)
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		uint64_t calls = counts->unmeasured[outcome];
 
-		for (uint32_t cell = 0; cell < counts->cell_count; cell++) {
-			calls += counts->cells[outcome][cell];
-			if (counts->empty >> (cell >> counts->schema) & 1)
-				cr_assert_eq(counts->cells[outcome][cell], 0, "cell %u is not empty", cell);
+		for (uint32_t bucket = 0; bucket < counts->bucket_count; bucket++) {
+			calls += counts->buckets[outcome][bucket];
+			if (counts->empty >> (bucket >> counts->schema) & 1)
+				cr_assert_eq(counts->buckets[outcome][bucket], 0, "bucket %u is not empty", bucket);
 		}
 		cr_assert_eq(calls, counts->calls[outcome]);
 	}
@@ -146,8 +146,8 @@ Test(counts, sums_are_word_by_word)
 
 		promcb_counts_copy(&sum, &one);
 		promcb_counts_add(&sum, &other);
-		for (uint32_t cell = 0; cell < 2 * sum.cell_count; cell++)
-			cr_assert_eq(sum.cells[0][cell], one.cells[0][cell] + other.cells[0][cell]);
+		for (uint32_t bucket = 0; bucket < 2 * sum.bucket_count; bucket++)
+			cr_assert_eq(sum.buckets[0][bucket], one.buckets[0][bucket] + other.buckets[0][bucket]);
 		for (unsigned i = 0; i < PROMCB_OUTCOMES; i++) {
 			cr_assert_eq(sum.calls[i], one.calls[i] + other.calls[i]);
 			cr_assert_eq(sum.unmeasured[i], one.unmeasured[i] + other.unmeasured[i]);
@@ -194,14 +194,14 @@ Test(counts, latency_goes_round_once_in_one_place)
 Test(counts, blocks_add_up_and_come_back)
 {
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		uint32_t schema = 3 + round % SCHEMAS, cells = promcb_bucket_cells(schema);
+		uint32_t schema = 3 + round % SCHEMAS, buckets = promcb_schema_buckets(schema);
 		struct promcb_block *blocks[2] = {make_block(schema), make_block(schema)};
-		struct promcb_block *stored = calloc(1, sizeof(*stored) + 2 * cells * sizeof(uint64_t));
+		struct promcb_block *stored = calloc(1, sizeof(*stored) + 2 * buckets * sizeof(uint64_t));
 		struct promcb_counts whole = make_counts(schema), each, again = make_counts(schema);
 		uint64_t calls = 0;
 
 		cr_assert_not_null(stored);
-		promcb_counts_init(&each, schema, cells, promcb_block_cells(stored));
+		promcb_counts_init(&each, schema, buckets, promcb_block_buckets(stored));
 		for (unsigned i = 0; i < 2; i++) {
 			struct promcb_counts one = make_counts(schema);
 			uint64_t added = promcb_counts_add_block(&one, blocks[i]);
@@ -233,18 +233,18 @@ Test(counts, later_covers_earlier)
 {
 	struct promcb_counts earlier = make_counts(3), later = make_counts(3);
 
-	earlier.cells[0][40] = earlier.calls[0] = 7;
+	earlier.buckets[0][40] = earlier.calls[0] = 7;
 	earlier.empty &= ~((uint64_t)1 << 5);
 	earlier.latency_sum_ns[0] = UINT64_MAX;
 	promcb_counts_copy(&later, &earlier);
 	cr_assert(promcb_counts_cover(&later, &earlier));
-	later.cells[1][41] = later.calls[1] = 1;
+	later.buckets[1][41] = later.calls[1] = 1;
 	later.latency_sum_ns[1] = 2;
 	later.latency_wraps = 1;
 	cr_assert(promcb_counts_cover(&later, &earlier));
 	cr_assert(!promcb_counts_cover(&earlier, &later));
-	/* More calls in all, fewer in one cell: no later state of the same. */
-	later.cells[0][40] = 6;
+	/* More calls in all, fewer in one bucket: no later state of the same. */
+	later.buckets[0][40] = 6;
 	later.calls[1] = 2;
 	cr_assert(!promcb_counts_cover(&later, &earlier));
 	drop(&earlier);
@@ -263,8 +263,8 @@ Test(counts, limited_can_be_subtracted)
 		promcb_counts_copy(&rest, &counts);
 		promcb_counts_subtract(&rest, &other);
 		assert_sound(&rest);
-		for (uint32_t cell = 0; cell < 2 * counts.cell_count; cell++)
-			cr_assert_leq(rest.cells[0][cell], counts.cells[0][cell]);
+		for (uint32_t bucket = 0; bucket < 2 * counts.bucket_count; bucket++)
+			cr_assert_leq(rest.buckets[0][bucket], counts.buckets[0][bucket]);
 		for (unsigned level = 0; level < PROMCB_LOG_LEVELS; level++)
 			cr_assert_leq(rest.log_entries[level], counts.log_entries[level]);
 		cr_assert_leq(rest.saturated, counts.saturated);

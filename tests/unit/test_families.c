@@ -22,15 +22,15 @@ static void make(void)
 {
 	struct promcb_counts *counts = &one.counts;
 
-	snapshot.cells = promcb_bucket_cells(snapshot.schema);
-	snapshot.cell_memory = calloc(2 * (size_t)snapshot.cells, sizeof(uint64_t));
-	cr_assert_not_null(snapshot.cell_memory);
-	promcb_counts_init(counts, snapshot.schema, snapshot.cells, snapshot.cell_memory);
+	snapshot.buckets = promcb_schema_buckets(snapshot.schema);
+	snapshot.bucket_memory = calloc(2 * (size_t)snapshot.buckets, sizeof(uint64_t));
+	cr_assert_not_null(snapshot.bucket_memory);
+	promcb_counts_init(counts, snapshot.schema, snapshot.buckets, snapshot.bucket_memory);
 	strcpy(one.name, "c");
 	one.name_bytes = 1;
 	counts->empty = 0;
-	counts->cells[0][100] = 1000;
-	counts->cells[1][100] = 300;
+	counts->buckets[0][100] = 1000;
+	counts->buckets[1][100] = 300;
 	counts->unmeasured[0] = 20;
 	counts->unmeasured[1] = 4;
 	counts->calls[0] = 1020;

@@ -72,7 +72,7 @@ Test(validate, versions)
 Test(validate, one_bit_of_what_follows_from_the_rest)
 {
 	const size_t derived[][2] = {
-		{offsetof(struct promcb_geometry, cells), 4},
+		{offsetof(struct promcb_geometry, buckets), 4},
 		{offsetof(struct promcb_geometry, table_slots), 4},
 		/* ring_log2 to the end: chunk sizes, strides, offsets */
 		{offsetof(struct promcb_geometry, ring_log2),
@@ -125,10 +125,10 @@ static struct promcb_geometry with_the_rest(struct promcb_geometry g)
 	while (table < 2 * (uint64_t)g.components)
 		table *= 2;
 	chunk = ((ring * 8 > 65536 ? ring * 8 : 65536) + page - 1) / page * page;
-	g.cells = promcb_bucket_cells(g.schema);
+	g.buckets = promcb_schema_buckets(g.schema);
 	g.ring_log2 = (uint32_t)__builtin_ctzll(ring);
 	g.chunk_bytes = (uint32_t)chunk;
-	g.block_bytes = ((384 + 16 * g.cells + 63) / 64 | 1) * 64;
+	g.block_bytes = ((384 + 16 * g.buckets + 63) / 64 | 1) * 64;
 	g.descriptor_bytes = 512;
 	g.lane_bytes = 128;
 	g.directory_words = (uint32_t)((4 * (uint64_t)g.components + page - 1) / page * (page / 4));

@@ -321,8 +321,8 @@ Test(reader, bucket_bounds_are_exact)
 			cr_assert_lt(next.above_seconds, next.upto_seconds);
 			if (next.least_ns > next.most_ns)
 				continue;
-			cr_assert_eq(promcb_bucket_cell(schema, next.least_ns), bucket);
-			cr_assert_eq(promcb_bucket_cell(schema, next.most_ns), bucket);
+			cr_assert_eq(promcb_bucket_of(schema, next.least_ns), bucket);
+			cr_assert_eq(promcb_bucket_of(schema, next.most_ns), bucket);
 		}
 		cr_assert_eq(bounds.most_ns, PROMCB_LATENCY_MAX_NS);
 	}
@@ -357,13 +357,13 @@ Test(reader, quantiles_are_exact_to_a_bucket)
 	cr_assert_eq(promcb_snapshot_buckets(s, i, PROMCB_OUTCOME_FAILURE, counts[1], 400), buckets);
 	cr_assert_eq(promcb_snapshot_buckets(s, i, PROMCB_OUTCOME_ANY, both, 400), buckets);
 	for (unsigned k = 0; k < 1000; k++)
-		counts[k % 4 == 0][promcb_bucket_cell(3, latencies[k])]--;
+		counts[k % 4 == 0][promcb_bucket_of(3, latencies[k])]--;
 	for (size_t bucket = 0; bucket < buckets; bucket++) {
 		cr_assert_eq(counts[0][bucket], 0);
 		cr_assert_eq(counts[1][bucket], 0);
 	}
 	for (unsigned k = 0; k < 1000; k++)
-		both[promcb_bucket_cell(3, latencies[k])]--;
+		both[promcb_bucket_of(3, latencies[k])]--;
 	for (size_t bucket = 0; bucket < buckets; bucket++)
 		cr_assert_eq(both[bucket], 0);
 	/* Room for fewer than there are. */

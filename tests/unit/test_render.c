@@ -170,15 +170,15 @@ Test(render, protobuf_spans_and_deltas)
 					   0x06, 0x10, 0x01, 0x6a, 0x03, 0x02, 0x02, 0x02};
 	struct promcb_snapshot snapshot = make_snapshot(1);
 	struct promcb_snapshot_component *component = &snapshot.components[0];
-	uint32_t cell = (uint32_t)(-8 - promcb_bucket_first(snapshot.schema) + 1);
+	uint32_t bucket = (uint32_t)(-8 - promcb_bucket_first(snapshot.schema) + 1);
 	struct collected to = {.bytes = NULL};
 
-	memset(component->counts.cells[0], 0, snapshot.cells * sizeof(uint64_t));
-	memset(component->counts.cells[1], 0, snapshot.cells * sizeof(uint64_t));
-	component->counts.cells[0][cell] = 1;
-	component->counts.cells[1][cell + 1] = 2;
-	component->counts.cells[0][cell + 5] = 2;
-	component->counts.cells[1][cell + 5] = 1;
+	memset(component->counts.buckets[0], 0, snapshot.buckets * sizeof(uint64_t));
+	memset(component->counts.buckets[1], 0, snapshot.buckets * sizeof(uint64_t));
+	component->counts.buckets[0][bucket] = 1;
+	component->counts.buckets[1][bucket + 1] = 2;
+	component->counts.buckets[0][bucket + 5] = 2;
+	component->counts.buckets[1][bucket + 5] = 1;
 	component->counts.calls[0] = component->counts.calls[1] = 3;
 	cr_assert_eq(promcb_render(&snapshot, PROMCB_FORMAT_PROTOBUF, NULL, collect, &to), 0);
 	cr_assert_not_null(memmem(to.bytes, to.length, expected, sizeof(expected)));

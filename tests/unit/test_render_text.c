@@ -160,13 +160,14 @@ static struct promcb_snapshot make_random(uint32_t schema, uint64_t below[16])
 	uint64_t random = schema;
 
 	snapshot.schema = schema;
-	snapshot.cells = promcb_bucket_cells(schema);
+	snapshot.buckets = promcb_schema_buckets(schema);
 	for (size_t i = 0; i < 3; i++) {
 		char letter[2] = {(char)('a' + i), 0};
 
 		name(&snapshot, i, letter);
 		for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
-			snapshot.components[i].counts.cells[outcome] = keep(calloc(snapshot.cells, sizeof(uint64_t)));
+			snapshot.components[i].counts.buckets[outcome] =
+				keep(calloc(snapshot.buckets, sizeof(uint64_t)));
 	}
 	for (int i = 0; i < 20000; i++) {
 		random = random * 6364136223846793005u + 1442695040888963407u;
@@ -279,7 +280,7 @@ Test(render, largest_lines_fit)
 		snprintf(component->name, 5, "%04zu", i);
 		component->name[4] = '"';
 		component->counts.calls[0] = component->counts.calls[1] = UINT64_MAX / 2;
-		component->counts.cells[0][100] = component->counts.cells[1][100] = UINT64_MAX / 2;
+		component->counts.buckets[0][100] = component->counts.buckets[1][100] = UINT64_MAX / 2;
 		component->counts.latency_sum_ns[0] = UINT64_MAX;
 		component->last_failure_ns = component->last_state_change_ns = UINT64_MAX;
 		for (unsigned k = 0; k < 3; k++)

@@ -14,10 +14,10 @@ static size_t body_bytes;
 
 static void make(void)
 {
-	snapshot.cells = promcb_bucket_cells(snapshot.schema);
-	snapshot.cell_memory = calloc(2 * (size_t)snapshot.cells, sizeof(uint64_t));
-	cr_assert_not_null(snapshot.cell_memory);
-	promcb_counts_init(&one.counts, snapshot.schema, snapshot.cells, snapshot.cell_memory);
+	snapshot.buckets = promcb_schema_buckets(snapshot.schema);
+	snapshot.bucket_memory = calloc(2 * (size_t)snapshot.buckets, sizeof(uint64_t));
+	cr_assert_not_null(snapshot.bucket_memory);
+	promcb_counts_init(&one.counts, snapshot.schema, snapshot.buckets, snapshot.bucket_memory);
 	one.since_ns = 1700000000000000000;
 }
 
