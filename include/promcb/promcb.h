@@ -33,7 +33,9 @@
  *    clone() with CLONE_VM and without CLONE_VFORK, must not record: both would use one thread's storage. Handlers of
  *    pthread_atfork() may call what a signal handler may, promcb_component() too. A lock that handlers take which were
  *    registered before the library was loaded, as where it comes by dlopen(), may be held in what a signal handler may
- *    call, but not in the calls that are marked T and blocking below: these wait for the fork, and it for the lock.
+ *    call, but not in the calls that are marked T and blocking below: these wait for the fork, and it for the lock. So
+ *    does the first call of this process, but for promcb_state(), of a component since its segment was replaced, and
+ *    any while there is none: it looks the component up.
  *    The child of a signal handler that forked in the middle of a record ends that one call in its parent's lane: it
  *    may be counted once for both, and on aarch64, where adding takes more than one instruction, take back what its
  *    parent counted in the same word since. A handler of a signal that promcb's own instructions or system calls raised
@@ -248,7 +250,7 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 /*
  * The component's circuit-breaker state, whoever told it last, in whichever process. PROMCB_CLOSED where nobody did,
  * and where nothing can be recorded. Without a lock and without a system call once the thread has recorded in the
- * component; before, as promcb_set_state(). Thread-safe. Async-signal-safe.
+ * component; before, as promcb_set_state(), but that it never waits for a fork. Thread-safe. Async-signal-safe.
  */
 #ifndef __cplusplus
 enum promcb_state promcb_state(struct promcb_component *component);

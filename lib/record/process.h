@@ -12,11 +12,11 @@
  *     and code of this library that is async-signal-safe: no malloc. So a handler may come here, and fork may.
  *   - No record of a component that the thread has recorded before waits for the mutex.
  *   - Who cannot wait for the mutex is a guest, and takes none: the child of vfork(2), whose death would leave it
- *     locked, and the handler of a signal that the thread raised inside. So is who need not wait: a record or a state
- *     while a fork holds the mutex, whose handlers may want a lock that the thread holds; and the record of a thread
- *     that gets no recorder. A guest reads where a component is and changes nothing of the process's but who its guests
- *     are; nothing is unmapped while there are any. One that was killed is sent away by the thread that had it, when
- *     that comes here itself.
+ *     locked, and the handler of a signal that the thread raised inside. So is who need not wait: a record, a state,
+ *     told or asked for, or a thread's end while a fork holds the mutex, whose handlers may want a lock that the thread
+ *     holds, or its end; and the record of a thread that gets no recorder. A guest reads where a component is and
+ *     changes nothing of the process's but who its guests are; nothing is unmapped while there are any. One that was
+ *     killed is sent away by the thread that had it, when that comes here itself.
  *   - The thread that forks holds the mutex from promcb's handler of pthread_atfork(3) before fork to that after it.
  *     In the other handlers in between it comes and goes as if it were free.
  *

@@ -110,8 +110,11 @@ static void at_thread_exit(void *value)
 	struct promcb_recorder *recorder = value;
 	struct promcb_saved_state way;
 
-	/* A guest has nothing to give back: it is the child of vfork, and the recorder its parent's. */
-	if (promcb_process_enter(&way)) {
+	/*
+	 * A guest gives nothing back: it is the child of vfork, and the recorder its parent's; or a fork is under way,
+	 * whose handlers may wait for the end of this thread, which reap() then finds gone.
+	 */
+	if (promcb_process_enter_or_visit(&way, true)) {
 		/* Whatever else the thread runs while it ends records into overflow blocks: see the invariants. */
 		promcb_thread_busy = THREAD_HAS_LEFT;
 		if (current_recorder() == recorder && recorder->alive) {

@@ -10,8 +10,8 @@
  *   - A table is never moved, grown or freed while a thread is led to it, so looking up an entry is safe in a signal
  *     handler.
  *   - Threads that end give their recorder back, table filled, and the next thread starts with it; a few are kept
- *     idle, others give their lanes to everybody. A thread that ends without telling (no room for its destructor) is
- *     noticed by its thread id.
+ *     idle, others give their lanes to everybody. A thread that ends without telling (no room for its destructor, or
+ *     a fork under way) is noticed by its thread id.
  *   - A thread that has given its recorder back takes none again: destructors and handlers that record later while it
  *     ends use overflow blocks. The C library calls destructors four times at most, so nobody might call ours again.
  *

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "record/component.h"
 #include "record/entry.h"
+#include "record/registry.h"
 
 #include <errno.h>
 
@@ -28,15 +29,45 @@ static void change_state(struct promcb_descriptor *descriptor, enum promcb_state
 	promcb_store_release(&descriptor->state_time, promcb_state_time(after, promcb_clock_realtime_coarse_ns()));
 }
 
-/* The component's segment as a guest sees it, and its number there. */
+/*
+ * The component's segment as a guest sees it, and its number there: as this process knows it, else by its name, which
+ * others may have registered.
+ */
 static struct promcb_segment *visit(const struct promcb *p, const struct promcb_component *component, uint32_t *number)
 {
-	*number = PROMCB_NO_COMPONENT;
-	return promcb_owner_glance(p, promcb_component_handle(component), number);
+	const struct promcb_handle *handle = promcb_component_handle(component);
+	struct promcb_segment *segment = promcb_owner_glance(p, handle, number);
+
+	if (segment && *number == PROMCB_NO_COMPONENT) {
+		const char *name = promcb_handle_name(handle);
+		int found = promcb_component_find(segment, name, strlen(name));
+
+		if (found >= 0)
+			*number = (uint32_t)found;
+	}
+	return segment;
 }
 
-/* Into the slow path, with the component's descriptor, or NULL: closed, or away. */
-static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component,
+/* The same inside. lane: whether the thread takes one, if it has none. */
+static struct promcb_segment *resolve(struct promcb *p, struct promcb_component *component, bool lane, uint32_t *number)
+{
+	struct promcb_lane_lease *lease = NULL;
+
+	promcb_owner_follow(p);
+	if (!p->segment)
+		return NULL;
+	if (lane)
+		lease = promcb_owner_lease(p, promcb_recorder_current(true));
+	*number = promcb_component_resolve(p, component, lease);
+	return p->segment;
+}
+
+/*
+ * Into the slow path, with the component's descriptor, or NULL: closed, away, or a component that the segment does not
+ * have, in which nobody has told a state. To tell one it must be registered, which can wait for a fork; to ask for one
+ * needs neither.
+ */
+static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component, bool to_tell,
 				       struct promcb_saved_state *way)
 {
 	struct promcb_segment *segment = NULL;
@@ -46,20 +77,15 @@ static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component
 
 	if (!inside)
 		segment = visit(p, component, &number);
-	if (!inside && number == PROMCB_NO_COMPONENT) {
+	if (!inside && number == PROMCB_NO_COMPONENT && to_tell) {
 		promcb_process_leave(way);
 		inside = promcb_process_enter(way);
 		segment = inside ? NULL : visit(p, component, &number);
+		if (number == PROMCB_NO_COMPONENT)
+			number = PROMCB_OVERFLOW_COMPONENT;
 	}
-	if (inside) {
-		promcb_owner_follow(p);
-		segment = p->segment;
-		if (segment)
-			number = promcb_component_resolve(p, component,
-							  promcb_owner_lease(p, promcb_recorder_current(true)));
-	}
-	if (number == PROMCB_NO_COMPONENT)
-		number = PROMCB_OVERFLOW_COMPONENT;
+	if (inside)
+		segment = resolve(p, component, to_tell, &number);
 	return segment ? promcb_segment_descriptor(segment, number) : NULL;
 }
 
@@ -74,7 +100,7 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 		return -EINVAL;
 	if (!p)
 		return 0;
-	descriptor = enter(p, component, &way);
+	descriptor = enter(p, component, true, &way);
 	if (descriptor)
 		change_state(descriptor, state);
 	promcb_process_leave(&way);
@@ -91,7 +117,8 @@ static const struct promcb_descriptor *recorded_descriptor(const struct promcb *
 	struct promcb_entry at = promcb_entry_load(component);
 	const uint8_t *address = (const uint8_t *)(at.block ? promcb_entry_block(&at) : promcb_entry_overflow(&at));
 	uint32_t number = PROMCB_NO_COMPONENT;
-	const struct promcb_segment *segment = at.ring ? visit(p, component, &number) : NULL;
+	const struct promcb_segment *segment =
+		at.ring ? promcb_owner_glance(p, promcb_component_handle(component), &number) : NULL;
 	const uint8_t *base = segment ? segment->base : NULL;
 
 	if (!base || address < base || address >= base + segment->mapped_bytes ||
@@ -101,27 +128,13 @@ static const struct promcb_descriptor *recorded_descriptor(const struct promcb *
 								(uint64_t)number * segment->geometry.descriptor_bytes);
 }
 
-/* For a thread that has not recorded in the component. It takes no lane for that. */
+/* For a thread that has not recorded in the component. It takes no lane for that, and waits for no fork. */
 static enum promcb_state find_state(struct promcb *p, struct promcb_component *component)
 {
-	const struct promcb_descriptor *descriptor = NULL;
-	uint32_t number = PROMCB_NO_COMPONENT;
-	struct promcb_segment *segment;
 	struct promcb_saved_state way;
-	uint64_t word = 0;
+	const struct promcb_descriptor *descriptor = enter(p, component, false, &way);
+	uint64_t word = descriptor ? promcb_load_relaxed(&descriptor->state) : 0;
 
-	if (promcb_process_enter(&way)) {
-		promcb_owner_follow(p);
-		segment = p->segment;
-		if (segment)
-			number = promcb_component_resolve(p, component, NULL);
-	} else {
-		segment = visit(p, component, &number);
-	}
-	if (segment && number != PROMCB_NO_COMPONENT)
-		descriptor = promcb_segment_descriptor(segment, number);
-	if (descriptor)
-		word = promcb_load_relaxed(&descriptor->state);
 	promcb_process_leave(&way);
 	return promcb_state_of(word);
 }

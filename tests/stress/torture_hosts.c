@@ -5,7 +5,7 @@
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs:
  *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states, and fork, in
  *     each way; a child has no lane more than its threads; they may take a lock after promcb's own that threads hold
- *     when they record or set a state;
+ *     when they record, or set or ask for a state; and wait for the end of threads that have recorded;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
  *     mapping.
  */
@@ -71,11 +71,37 @@ __attribute__((noinline)) static void fork_in_handler(void)
 	forks = how;
 }
 
+/* A thread of the application's, which the earliest handler ends, as pools do that are stopped before a fork. */
+static bool ends;
+static pthread_t worker;
+static uint64_t must_end;
+
+static void *work_until_fork(void *argument)
+{
+	while (!__atomic_load_n(&must_end, __ATOMIC_ACQUIRE))
+		record_one(known);
+	return argument;
+}
+
+static void start_worker(void)
+{
+	__atomic_store_n(&must_end, 0, __ATOMIC_RELEASE);
+	CHECK(pthread_create(&worker, NULL, work_until_fork, NULL) == 0, "thread");
+}
+
+static void end_worker(void)
+{
+	__atomic_store_n(&must_end, 1, __ATOMIC_RELEASE);
+	CHECK(pthread_join(worker, NULL) == 0, "join");
+}
+
 static void early_prepare(void)
 {
 	in_handler(0);
 	fork_in_handler();
 	in_handler(0);
+	if (ends)
+		end_worker();
 	if (locks)
 		pthread_mutex_lock(&application);
 }
@@ -199,6 +225,8 @@ static void *record_under_lock(void *argument)
 {
 	for (unsigned i = 0; i < FRESH; i++) {
 		pthread_mutex_lock(&application);
+		/* Before the thread has a lease, and an entry. */
+		promcb_state(fresh[i]);
 		record_one(fresh[i]);
 		promcb_set_state(fresh[i], (enum promcb_state)(i % 3));
 		promcb_count_log(fresh[i], PROMCB_LOG_INFO);
@@ -242,6 +270,31 @@ static void fork_under_locks(void)
 		pthread_join(beside[i], NULL);
 	CHECK(total(NULL) == counts->done, "%llu calls, expected %llu", (unsigned long long)total(NULL),
 	      (unsigned long long)counts->done);
+	stress_check_segment();
+}
+
+/* What a thread has that ended meanwhile comes back to the next. */
+static void end_threads_in_fork(void)
+{
+	struct promcb_segment_info info;
+
+	start();
+	active = 0;
+	ends = true;
+	for (uint64_t round = stress_scale(400); round; round--) {
+		start_worker();
+		pid_t child = fork();
+
+		if (child == 0) {
+			record_one(known);
+			_exit(0);
+		}
+		CHECK(stress_wait(child) == 0, "child");
+	}
+	ends = false;
+	CHECK(total(&info) == counts->done, "%llu calls, expected %llu", (unsigned long long)total(NULL),
+	      (unsigned long long)counts->done);
+	CHECK(info.lanes_live <= 3, "lanes_of_the_dead: %d are live, of one thread", info.lanes_live);
 	stress_check_segment();
 }
 
@@ -377,6 +430,7 @@ int main(void)
 	in_time("handlers of fork", fork_with_handlers);
 	in_time("forks in handlers of fork", fork_in_handlers);
 	in_time("forks and records under one lock", fork_under_locks);
+	in_time("threads that handlers of fork end", end_threads_in_fork);
 	in_time("states, cancelled asynchronously", cancel_states_asynchronously);
 	in_time("states, cancelled", cancel_states_deferred);
 	in_time("opens, cancelled", cancel_opens);

@@ -4,7 +4,9 @@
  *
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs: the child of vfork may be killed at
  * any step, or be the first process of a pid namespace as its parent is, or have other descriptors than its parent;
- * afterwards the parent has its own, and gives the segment back.
+ * afterwards the parent has its own, and gives the segment back. The child knows the states of components by
+ * their names which its process has not looked up since the segment was replaced (guest_asked_nobody,
+ * guest_told_overflow).
  */
 #include "hosts.h"
 
@@ -187,6 +189,50 @@ static void be_first_twice(void)
 	CHECK(status == 0, "the first process ended with %d", status);
 }
 
+__attribute__((noinline)) static int ask_in_vfork(struct promcb_component *component)
+{
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit((int)promcb_state(component));
+	return stress_wait(child);
+}
+
+__attribute__((noinline)) static int tell_in_vfork(struct promcb_component *component, enum promcb_state state)
+{
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(promcb_set_state(component, state) == 0 ? 0 : 1);
+	return stress_wait(child);
+}
+
+/* Of components that another process has registered in the segment's successor, and this one has not looked up. */
+static void know_by_name(void)
+{
+	pid_t child;
+
+	start();
+	CHECK(promcb_remove(stress_segment, true, NULL) == 0, "remove");
+	child = fork();
+	CHECK(child >= 0, "fork");
+	if (child == 0) {
+		struct promcb_component *told;
+
+		CHECK(promcb_component(stress_open(NULL), "fresh3", &told) == 0, "component");
+		_exit(promcb_set_state(told, PROMCB_OPEN) == 0 ? 0 : 1);
+	}
+	CHECK(stress_wait(child) == 0, "child");
+	/* Into the new segment. */
+	record_one(known);
+	CHECK(promcb_set_state(known, PROMCB_HALF_OPEN) == 0, "state");
+	CHECK(ask_in_vfork(fresh[3]) == PROMCB_OPEN, "guest_asked_nobody");
+	CHECK(ask_in_vfork(fresh[4]) == PROMCB_CLOSED, "guest_asked_another");
+	CHECK(tell_in_vfork(fresh[3], PROMCB_HALF_OPEN) == 0, "child of vfork");
+	CHECK(promcb_state(fresh[3]) == PROMCB_HALF_OPEN, "guest_told_overflow");
+	promcb_close(metrics);
+}
+
 int main(void)
 {
 	if (stress_emulated()) {
@@ -197,6 +243,7 @@ int main(void)
 	in_time("children of vfork, killed", lose_children);
 	in_time("a child of vfork with other descriptors", change_descriptors);
 	in_time("two first processes", be_first_twice);
+	in_time("states of components known by their names", know_by_name);
 	stress_remove();
 	return 0;
 }
