@@ -4,10 +4,12 @@
 # run.sh: fuzzes each target for a while, keeps what reached something new, and tells what was reached.
 #
 #   tests/fuzz/run.sh SECONDS [TARGET...]     TARGET: fuzz_segment, say; all by default; one after the other
+#   CC=clang-19 tests/fuzz/run.sh ...         by that version of clang, its runtime and its tools; clang by default
 #
-# Grown corpora lie in build/fuzz/corpus, and are gone on from. At the end they are merged into tests/fuzz/corpus: of
-# the inputs that are named by their hash, those stay that reach an edge of their own; those with a name stay.
-# With 0 seconds, merges and measures alone. Findings lie in build/fuzz/findings; then the exit status is 1.
+# Each version builds in a directory of its own (build/fuzz-19); all go on from the same grown corpora, in
+# build/fuzz/corpus. At the end those are merged into tests/fuzz/corpus: of the inputs that are named by their hash,
+# those stay that reach an edge of their own; those with a name stay. With 0 seconds, merges and measures alone.
+# Findings lie in findings of the build's directory; then the exit status is 1.
 #
 # Prints a table: executions, executions per second, edges and features that the corpus reaches, files and bytes of it,
 # and which share of the lines of lib/ (and tools/record_line.c) it runs.
@@ -19,17 +21,24 @@ if ! [[ $seconds =~ ^[0-9]+$ ]]; then
   exit 2
 fi
 shift
-for tool in clang llvm-profdata llvm-cov; do
-  command -v $tool >/dev/null || { echo "run.sh: $tool is not installed" >&2; exit 77; }
+compiler=${CC:-clang}
+version=${compiler#clang}
+if ! [[ $compiler =~ ^clang(-[0-9]+)?$ ]]; then
+  echo "run.sh: CC is \"$compiler\": expected clang, or clang-19, say" >&2
+  exit 2
+fi
+for tool in clang clang++ llvm-profdata llvm-cov; do
+  command -v $tool$version >/dev/null || { echo "run.sh: $tool$version is not installed" >&2; exit 77; }
 done
+export CC=clang$version CXX=clang++$version
 
-build=build/fuzz
-measured=build/fuzz-coverage
-[ -e $build/build.ninja ] || CC=clang CXX=clang++ meson setup $build >/dev/null || exit 1
+corpora=build/fuzz/corpus
+build=build/fuzz$version
+measured=build/fuzz-coverage$version
+[ -e $build/build.ninja ] || meson setup $build >/dev/null || exit 1
 profile='-fprofile-instr-generate -fcoverage-mapping'
 [ -e $measured/build.ninja ] ||
-  LLVM_PROFILE_FILE=/dev/null CC=clang CXX=clang++ meson setup -Dc_args="$profile" -Dc_link_args="$profile" \
-    $measured >/dev/null || exit 1
+  LLVM_PROFILE_FILE=/dev/null meson setup -Dc_args="$profile" -Dc_link_args="$profile" $measured >/dev/null || exit 1
 [ $# -gt 0 ] || set -- $(sed -n "s/^  '\(fuzz_[a-z_]*\)':.*/\1/p" tests/fuzz/meson.build)
 programs=("${@/#/tests/fuzz/}")
 ninja -C $build "${programs[@]}" >/dev/null && ninja -C $measured "${programs[@]}" >/dev/null || exit 1
@@ -47,15 +56,15 @@ number() { # name of a final statistic, log
 lines_of() { # program, profiles: run lines, lines, share; of the sources that are the target's to run
   local program=$1
   shift
-  llvm-profdata merge -sparse "$@" -o $measured/fuzz.profdata 2>/dev/null &&
-    llvm-cov report $program -instr-profile=$measured/fuzz.profdata lib tools/record_line.c 2>/dev/null |
+  llvm-profdata$version merge -sparse "$@" -o $measured/fuzz.profdata 2>/dev/null &&
+    llvm-cov$version report $program -instr-profile=$measured/fuzz.profdata lib tools/record_line.c 2>/dev/null |
     awk '$1 == "TOTAL" { printf "%d of %d (%s)\n", $8 - $9, $8, $10 }'
 }
 
 printf '%-18s %12s %8s %7s %9s %7s %8s  %s\n' target executions per_s edges features files bytes lines
 for target; do
   what=${target#fuzz_}
-  kept=tests/fuzz/corpus/$what grown=$build/corpus/$what log=$build/$target.log
+  kept=tests/fuzz/corpus/$what grown=$corpora/$what log=$build/$target.log
   mkdir -p "$kept" "$grown"
   : >"$log"
   if [ "$seconds" -gt 0 ] &&
