@@ -193,6 +193,7 @@ Test(web_config, tls)
 	bad(TLS ", min_version: SSL30}", "line 1: min_version must be TLS10, TLS11, TLS12 or TLS13");
 	bad(TLS ", min_version: [TLS12]}", "line 1: min_version must be TLS10, TLS11, TLS12 or TLS13");
 	bad(TLS ", min_version: TLS13, max_version: TLS12}", "min_version is above max_version");
+	bad("tls_server_config: {min_version: TLS13, max_version: TLS10}", "min_version is above max_version");
 	bad(TLS ", cipher_suites: TLS_AES_128_GCM_SHA256}", "line 1: cipher_suites must be a list");
 	bad(TLS ", cipher_suites: [[]]}", "line 1: cipher_suites must be a list of names");
 	bad(TLS ", cipher_suites: [TLS_RSA_WITH_RC4_128_SHA]}",

@@ -300,12 +300,16 @@ static int read_file(struct reading *reading)
 	return result;
 }
 
-/* What single keys cannot tell. */
+/* What single keys cannot tell. Versions agree though there is no TLS, as each is one: so a certificate can follow. */
 static int agree(const struct sidecar_web_settings *settings, char *message, size_t message_size)
 {
 	const char *fault = NULL;
 
-	if (!settings->cert_path && !settings->cert_text)
+	if (settings->tls_options.min_version > settings->tls_options.max_version)
+		fault = "min_version is above max_version";
+	else if (!settings->has_tls)
+		return 0;
+	else if (!settings->cert_path && !settings->cert_text)
 		fault = "cert_file, or cert, is missing in tls_server_config";
 	else if (!settings->key_path && !settings->key_text)
 		fault = "key_file, or key, is missing in tls_server_config";
@@ -314,8 +318,6 @@ static int agree(const struct sidecar_web_settings *settings, char *message, siz
 	else if (settings->checks_sans && settings->client_auth == SIDECAR_CLIENT_NONE)
 		fault = "client_allowed_sans has no effect without client_auth_type: set that to "
 			"RequireAndVerifyClientCert";
-	else if (settings->tls_options.min_version > settings->tls_options.max_version)
-		fault = "min_version is above max_version";
 	if (!fault)
 		return 0;
 	snprintf(message, message_size, "%s", fault);
@@ -342,7 +344,7 @@ int sidecar_web_config_parse(const char *text, size_t length, struct sidecar_web
 		result = read_file(&reading);
 	sidecar_yaml_close(&reading.yaml);
 	reading.settings->has_tls = wants_tls(reading.settings);
-	if (result == 0 && reading.settings->has_tls)
+	if (result == 0)
 		result = agree(reading.settings, message, message_size);
 	if (result == 0)
 		*out = reading.settings;
