@@ -47,11 +47,10 @@ static void in_child(const char *what, void (*scenario)(void))
 
 	CHECK(child >= 0, "fork");
 	if (child == 0) {
-		alarm(PATIENCE_SECONDS);
 		scenario();
 		_exit(0);
 	}
-	int status = stress_wait(child);
+	int status = stress_wait_for(child, PATIENCE_SECONDS);
 
 	CHECK(status == 0, "%s: ended with %d", what, status);
 	promcb_remove(stress_segment, true, NULL);

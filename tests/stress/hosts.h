@@ -26,26 +26,20 @@ static inline void record_one(struct promcb_component *component)
 /* Runs in a child, which must end in time. */
 static inline void in_time(const char *what, void (*scenario)(void))
 {
-	const struct timespec pause = {.tv_nsec = 1000000};
 	pid_t child = fork();
-	int status;
 
+	CHECK(child >= 0, "fork");
 	if (child == 0) {
 		scenario();
 		_exit(0);
 	}
-	for (uint64_t end_ns = stress_now_ns() + DEADLINE_S * (uint64_t)1000000000;
-	     waitpid(child, &status, WNOHANG) == 0; nanosleep(&pause, NULL))
-		if (stress_now_ns() > end_ns) {
-			kill(child, SIGKILL);
-			stress_wait(child);
-			CHECK(false, "%s: hangs", what);
-		}
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+	int status = stress_wait_for(child, DEADLINE_S);
+
+	if (status == 77) {
 		printf("%s: cannot be tried here\n", what);
 		return;
 	}
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s: ended with %#x", what, status);
+	CHECK(status == 0, "%s: ended with %d", what, status);
 	printf("%s: ok\n", what);
 }
 

@@ -222,4 +222,26 @@ static inline uint64_t stress_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * The same for a child that might hang, and might hold back alarm(2) as long as it does: it is killed in the end.
+ * Returns -SIGKILL then.
+ */
+static inline int stress_wait_for(pid_t child, unsigned seconds)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	uint64_t end_ns = stress_now_ns() + seconds * (uint64_t)1000000000;
+	siginfo_t info = {.si_pid = 0};
+
+	for (;;) {
+		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == child)
+			break;
+		if (stress_now_ns() > end_ns) {
+			kill(child, SIGKILL);
+			break;
+		}
+		nanosleep(&pause, NULL);
+	}
+	return stress_wait(child);
+}
+
 #endif
