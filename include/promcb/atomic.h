@@ -83,6 +83,11 @@ static inline bool promcb_cas32_acq_rel(uint32_t *word, uint32_t expected, uint3
 }
 
 /* Pointers that threads of one process share. */
+static inline void *promcb_load_pointer_relaxed(void *const *pointer)
+{
+	return __atomic_load_n(pointer, __ATOMIC_RELAXED);
+}
+
 static inline void *promcb_load_pointer_acquire(void *const *pointer)
 {
 	return __atomic_load_n(pointer, __ATOMIC_ACQUIRE);

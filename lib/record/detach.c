@@ -33,24 +33,31 @@ bool promcb_attachment_is_overdue(const struct promcb_attachment *attachment)
 	return attachment->closing && !attachment->calls && has_rested(attachment) && !promcb_process_has_guests();
 }
 
-/* Of the addresses only those in the file are kept, until the place is needed for another segment. */
+/*
+ * Of the addresses only those in the file are kept, until the place is needed for another segment: all that were ever
+ * led to. A guest may have told of a shorter file since it grew.
+ */
 bool promcb_attachment_park(struct promcb_attachment *attachment)
 {
 	struct promcb_segment *segment = &attachment->segment;
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = (segment->file_bytes + page - 1) / page * page;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), mapped = segment->mapped_bytes;
+	uint64_t seen = promcb_load_relaxed(&segment->file_bytes), now, end;
 	uint8_t *base = segment->base;
 
-	if (end > segment->mapped_bytes)
-		end = segment->mapped_bytes;
+	promcb_segment_look_at_size(segment);
+	now = promcb_load_relaxed(&segment->file_bytes);
+	end = now > seen ? now : seen;
+	end = end < mapped ? (end + page - 1) / page * page : mapped;
 	if (end && mmap(base, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 			0) == MAP_FAILED)
 		return false;
 	promcb_locks_close(segment);
-	segment->base = NULL;
-	attachment->parked = end ? base : NULL;
-	attachment->parked_bytes = end;
-	if (end < segment->mapped_bytes)
-		munmap(base + end, segment->mapped_bytes - end);
+	attachment->parked = end != 0;
+	if (!end)
+		segment->base = NULL;
+	segment->mapped_bytes = end;
+	if (end < mapped)
+		munmap(base + end, mapped - end);
 	if (promcb_segment_owns_fd(segment, segment->data_fd))
 		close(segment->data_fd);
 	segment->data_fd = -1;
@@ -64,17 +71,18 @@ struct promcb_attachment *promcb_attachment_place(void)
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (attachment->segment.base)
-			continue;
-		if (!attachment->parked)
+		if (!attachment->segment.base)
 			return attachment;
+		if (!attachment->parked)
+			continue;
 		if (!oldest || (int64_t)(attachment->left_ns - oldest->left_ns) < 0)
 			oldest = attachment;
 	}
 	/* Whoever still looks at it was interrupted 62 segments ago. */
 	if (oldest) {
-		munmap(oldest->parked, oldest->parked_bytes);
-		oldest->parked = NULL;
+		munmap(oldest->segment.base, oldest->segment.mapped_bytes);
+		oldest->segment.base = NULL;
+		oldest->parked = false;
 	}
 	return oldest;
 }

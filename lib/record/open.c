@@ -20,7 +20,7 @@ static void tidy(void)
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (attachment->segment.base && promcb_attachment_tidy(attachment) &&
+		if (promcb_attachment_is_attached(attachment) && promcb_attachment_tidy(attachment) &&
 		    promcb_attachment_is_overdue(attachment) && promcb_attachment_park(attachment))
 			promcb_recorder_vacate(attachment);
 	}
@@ -33,7 +33,7 @@ static bool is_crowded(void)
 
 	tidy();
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++)
-		count += promcb_attachments[slot].segment.base && promcb_attachments[slot].closing;
+		count += promcb_attachment_is_attached(&promcb_attachments[slot]) && promcb_attachments[slot].closing;
 	return count >= PROMCB_SEGMENTS_MAX / 2;
 }
 
@@ -154,8 +154,8 @@ static struct promcb_attachment *find_closing(const struct promcb *p)
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (attachment->segment.base && attachment->owner == p && attachment->segment.inode == p->inode &&
-		    attachment->segment.device == p->device)
+		if (promcb_attachment_is_attached(attachment) && attachment->owner == p &&
+		    attachment->segment.inode == p->inode && attachment->segment.device == p->device)
 			return attachment;
 	}
 	return NULL;
@@ -247,7 +247,7 @@ static void renew(void)
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (!attachment->segment.base)
+		if (!promcb_attachment_is_attached(attachment))
 			continue;
 		attachment->leases = attachment->calls = 0;
 		promcb_locks_forget_inherited(&attachment->segment);

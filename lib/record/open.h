@@ -8,9 +8,9 @@
  *   - When the segment is removed or recreated the owner follows: generation goes up, and every handle looks its
  *     component up again. All threads' entries are taken away at that moment. The old mapping stays for two seconds,
  *     for threads in the middle of a record; then it goes where no thread has a lease, else it is parked: its leases
- *     are
- *     cleared, its lanes and its file given up, and what a frame that a handler interrupted may still store into is
- *     memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs nothing.
+ *     are cleared, its lanes and its file given up, and what a frame that a handler interrupted may still load from and
+ *     store into is memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs
+ *     nothing.
  *   - An owner whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
  *     dropped, in the next segment, and the name is looked for each second.
  *

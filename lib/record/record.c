@@ -365,6 +365,7 @@ static void count_rejected(const struct promcb_entry *at, void *context)
 	struct promcb_segment *segment = promcb_entry_segment(at);
 
 	(void)context;
+	PROMCB_INJECT("rejected: placed");
 	if (segment)
 		promcb_add_relaxed(&promcb_segment_header(segment)->rejected_calls, 1);
 }

@@ -175,6 +175,15 @@ bool promcb_recorder_is_denied(void)
 	return lacks_memory || promcb_thread_busy == THREAD_HAS_LEFT;
 }
 
+bool promcb_recorder_has_lease(uint32_t slot)
+{
+	struct promcb_recorder *recorder = current_recorder();
+	bool has = recorder && promcb_load_pointer_relaxed((void *const *)&recorder->leases[slot].segment);
+
+	promcb_signal_fence();
+	return has;
+}
+
 struct promcb_recorder *promcb_recorder_current(bool make)
 {
 	struct promcb_recorder *recorder = current_recorder();

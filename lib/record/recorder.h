@@ -2,7 +2,8 @@
 /*
  * recorder.h: what a thread needs to record: its table of entries, and its leases in segments.
  *
- * Called with the process's mutex held but for promcb_recorder_start() and promcb_recorder_is_denied().
+ * Called with the process's mutex held but for promcb_recorder_start(), promcb_recorder_is_denied() and
+ * promcb_recorder_has_lease().
  *
  * Invariants
  *   - A recorder is used by one thread at a time; an idle one by none.
@@ -45,6 +46,12 @@ struct promcb_recorder *promcb_recorder_current(bool make);
 
 /* Whether the calling thread gets none: it has left, or there was no memory when it last asked. Without the mutex. */
 bool promcb_recorder_is_denied(void);
+
+/*
+ * Whether the calling thread has a lease in the segment of the slot: then that stays, or is parked. Without the mutex,
+ * while others may park it.
+ */
+bool promcb_recorder_has_lease(uint32_t slot);
 
 /* In a child without MADV_WIPEONFORK. */
 void promcb_recorder_wipe_current(void);

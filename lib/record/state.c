@@ -108,48 +108,52 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 }
 
 /*
- * The descriptor of the component, if the thread has an entry in the owner's present segment. Then it has a lease
- * there, and what it reads stays mapped, or is parked: zeros, in which every breaker is closed.
+ * The state, if the thread has an entry of the component, and a lease in the owner's present segment: then what it
+ * reads stays mapped. Who lost the lease meanwhile, interrupted for as long as it takes, has read zeros of a segment
+ * that was parked.
  */
-static const struct promcb_descriptor *recorded_descriptor(const struct promcb *p,
-							   const struct promcb_component *component)
+static bool find_recorded_state(const struct promcb *p, const struct promcb_component *component, uint64_t *word)
 {
-	struct promcb_entry at = promcb_entry_load(component);
-	const uint8_t *address = (const uint8_t *)(at.block ? promcb_entry_block(&at) : promcb_entry_overflow(&at));
 	uint32_t number = PROMCB_NO_COMPONENT;
 	const struct promcb_segment *segment =
-		at.ring ? promcb_owner_glance(p, promcb_component_handle(component), &number) : NULL;
-	const uint8_t *base = segment ? segment->base : NULL;
+		promcb_entry_load(component).ring ? promcb_owner_glance(p, promcb_component_handle(component), &number)
+						  : NULL;
+	uint32_t slot = segment ? promcb_attachment_of(segment)->slot : 0;
 
-	if (!base || address < base || address >= base + segment->mapped_bytes ||
-	    number >= segment->geometry.components)
-		return NULL;
-	return (const struct promcb_descriptor *)(const void *)(base + segment->geometry.descriptors_off +
-								(uint64_t)number * segment->geometry.descriptor_bytes);
+	PROMCB_INJECT("state: glanced");
+	if (!segment || number == PROMCB_NO_COMPONENT || !promcb_recorder_has_lease(slot))
+		return false;
+	PROMCB_INJECT("state: leased");
+	const struct promcb_descriptor *descriptor = promcb_segment_descriptor(segment, number);
+
+	if (!descriptor)
+		return false;
+	*word = promcb_load_relaxed(&descriptor->state);
+	promcb_signal_fence();
+	return promcb_recorder_has_lease(slot);
 }
 
 /* For a thread that has not recorded in the component. It takes no lane for that, and waits for no fork. */
-static enum promcb_state find_state(struct promcb *p, struct promcb_component *component)
+static uint64_t find_state(struct promcb *p, struct promcb_component *component)
 {
 	struct promcb_saved_state way;
 	const struct promcb_descriptor *descriptor = enter(p, component, false, &way);
 	uint64_t word = descriptor ? promcb_load_relaxed(&descriptor->state) : 0;
 
 	promcb_process_leave(&way);
-	return promcb_state_of(word);
+	return word;
 }
 
 enum promcb_state promcb_state(struct promcb_component *component)
 {
 	/* [HANDLE] acquire: the owner before what it leads to. */
 	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
-	const struct promcb_descriptor *descriptor = p ? recorded_descriptor(p, component) : NULL;
 	enum promcb_state state;
+	uint64_t word = 0;
 
-	if (descriptor)
-		state = promcb_state_of(promcb_load_relaxed(&descriptor->state));
-	else
-		state = p ? find_state(p, component) : PROMCB_CLOSED;
+	if (p && !find_recorded_state(p, component, &word))
+		word = find_state(p, component);
+	state = promcb_state_of(word);
 	/* A word that nobody has written is no state. */
 	return state > PROMCB_HALF_OPEN ? PROMCB_CLOSED : state;
 }

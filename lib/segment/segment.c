@@ -450,17 +450,19 @@ uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_
 }
 
 /*
- * How long the file is now. By a descriptor for the moment, if ours is closed: a guest of process.h, whose descriptors
- * may be other ones, must leave data_fd as it is.
+ * By a descriptor for the moment, if ours is closed: a guest of process.h, whose descriptors may be other ones, must
+ * leave data_fd as it is.
  */
-static void look_at_size(struct promcb_segment *segment)
+void promcb_segment_look_at_size(struct promcb_segment *segment)
 {
 	struct stat status;
 	int own = promcb_segment_owns_fd(segment, segment->data_fd) ? -1 : promcb_segment_reopen(segment);
 
 	if (fstat(own < 0 ? segment->data_fd : own, &status) == 0 && status.st_ino == segment->inode &&
-	    status.st_dev == segment->device)
+	    status.st_dev == segment->device) {
+		PROMCB_INJECT("segment: sized");
 		promcb_store_relaxed(&segment->file_bytes, (uint64_t)status.st_size);
+	}
 	if (own >= 0)
 		close(own);
 }
@@ -475,7 +477,7 @@ static bool has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t k
 	    promcb_chunk_kind(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk))) != kind)
 		return false;
 	if (end > promcb_load_relaxed(&segment->file_bytes))
-		look_at_size(segment);
+		promcb_segment_look_at_size(segment);
 	return end <= promcb_load_relaxed(&segment->file_bytes);
 }
 

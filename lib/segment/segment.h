@@ -23,7 +23,7 @@ struct promcb_segment {
 	uint64_t mapped_bytes;          /* at most max_bytes; less where address space is short */
 	struct promcb_geometry geometry; /* the private copy */
 	uint64_t identity[2];
-	uint64_t file_bytes;            /* how long the file was at the last look; it only grows. Relaxed */
+	uint64_t file_bytes;            /* how long the file was at a look, mostly the last. Relaxed */
 	dev_t directory_device;              /* the directory of the path, at attach */
 	ino_t home_inode;
 	uint64_t birth;                 /* promcb_clock_domain_birth() */
@@ -71,6 +71,9 @@ bool promcb_segment_is_at_home(const struct promcb_segment *segment);
  * the answer was no, it is asked again after a second.
  */
 bool promcb_segment_may_grow(struct promcb_segment *segment, uint64_t bytes);
+
+/* Looks how long the file is now. Two at once may leave what the first of them saw. */
+void promcb_segment_look_at_size(struct promcb_segment *segment);
 
 /* Gives memory to [off, off + bytes). Returns 0, or -errno. */
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes);

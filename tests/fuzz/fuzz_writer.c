@@ -72,7 +72,7 @@ static void forget(void)
 	promcb_process_enter(&way);
 	/* A segment that was left, and that a thread has a lease in, would be found again, with its file cut off. */
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
-		if (!promcb_attachments[slot].segment.base)
+		if (!promcb_attachment_is_attached(&promcb_attachments[slot]))
 			continue;
 		promcb_locks_close(&promcb_attachments[slot].segment);
 		promcb_segment_unmap(&promcb_attachments[slot].segment);
