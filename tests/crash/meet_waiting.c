@@ -3,18 +3,21 @@
  * meet_waiting: one thread stops at a named point (inject.h) with the process's mutex held, and stays there until
  * another has recorded all that it has to.
  *
- * Invariant
+ * Invariants
  *   - record_waited_for_the_mutex: whoever has recorded in a component records on in it by every call that promcb.h
  *     calls wait-free, whatever holds the mutex: where a ring wants to grow, where it is time to look where the segment
  *     is, where the segment is gone, and where there is no lane to be had. A record waited for the whole of
  *     promcb_reset_all(), of a registration, of another thread's first call; and who holds the mutex may be a thread of
  *     a lower priority. Here it waits for the recorder, so that to wait is to hang.
+ *   - reset_kept_others_out: who waits for the mutex while all components are reset has it before the last of them.
  */
 #include "../stress/stress.h"
 
 #include <promcb/atomic.h>
 #include <promcb/inject.h>
 #include <promcb/inline.h>
+
+#include "record/process.h"
 
 #include <sched.h>
 
@@ -32,14 +35,21 @@ static __thread bool stops;
 static const char *meeting_point;
 static uint64_t arrived, go_on;
 
+static void await_the_other(void)
+{
+	promcb_store_release(&arrived, 1);
+	while (!promcb_load_acquire(&go_on))
+		sched_yield();
+}
+
+static void (*at_the_point)(void) = await_the_other;
+
 void promcb_inject(const char *point)
 {
 	if (!stops || strcmp(point, meeting_point) != 0)
 		return;
 	stops = false;
-	promcb_store_release(&arrived, 1);
-	while (!promcb_load_acquire(&go_on))
-		sched_yield();
+	at_the_point();
 }
 
 static void reset_all(void)
@@ -255,6 +265,55 @@ static void meet_without_segment(void)
 	CHECK(calls == done, "%llu calls, expected %llu", (unsigned long long)calls, (unsigned long long)done);
 }
 
+/* -- Between the steps of a reset --------------------------------------------------------------------------------- */
+
+enum { RESET = 300 };
+
+static uint64_t is_set;
+
+static void *set_state_beside(void *argument)
+{
+	while (!promcb_load_acquire(&arrived))
+		sched_yield();
+	promcb_set_state(known[0], PROMCB_OPEN);
+	promcb_store_release(&is_set, 1);
+	return argument;
+}
+
+static unsigned published, published_before_it_was_set;
+
+static void count_published(void)
+{
+	promcb_store_release(&arrived, 1);
+	while (published == 0 && promcb_load32_relaxed(&promcb_process->mutex) < 2)
+		sched_yield();
+	if (!promcb_load_acquire(&is_set))
+		published_before_it_was_set = published;
+	published++;
+	stops = true;
+}
+
+/* Who waits for the mutex has it before the last of many components is reset. */
+static void meet_between_steps(void)
+{
+	pthread_t thread;
+	char name[16];
+
+	start(0);
+	for (unsigned i = 0; i < RESET; i++) {
+		snprintf(name, sizeof(name), "reset%u", i);
+		promcb_record(stress_component(metrics, name), 1000, true);
+	}
+	meeting_point = "reset: published";
+	at_the_point = count_published;
+	stops = true;
+	CHECK(pthread_create(&thread, NULL, set_state_beside, NULL) == 0, "thread");
+	CHECK(promcb_reset_all(metrics) == 0 && published >= RESET, "reset");
+	CHECK(published_before_it_was_set + 1 < published, "reset_kept_others_out: until %u components were reset",
+	      published);
+	CHECK(pthread_join(thread, NULL) == 0, "join");
+}
+
 /* Runs in a child, which must end in time. */
 static void in_child(const char *what, void (*scenario)(void))
 {
@@ -281,5 +340,6 @@ int main(void)
 	}
 	in_child("without a lane", meet_without_lane);
 	in_child("without a segment", meet_without_segment);
+	in_child("between the steps of a reset", meet_between_steps);
 	return 0;
 }
