@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Whether one snapshot says the same in text 0.0.4, OpenMetrics and protobuf.
 
-Usage: formats.py DIRECTORY TEXT OPENMETRICS PROTOBUF
+Usage: formats.py DIRECTORY SNAPSHOT...
 
-DIRECTORY has metrics_pb2.py, made by protoc. Checks that
+DIRECTORY has metrics_pb2.py, made by protoc; each SNAPSHOT is a directory with the files text, openmetrics, protobuf,
+and options, which says what they are. Checks of each that
 - no series stands twice, and families are contiguous, in text and in OpenMetrics;
 - the strict parser of the Prometheus client library takes the OpenMetrics;
 - every protobuf message has known fields only;
@@ -157,17 +158,24 @@ def same(what, left, right):
         assert value == other or math.isclose(value, other, rel_tol=1e-15), (what, key, value, other)
 
 
-text = of_text(sys.argv[2])
-openmetrics = of_text(sys.argv[3])
-assert openmetrics.endswith("\n# EOF\n") and openmetrics.count("# EOF") == 1
-text_families = list(parse_text(text))
-openmetrics_families = list(parse_openmetrics(openmetrics))
-protobuf, helps = of_protobuf(sys.argv[4])
-from_text = series_of(text_families)
-same("text and OpenMetrics", from_text, series_of(openmetrics_families))
-same("text and protobuf", from_text, protobuf)
-documented = {family.name: family.documentation for family in openmetrics_families}
-for name, help_text in helps.items():
-    bare = name[: -len("_total")] if name.endswith("_total") and name not in documented else name
-    assert documented[bare] == help_text, (name, documented[bare], help_text)
-print(f"{len(helps)} families, {len(protobuf)} series: the same in three formats")
+
+def check(directory):
+    text = of_text(directory + "/text")
+    openmetrics = of_text(directory + "/openmetrics")
+    assert openmetrics.endswith("\n# EOF\n") and openmetrics.count("# EOF") == 1
+    openmetrics_families = list(parse_openmetrics(openmetrics))
+    protobuf, helps = of_protobuf(directory + "/protobuf")
+    from_text = series_of(list(parse_text(text)))
+    same("text and OpenMetrics", from_text, series_of(openmetrics_families))
+    same("text and protobuf", from_text, protobuf)
+    documented = {family.name: family.documentation for family in openmetrics_families}
+    for name, help_text in helps.items():
+        bare = name[: -len("_total")] if name.endswith("_total") and name not in documented else name
+        assert documented[bare] == help_text, (name, documented[bare], help_text)
+    print(f"{len(helps)} families, {len(protobuf)} series: the same in three formats")
+
+
+for snapshot in sys.argv[2:]:
+    with open(snapshot + "/options", encoding="utf-8") as file:
+        print("promcb-export", file.read().strip(), end=": ", flush=True)
+    check(snapshot)

@@ -41,8 +41,6 @@ compiles() { # COMPILER LANGUAGE HEADER STANDARD...: with and without what GNU a
   shift 3
   use "$language" "$header" >"$temporary/use.$language"
   for standard; do
-    # An older compiler has not heard of the newest.
-    "$compiler" -std="$standard" -fsyntax-only -x "$language" /dev/null 2>/dev/null || continue
     for gnu in "${features[@]}"; do
       # shellcheck disable=SC2086
       "$compiler" -std="$standard" $warnings $gnu -Iinclude -O2 -S -o "$temporary/use.s" -x "$language" \
@@ -64,22 +62,32 @@ compiles() { # COMPILER LANGUAGE HEADER STANDARD...: with and without what GNU a
     esac
   done
 }
+# known COMPILER LANGUAGE STANDARD...: those that it has heard of; none if it is not there.
+known() {
+  local compiler=$1 language=$2 standard
+  shift 2
+  for standard; do
+    "$compiler" -std="$standard" -fsyntax-only -x "$language" /dev/null 2>/dev/null && printf '%s ' "$standard"
+  done
+}
 features=("" -D_GNU_SOURCE -D_POSIX_C_SOURCE=200809L)
 c_standards='c11 c17 c2x gnu11 gnu17'
 cxx_standards='c++11 c++14 c++17 c++20 c++23 c++2b gnu++17'
+compilers='gcc clang g++ clang++'
 if [ -n "${PROMCB_QUICK-}" ]; then
-  features=("" -D_GNU_SOURCE)
+  features=("")
   c_standards=c11
   cxx_standards=c++11
+  compilers='gcc clang++'
 fi
-for header in include/promcb/*.h; do
-  for compiler in gcc clang; do
+for compiler in $compilers; do
+  [[ $compiler = *++ ]] && language=c++ standards=$cxx_standards || language=c standards=$c_standards
+  # shellcheck disable=SC2086
+  standards=$(known $compiler $language $standards)
+  [ -n "$standards" ] || continue
+  for header in include/promcb/*.h; do
     # shellcheck disable=SC2086
-    command -v $compiler >/dev/null && compiles $compiler c "${header##*/}" $c_standards
-  done
-  for compiler in g++ clang++; do
-    # shellcheck disable=SC2086
-    command -v $compiler >/dev/null && compiles $compiler c++ "${header##*/}" $cxx_standards
+    compiles $compiler $language "${header##*/}" $standards
   done
 done
 [ $failed -eq 0 ] || exit 1
@@ -96,7 +104,7 @@ if [ "$lines" -lt 10 ] || [ "$lines" -gt 20 ]; then
 fi
 grep -q 'promcb_open(NULL, ' "$temporary/program.c" || { echo "the program in promcb.h names a segment"; exit 1; }
 for compiler in "gcc -std=c11" "clang -std=c11" "g++ -std=c++11 -x c++" "clang++ -std=c++11 -x c++"; do
-  command -v ${compiler%% *} >/dev/null || continue
+  [[ " $compilers " == *" ${compiler%% *} "* ]] && command -v ${compiler%% *} >/dev/null || continue
   rm -f "/dev/shm$segment"
   # In C++ a struct is known by its name alone.
   [[ $compiler != *++* ]] || sed -i 's/struct promcb/promcb/' "$temporary/program.c"
