@@ -47,14 +47,14 @@ python3 - $directory/coverage.json "$details" <<'PYTHON'
 import json
 import sys
 
-rooms = {}
+modules = {}
 for file in json.load(open(sys.argv[1]))["files"]:
     lines = [line for line in file["lines"] if not line.get("gcovr/noncode")]
     branches = [branch for line in lines for branch in line["branches"]]
     missed = sorted({line["line_number"] for line in lines if not line["count"]} -
                     {line["line_number"] for line in lines if line["count"]})
     covered = len({line["line_number"] for line in lines if line["count"]})
-    rooms[file["file"]] = (covered, covered + len(missed), sum(1 for branch in branches if branch["count"]),
+    modules[file["file"]] = (covered, covered + len(missed), sum(1 for branch in branches if branch["count"]),
                            len(branches), missed)
 
 def percent(part, whole):
@@ -63,17 +63,17 @@ def percent(part, whole):
 print(f"{'':34} {'lines':>14} {'branches':>16}")
 for directory in ("include/", "lib/", "tools/"):
     total = [0] * 4
-    for name in sorted(rooms):
+    for name in sorted(modules):
         if name.startswith(directory):
-            numbers = rooms[name]
+            numbers = modules[name]
             total = [a + b for a, b in zip(total, numbers)]
             print(f"{name:34} {numbers[0]:5}/{numbers[1]:<5} {percent(*numbers[:2]):4.0f}% "
                   f"{numbers[2]:5}/{numbers[3]:<5} {percent(*numbers[2:4]):4.0f}%")
     print(f"{'all of ' + directory:34} {total[0]:5}/{total[1]:<5} {percent(*total[:2]):4.1f}% "
           f"{total[2]:5}/{total[3]:<5} {percent(*total[2:]):4.1f}%\n")
 if sys.argv[2]:
-    for name in sorted(rooms):
+    for name in sorted(modules):
         source = open(name).read().split("\n")
-        for number in rooms[name][4] if name.startswith("lib/") else []:
+        for number in modules[name][4] if name.startswith("lib/") else []:
             print(f"{name}:{number}: {source[number - 1].strip()}")
 PYTHON

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* record.h: the ways of promcb-record that fill a room of their own. */
+/* record.h: the ways of promcb-record that are modules of their own. */
 #ifndef PROMCB_TOOL_RECORD_H
 #define PROMCB_TOOL_RECORD_H
 

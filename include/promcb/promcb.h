@@ -45,7 +45,7 @@
  *  - Crash: what was recorded stays, SIGKILL included; at most the one call being recorded is missing or without its
  *    sum.
  *  - Files: tmpfs (/dev/shm) and hugetlbfs. ext4 and xfs work, with stalls when the kernel writes back. Network, FUSE
- *    and copy-on-write filesystems are refused, since room cannot be reserved there.
+ *    and copy-on-write filesystems are refused, since space cannot be reserved there.
  *  - Containers share a segment by a path on a shared tmpfs volume. Memory is charged to the cgroup that first
  *    touches it.
  *  - Locked memory: mlockall(MCL_CURRENT) fills what a segment has addresses for and no memory yet. Before
@@ -59,7 +59,7 @@
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
  *  - Cancellation: no call is a cancellation point, nor ended by asynchronous cancellation. What a call calls back
  *    (a renderer's write, say) runs with cancellation disabled.
- *  - Sandboxes: promcb(3) lists the system calls of each call. One that is refused costs lanes or room, never a count
+ *  - Sandboxes: promcb(3) lists the system calls of each call. One that is refused costs lanes or space, never a count
  *    of a known component. SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGTRAP are never blocked; their handlers may
  *    record, and must return to the call that they interrupted: no siglongjmp() out of promcb.
  *
@@ -154,8 +154,8 @@ struct promcb_options {
  *   NULL: the environment's PROMCB_SEGMENT if it is not empty, else "/promcb". The caller keeps the string.
  * options: NULL for the defaults. out: an opened segment, to be closed once per open. Two opens of one segment in a
  * process share one attachment. Returns 0, or -errno: -EINVAL (an option or the name is out of range), -EACCES,
- * -ENOSPC (no room), -EPROTO (another format version), -EBADMSG (not a segment, or corrupt), -EOPNOTSUPP (a
- * filesystem that cannot reserve room), -EMFILE (descriptors, or 64 segments in this process), -ENOMEM.
+ * -ENOSPC (no space), -EPROTO (another format version), -EBADMSG (not a segment, or corrupt), -EOPNOTSUPP (a
+ * filesystem that cannot reserve space), -EMFILE (descriptors, or 64 segments in this process), -ENOMEM.
  * Thread-safe.
  */
 int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out);
@@ -273,7 +273,7 @@ void promcb_count_bad_lines(struct promcb *p, uint64_t count);
 /*
  * Forgets what was recorded of a component, or of all, in every process. Its name stays, and so does its state. The
  * counts in the segment go on; readers subtract what stood at the reset. Returns 0, or -errno: -ENOENT (no such
- * component), -EBUSY (another process is resetting), -ENOSPC (no room to note the counts at the reset). Thread-safe.
+ * component), -EBUSY (another process is resetting), -ENOSPC (no space to note the counts at the reset). Thread-safe.
  */
 int promcb_reset(struct promcb *p, const char *name);
 int promcb_reset_all(struct promcb *p);

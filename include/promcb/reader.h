@@ -204,12 +204,12 @@ size_t promcb_bucket_count(uint32_t schema);
 int promcb_bucket_bounds(uint32_t schema, size_t bucket, struct promcb_bucket *out);
 
 /*
- * Copies how many calls each bucket holds, of one outcome or of both: as many as room, or promcb_bucket_count() of the
- * segment's schema, whichever is less. Calls without a latency are in none. Returns how many buckets there are; 0: no
- * such component, or outcome.
+ * Copies how many calls each bucket holds, of one outcome or of both: as many as capacity, or promcb_bucket_count() of
+ * the segment's schema, whichever is less. Calls without a latency are in none. Returns how many buckets there are; 0:
+ * no such component, or outcome.
  */
 size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
-			       uint64_t *counts, size_t room);
+			       uint64_t *counts, size_t capacity);
 
 /*
  * The bucket that a quantile lies in: of n latencies in order the one of rank quantile x n, rounded up, at least 1; so

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bucket.c: the room of bucket.h.
+ * bucket.c: see bucket.h.
  *
  * Invariants
  *   - of(x) is the only b with upper_ns(b - 1) < x <= upper_ns(b), for every schema and all x from 1 to the maximum.
  *   - Each boundary of a schema is one of the next schema too, so one table of an octave at schema 5 serves all.
- *   - No table comes from libm: bucket_reference.py makes them from whole-number roots, and this room's test holds the
+ *   - No table comes from libm: bucket_reference.py makes them from whole-number roots, and the test holds the
  *     results against every boundary, one nanosecond below it and one above.
  */
 #include "base/bucket.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.c: the room of clock.h.
+ * clock.c: see clock.h.
  *
  * The TSC is turned into nanoseconds by one anchor of the process: a moment on both clocks, and nanoseconds per tick.
  * There is no sleep to calibrate: the first token notes a moment, and the first one that comes 10 ms later has the

@@ -38,11 +38,11 @@ static bool is_outcome(enum promcb_outcome outcome)
 }
 
 size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t index, enum promcb_outcome outcome,
-			       uint64_t *counts, size_t room)
+			       uint64_t *counts, size_t capacity)
 {
 	if (index >= snapshot->count || !is_outcome(outcome))
 		return 0;
-	for (size_t bucket = 0; bucket < snapshot->buckets && bucket < room; bucket++)
+	for (size_t bucket = 0; bucket < snapshot->buckets && bucket < capacity; bucket++)
 		counts[bucket] = count_of(&snapshot->components[index], outcome, bucket);
 	return snapshot->buckets;
 }

@@ -3,7 +3,7 @@
  * attachment.h: a segment as this process has it: mapped, locked, used. Called with the process's mutex held.
  *
  * Invariants
- *   - Every struct promcb_segment that the rooms behind this one are given lies in an attachment of the table.
+ *   - Every struct promcb_segment that the modules after this one are given lies in an attachment of the table.
  *   - leases and calls count who may have addresses of the segment, in this process: a child begins with 0, as its
  *     recorders are wiped. An attachment that was left (closing) goes when both are 0: see detach.h.
  *   - What leads to an attachment without the mutex, an entry or a lease, finds addresses there as long as it is not

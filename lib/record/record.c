@@ -93,9 +93,9 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 	}
 	promcb_add_owned(promcb_block_buckets(block) + (success ? 0 : buckets) + promcb_bucket_of(schema, latency_ns),
 			 1);
-	PROMCB_INJECT("aside: counted");
+	PROMCB_INJECT("slow: counted");
 	promcb_add_owned(&block->latency_sum_ns[!success], latency_ns);
-	PROMCB_INJECT("aside: summed");
+	PROMCB_INJECT("slow: summed");
 	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot,
 			     promcb_sample(latency_ns, success, now_ns));
 	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));

@@ -61,7 +61,7 @@ static int check_filesystem(int fd, const char *path, uint32_t *page_bytes, stru
 	default:
 		return promcb_message_error(
 			message, -EOPNOTSUPP,
-			"%s lies on a file system (type %#lx) that cannot reserve room for a segment; use tmpfs "
+			"%s lies on a file system (type %#lx) that cannot reserve space for a segment; use tmpfs "
 			"(/dev/shm, or a memory-backed volume)",
 			path, (unsigned long)fs.f_type);
 	}
@@ -128,7 +128,7 @@ static int no_room(const struct promcb_geometry *g, const char *path, int error,
 {
 	return promcb_message_error(
 		message, error,
-		"no room for segment %s: it begins with %" PRIu64 " bytes (header, %u lanes and table of %u "
+		"not enough space for segment %s: it begins with %" PRIu64 " bytes (header, %u lanes and table of %u "
 		"components %" PRIu64 ", first chunk %u) and grows to at most %" PRIu64 ": %s",
 		path, promcb_geometry_fixed_bytes(g) + g->page_bytes + g->chunk_bytes, g->lanes, g->components - 1,
 		promcb_geometry_fixed_bytes(g) + g->page_bytes, g->chunk_bytes, g->max_bytes, promcb_strerror(error));
@@ -152,7 +152,7 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 	if (!promcb_headroom_memory(bytes))
 		return promcb_message_error(
 			message, -ENOSPC,
-			"no room for segment %s: it begins with %" PRIu64 " bytes, and a memory "
+			"not enough space for segment %s: it begins with %" PRIu64 " bytes, and a memory "
 			"cgroup of this process would keep less than a twentieth of its limit (1 to "
 			"64 MiB)",
 			path, bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Attaching, mapping and growing; create.c makes the file. The room is described in segment.h. */
+/* Attaching, mapping and growing; create.c makes the file. segment.h describes the module. */
 #include "segment/segment.h"
 
 #include "base/clock.h"
@@ -163,7 +163,7 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 			munmap(segment->base, segment->mapped_bytes);
 		if (result == -ENOSPC)
 			promcb_message_error(message, result,
-					     "%s has holes, and its file system has no room to fill them",
+					     "%s has holes, and its file system has no space to fill them",
 					     segment->path);
 		else if (result < 0)
 			promcb_message_error(message, result, "cannot make sure of the memory of %s: %s", segment->path,

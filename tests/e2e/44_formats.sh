@@ -12,8 +12,8 @@ $python -c 'import google.protobuf, prometheus_client.openmetrics.parser' 2>/dev
 here=${0%/*}
 protoc -I "$here" --python_out="$scratch" "$here/metrics.proto" || fail "protoc"
 
-# compare OPTION...: one export in each format; nobody records in between. Whether they are the same is asked at the end:
-# to start one process with three parsers takes longer than to compare.
+# compare OPTION...: one export in each format; nobody records in between. Whether they are the same is asked at the
+# end: to start a process with three parsers takes longer than to compare.
 compared=0
 compare() {
   local format

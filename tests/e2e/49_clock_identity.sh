@@ -46,7 +46,7 @@ for directory in /dev/shm /var/tmp; do
   export PROMCB_SEGMENT
   mounts=()
   if ! "$tools/promcb-admin" create --lanes 4 2>"$scratch/err"; then
-    grep -q "cannot reserve room" "$scratch/err" && continue
+    grep -q "cannot reserve space" "$scratch/err" && continue
     fail "create in $directory: $(cat "$scratch/err")"
   fi
   # One after the other, each in the lane of the one before it; and one beside them.

@@ -59,7 +59,7 @@ for kilobytes in $(seq 8 40 1000); do
   if [ ! -e "$PROMCB_SEGMENT" ]; then
     [ $status = 1 ] || fail "$kilobytes KiB: exit $status: $(cat "$scratch/err")"
     one_line "$kilobytes KiB"
-    grep -q "no room for segment.*it begins with [0-9]* bytes" "$scratch/err" ||
+    grep -q "not enough space for segment.*it begins with [0-9]* bytes" "$scratch/err" ||
       fail "$kilobytes KiB: $(cat "$scratch/err")"
     [ -z "$made" ] || fail "$kilobytes KiB are not enough, but less were"
     [ -z "$(ls -A "$where")" ] || fail "$kilobytes KiB: it left $(ls -A "$where")"

@@ -14,7 +14,7 @@ for command in "promcb-admin create" "promcb-record once --latency=0.1 --success
   # shellcheck disable=SC2086
   succeeds "$tools"/$command 2>"$scratch/err" && fail "$command: made a segment where there is no room"
   one_line "$command"
-  grep -q "no room for segment $PROMCB_SEGMENT: it begins with [0-9]* bytes" "$scratch/err" ||
+  grep -q "not enough space for segment $PROMCB_SEGMENT: it begins with [0-9]* bytes" "$scratch/err" ||
     fail "$command: $(cat "$scratch/err")"
   [ -z "$(ls "$scratch/small")" ] || fail "$command left something: $(ls "$scratch/small")"
 done

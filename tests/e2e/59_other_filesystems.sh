@@ -85,7 +85,7 @@ if mounted -t ramfs none "$scratch/ram"; then
   succeeds "$tools/promcb-admin" create --segment "$scratch/ram/segment" 2>"$scratch/err" &&
     fail "made a segment on ramfs"
   one_line "ramfs"
-  grep -q "cannot reserve room" "$scratch/err" || fail "ramfs: $(cat "$scratch/err")"
+  grep -q "cannot reserve space" "$scratch/err" || fail "ramfs: $(cat "$scratch/err")"
   [ -z "$(ls "$scratch/ram")" ] || fail "something was left on ramfs"
 fi
 [ $tried -gt 0 ] || { echo "none of ext4, xfs and hugetlbfs can be tried"; exit 77; }

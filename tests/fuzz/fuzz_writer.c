@@ -8,8 +8,8 @@
  * kills a producer, and the API says so. Flags: bit 0 another thread makes all the changes over and over; bit 1 attach
  * before all changes.
  *
- * The rooms of the library keep handles and names for as long as the process lives; forget() puts them back to where a
- * new process begins, so that an input means the same wherever it comes.
+ * The library's modules keep handles and names for as long as the process lives; forget() puts them back to where a new
+ * process begins, so that an input means the same wherever it comes.
  */
 #include "segment_input.h"
 #include "world.h"

@@ -189,7 +189,7 @@ static unsigned be_first(const struct round *round)
 	int result = promcb_open(stress_segment, &options, &metrics);
 
 	if (result < 0) {
-		CHECK(result == -ENOSPC && strstr(message.text, "no room for segment"), "%llu bytes: %d %s",
+		CHECK(result == -ENOSPC && strstr(message.text, "not enough space for segment"), "%llu bytes: %d %s",
 		      (unsigned long long)round->bytes, result, message.text);
 		set_bytes(16 << 20, MS_REMOUNT);
 		result = promcb_open(stress_segment, &options, &metrics);

@@ -18,7 +18,7 @@ segment base|format
 record  base|format|model|segment
 read    base|format|model
 render  base|model'
-# In the recording wing, every room includes those before it and never one behind it, in its header and in its source.
+# In the recording wing, every module includes those before it and never one after it, in its header and in its source.
 order='pin process attachment lock lane registry names handle detach recorder open component entry record reset state'
 
 listed=none
@@ -48,7 +48,7 @@ for name in $order; do
   for file in lib/record/"$name".[ch]; do
     [ -e "$file" ] || continue
     for header in $(grep -oP '^#include "record/\K[a-z_]+(?=\.h")' "$file"); do
-      [[ " $before $name " == *" $header "* ]] || fail "$file includes record/$header.h, which comes behind it"
+      [[ " $before $name " == *" $header "* ]] || fail "$file includes record/$header.h, which comes after it"
     done
   done
   before="$before $name"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# One room names memory orders; everybody else calls it, and the order stands in the name of the call.
+# One module names memory orders; everybody else calls it, and the order stands in the name of the call.
 set -u
 cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
 words='\bvolatile\b|\b__volatile__\b|__ATOMIC_|__atomic_|__sync_|\b_Atomic\b|<stdatomic\.h>'

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # An ordering access has two sides. Each carries the pair's tag, and the pair is explained once: in lib/format/layout.h
-# if it is of the segment, in the header comment of its room if it stays inside of one process.
+# if it is of the segment, in the header comment of its module if it stays inside of one process.
 set -u
 cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
 exec awk '

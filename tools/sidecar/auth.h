@@ -46,7 +46,7 @@ int sidecar_auth_decode(const char *authorization, struct sidecar_credentials *o
 /* Returns 0, or -errno: -ENOMEM, or what getrandom(2) says. */
 int sidecar_auth_new(struct sidecar_auth **out);
 
-/* Nobody may be in a call of this room any more. */
+/* Nobody may be in a call of this module any more. */
 void sidecar_auth_free(struct sidecar_auth *auth);
 
 /* Forgets all verdicts: the users have changed. Thread-safe. */

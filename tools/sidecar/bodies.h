@@ -23,8 +23,8 @@ struct sidecar_bodies_options {
 	unsigned classic_schema;
 	int classic_first, classic_last;
 	uint64_t share_ns;              /* how old a body may be that is served again */
-	/* Fills in at most room families of the process's own, which stay until the next call by the same thread. */
-	size_t (*families)(void *context, struct promcb_family *families, size_t room);
+	/* Fills in the process's own families, at most capacity; they stay until the next call by the same thread. */
+	size_t (*families)(void *context, struct promcb_family *families, size_t capacity);
 	void *families_context;
 };
 
@@ -51,7 +51,7 @@ enum sidecar_gzip {
  */
 int sidecar_bodies_start(const struct sidecar_bodies_options *options, struct sidecar_bodies **out);
 
-/* Nobody may be in a call of this room any more. */
+/* Nobody may be in a call of this module any more. */
 void sidecar_bodies_stop(struct sidecar_bodies *bodies);
 
 /*

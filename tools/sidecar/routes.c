@@ -65,7 +65,7 @@ void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bod
 
 /* -- Metrics about this process ------------------------------------------------------------------------------------ */
 
-size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t room)
+size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t capacity)
 {
 	struct sidecar_routes *routes = context;
 	static _Thread_local struct sidecar_process_metrics process;
@@ -76,7 +76,7 @@ size_t sidecar_routes_families(void *context, struct promcb_family *families, si
 	};
 	size_t count;
 
-	if (routes->options->without_exporter_metrics || room < SIDECAR_PROCESS_FAMILIES + 2)
+	if (routes->options->without_exporter_metrics || capacity < SIDECAR_PROCESS_FAMILIES + 2)
 		return 0;
 	count = sidecar_process_metrics(&process, families);
 	for (unsigned i = 0; i < STATUSES; i++)

@@ -19,6 +19,6 @@ void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bod
 /* As sidecar_connection_options and sidecar_bodies_options have them; the context is the routes. */
 void sidecar_routes_answer(void *context, struct sidecar_request *request, struct sidecar_answer *answer);
 void sidecar_routes_answered(void *context, const struct sidecar_request *request);
-size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t room);
+size_t sidecar_routes_families(void *context, struct promcb_family *families, size_t capacity);
 
 #endif
