@@ -68,7 +68,7 @@ print(f"{len(answers)} answers, then {len(refused)} refusals; wrong: {wrong}")
 assert len(wrong) <= 1 and all(isinstance(error, ConnectionResetError) for error in wrong)
 assert len(answers) > 8 and len(refused) >= 7
 PYTHON
-for _ in 1 2 3; do
+for _ in $(seq "$(scaled 3)"); do
   start --web.share-ms=0 --web.max-requests=0 --log.level=info
   timeout 300 python3 "$scratch/scrape.py" "$port" "$background" || fail "as told above; log: $(cat "$scratch/log")"
   wait "$background" || fail "exit $? at the end: $(tail -n 30 "$scratch/log")"
@@ -76,6 +76,7 @@ for _ in 1 2 3; do
 done
 
 for limit in 20 32 64; do
+  [ -z "${PROMCB_QUICK-}" ] || [ $limit = 20 ] || continue
   : >"$scratch/log"
   (ulimit -n $limit && exec "$sidecar" --web.listen-address=127.0.0.1:0) 2>"$scratch/log" &
   background=$!
