@@ -181,7 +181,8 @@ static inline void promcb_record_many_inline(struct promcb_component *component,
 				promcb_store_relaxed(samples + slot, promcb_sample(latency_ns, true, now_ns));
 				sum_ns += latency_ns;
 			}
-			if (done > begun && (promcb_load_relaxed(&entry->block) == (uintptr_t)block ||
+			/* [RECALL] acquire: with a block that is gone comes the mark. */
+			if (done > begun && (promcb_load_acquire(&entry->block) == (uintptr_t)block ||
 					     promcb_load_relaxed(&entry->ring) == PROMCB_ENTRY_RECALLED)) {
 				promcb_add_owned(&block->latency_sum_ns[0], sum_ns);
 				promcb_store_relaxed(&block->head, promcb_head(now_ns, position));

@@ -81,7 +81,7 @@ void promcb_entry_look_now(uint64_t now_ns)
 {
 	struct promcb_saved_state way;
 
-	if (!promcb_process || !promcb_process_try_enter(&way))
+	if (!promcb_process_is_started() || !promcb_process_try_enter(&way))
 		return;
 	look(now_ns);
 	promcb_process_leave(&way);

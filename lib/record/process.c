@@ -20,6 +20,9 @@
 
 struct promcb_process *promcb_process;
 
+/* 1 once the above is there, and what was made with it: for those who were led here by no handle. [START] */
+static uint32_t started;
+
 /*
  * The process that has a thread in promcb_process_start(), 0: none. No mutex, which a child that was forked meanwhile
  * would find locked for ever: its parent's number is not its own, so the child goes ahead.
@@ -383,7 +386,7 @@ static void before_fork(void)
 {
 	struct promcb_saved_state way;
 
-	if (!promcb_process)
+	if (!promcb_process_is_started())
 		return;
 	if (promcb_process_enter(&way) && way.before == OUTSIDE) {
 		fork_saved = way;
@@ -419,7 +422,7 @@ static void after_fork_in_child(void)
 {
 	struct promcb_saved_state way;
 
-	if (!promcb_process)
+	if (!promcb_process_is_started())
 		return;
 	/* Forking still: nobody else's handler came before. */
 	if (whereabouts == FORKING)
@@ -459,6 +462,12 @@ static void enter_start(void)
 	}
 }
 
+bool promcb_process_is_started(void)
+{
+	/* [START] acquire: what the thread has made that started. */
+	return promcb_load32_acquire(&started) != 0;
+}
+
 int promcb_process_start(const struct promcb_process_hooks *these)
 {
 	int result = 0;
@@ -476,6 +485,8 @@ int promcb_process_start(const struct promcb_process_hooks *these)
 			hooks = these;
 			hooks->start();
 			promcb_process = process;
+			/* [START] release: all of it, to those who do not come by here. */
+			promcb_store32_release(&started, 1);
 		}
 	}
 	/* [START] release: what we started, to the next. */

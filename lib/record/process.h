@@ -22,7 +22,8 @@
  *
  * Pairs, in one process
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
- *   [START]  process.c's first start: what one thread made, before the next looks whether it is there.
+ *   [START]  process.c's first start: what one thread made, before the next looks whether it is there; or a handler of
+ *            fork, or a record, that came by no handle.
  *   [GUEST]  process.c names a guest before it looks where the owner's segment is; detach.c looks whether there are any
  *            after open.c has told where the segment is now, and before it unmaps the old one. Both change one word, so
  *            one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped memory.
@@ -85,6 +86,9 @@ struct promcb_process_hooks {
 
 /* Makes what a process needs once. hooks: kept. Returns 0, or -ENOMEM. */
 int promcb_process_start(const struct promcb_process_hooks *hooks);
+
+/* Whether that was done, for whoever has no handle or opened segment, which lead to it as well. */
+bool promcb_process_is_started(void);
 
 /* Memory that any child finds zeroed. NULL if there is none. */
 void *promcb_process_map_wiped(size_t bytes);

@@ -17,8 +17,9 @@
  *     ends use overflow blocks. The C library calls destructors four times at most, so nobody might call ours again.
  *
  * Pairs, in one process
- *   [RECALL] recorder.c marks an entry's ring, then takes its block; entry.c loads the ring before and after the block.
- *            A thread could take its own ring for an overflow block.
+ *   [RECALL] recorder.c marks an entry's ring, then takes its block; entry.c and inline.h load the ring after the
+ *            block. A thread could take its own ring for an overflow block, or leave out the sum of a run that was
+ *            recalled.
  */
 #ifndef PROMCB_RECORDER_H
 #define PROMCB_RECORDER_H

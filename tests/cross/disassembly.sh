@@ -4,9 +4,10 @@
 # disassembly.sh CPU OBJDUMP LIBRARY
 #
 # What the compiler made of the orders that the source asks for. The record path has none: on x86-64 no locked
-# instruction, no fence and no call, on aarch64 no exclusive, ordered or atomic access either. The other sides of the
-# pairs of lib/format/layout.h have on aarch64 the instructions that C11's orders need there: a release store is stlr,
-# an acquire load ldar (or ldapr), a compare-and-swap stlxr, casal, or the helper that chooses between the two.
+# instruction, no fence and no call, on aarch64 no exclusive, ordered or atomic access either, but for one load after a
+# run of calls. The other sides of the pairs of lib/format/layout.h, and of those within a process, have on aarch64 the
+# instructions that C11's orders need there: a release store is stlr, an acquire load ldar (or ldapr), a compare-and-
+# swap stlxr, casal, or the helper that chooses between the two.
 set -u
 cpu=$1
 objdump=$2
@@ -63,7 +64,8 @@ x86_64)
 aarch64)
   unwanted='^(ld[a]?x[rp]|st[l]?x[rp]|ldar|ldapr|stlr|dmb|dsb|isb|ldadd|ldset|swp|cas|blr? |svc)'
   has_none promcb_record_at "$unwanted" 'what makes it slow'
-  has_none promcb_record_many "${unwanted/|blr? /}" 'what makes it slow'
+  # Once for each run.
+  has_none promcb_record_many "$(sed 's/|ldar|ldapr//; s/|blr? //' <<<"$unwanted")" 'what makes it slow'
   store32='^stlr w'
   store64='^stlr x'
   load32='^lda(p)?r w'
@@ -87,6 +89,11 @@ aarch64)
   has STATE 'promcb_set_state\|change_state' "$store64"
   has CHUNK 'promcb_segment_take_chunk' "$cas32"
   has CHUNK 'promcb_catalog_chunk_word' "$load32"
+  has RECALL 'promcb_recorder_recall' "$store64"
+  has RECALL 'promcb_record_many' "$load64"
+  has RECALL 'promcb_entry_load' "$load64"
+  has START 'promcb_process_start' "$store32"
+  has START 'promcb_process_is_started\|before_fork' "$load32"
   has HANDLE 'promcb_handle_add' "$store64"
   has HANDLE 'with_entry\|promcb_record_slow' "$load64"
   has MUTEX 'promcb_process_enter\|lock_mutex' "$cas32"
