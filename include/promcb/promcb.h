@@ -26,21 +26,22 @@
  * Caveats, before the calls
  *  - A segment is a file in memory. Whoever may write it can spoil the numbers in it; whoever may truncate it can
  *    kill its producers with SIGBUS. Keep it to one user or group (mode 0640 is the default).
- *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after
- *    fork or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where
- *    the kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. The child of vfork() may record and set
+ *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after fork
+ *    or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where the
+ *    kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. One that neither execs nor records keeps what
+ *    its parent had open: until it ends, the lanes of a parent that died are not free to others, nor, if it was made in
+ *    just that moment, is what a reset or a registration takes (-EBUSY). The child of vfork() may record and set
  *    states, more slowly, and nothing else of this. Children that share their parent's memory and run beside it,
  *    clone() with CLONE_VM and without CLONE_VFORK, must not record: both would use one thread's storage. Handlers of
  *    pthread_atfork() may call what a signal handler may, promcb_component() too. A lock that handlers take which were
  *    registered before the library was loaded, as where it comes by dlopen(), may be held in what a signal handler may
  *    call, but not in the calls that are marked T and blocking below: these wait for the fork, and it for the lock. So
  *    does the first call of this process, but for promcb_state(), of a component since its segment was replaced, and
- *    any while there is none: it looks the component up.
- *    The child of a signal handler that forked in the middle of a record ends that one call in its parent's lane: it
- *    may be counted once for both, and on aarch64, where adding takes more than one instruction, take back what its
- *    parent counted in the same word since. A handler of a signal that promcb's own instructions or system calls raised
- *    (SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) may fork only if its child executes or ends in the handler: the
- *    call that it interrupted does not go on in a child.
+ *    any while there is none: it looks the component up. The child of a signal handler that forked in the middle of a
+ *    record ends that one call in its parent's lane: it may be counted once for both, and on aarch64, where adding
+ *    takes more than one instruction, take back what its parent counted in the same word since. A handler of a signal
+ *    that promcb's own instructions or system calls raised (SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) may fork
+ *    only if its child executes or ends in the handler: the call that it interrupted does not go on in a child.
  *  - exec: the new program opens the segment again.
  *  - Crash: what was recorded stays, SIGKILL included; at most the one call being recorded is missing or without its
  *    sum.

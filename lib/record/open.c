@@ -133,14 +133,14 @@ static struct promcb *find_owner(const struct promcb_segment *attached)
 static void move(struct promcb *p, struct promcb_attachment *place, const struct promcb_segment *attached)
 {
 	struct promcb_segment *old = p->segment;
-	uint64_t *lost = &promcb_process->lost_calls[p->slot], count = promcb_load_relaxed(lost);
+	uint64_t count = promcb_load_relaxed(p->lost_calls);
 
 	p->generation++;
 	set_segment(p, adopt(place, attached, p));
 	/* [FOLLOW] release: its number is the same in every segment. */
 	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
 	if (count) {
-		promcb_add_relaxed(lost, -count);
+		promcb_add_relaxed(p->lost_calls, -count);
 		promcb_add_relaxed(&promcb_segment_header(p->segment)->dropped_calls, count);
 	}
 	p->stuck = false;
@@ -161,6 +161,20 @@ static struct promcb_attachment *find_closing(const struct promcb *p)
 	return NULL;
 }
 
+/* A word for one more owner, that a child finds 0: of a page for many, none of which is ever given back. */
+static uint64_t *word_of_lost_calls(void)
+{
+	static uint64_t *words;
+	static uint32_t left;
+	const uint32_t bytes = 4096;
+
+	if (!left) {
+		words = promcb_process_map_wiped(bytes);
+		left = words ? bytes / sizeof(*words) : 0;
+	}
+	return left ? &words[--left] : NULL;
+}
+
 /* attached: taken over, or left to the caller with its base. */
 static int open_owner(struct promcb *fresh, struct promcb_segment *attached, struct promcb **out)
 {
@@ -171,7 +185,8 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 	if (!p) {
 		p = fresh;
 		place = free_place();
-		if (!place || promcb_names_start(&p->names, promcb_process->cookie) < 0)
+		p->lost_calls = place ? word_of_lost_calls() : NULL;
+		if (!p->lost_calls || promcb_names_start(&p->names, promcb_process->cookie) < 0)
 			return place ? -ENOMEM : -EMFILE;
 		result = promcb_handle_add(&p->names, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
 					   &(struct promcb_handle){p, PROMCB_OVERFLOW_COMPONENT, p->generation},
@@ -244,6 +259,8 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
+	for (struct promcb *p = promcb_process->unwiped ? promcb_owners : NULL; p; p = p->next)
+		promcb_store_relaxed(p->lost_calls, 0);
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
@@ -290,7 +307,7 @@ void promcb_close(struct promcb *p)
 		struct promcb_segment *segment = p->segment;
 
 		set_segment(p, NULL);
-		promcb_store_relaxed(&promcb_process->lost_calls[p->slot], 0);
+		promcb_store_relaxed(p->lost_calls, 0);
 		if (segment)
 			leave(segment, true);
 		/* Not in a handler: this thread holds no address of the segment. */
@@ -376,8 +393,9 @@ bool promcb_owner_is_found(const struct promcb *p)
 
 void promcb_owner_count_lost(const struct promcb *p)
 {
+	/* The owner's own word, which never changes and was there before any handle led here. */
 	if (promcb_owner_is_away(p))
-		promcb_add_relaxed(&promcb_process->lost_calls[p->slot], 1);
+		promcb_add_relaxed(p->lost_calls, 1);
 }
 
 struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder)

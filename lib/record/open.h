@@ -35,6 +35,7 @@ struct promcb {
 	uint64_t place;                         /* where the segment is, as below. Without the mutex. [FOLLOW] */
 	struct promcb_segment last;             /* the present or last one, as it was attached */
 	uint32_t slot;                          /* of its attachment */
+	uint64_t *lost_calls;                   /* that found it away, in wiped memory. Relaxed */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;

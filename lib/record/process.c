@@ -217,8 +217,10 @@ static void be(uint32_t where)
  */
 static void become_child(void)
 {
-	if (promcb_process->forking)
+	if (promcb_process->forking) {
 		memset(promcb_process, 0, sizeof(*promcb_process));
+		promcb_process->unwiped = 1;
+	}
 	forks_between = 0;
 	be(OUTSIDE);
 }

@@ -61,6 +61,7 @@ struct promcb_process {
 	uint32_t pid;                       /* of the process that this is; 0: not renewed. Relaxed */
 	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a child that was wiped */
 	uint32_t has_robust_list;           /* see is_child_of_vfork(). Relaxed */
+	uint64_t unwiped;                   /* in a child that is not renewed: the kernel wipes nothing here */
 	uint64_t guests[PROMCB_CHAIRS];     /* by name, 0: none. [GUEST] */
 	uint64_t unnamed_guests;            /* who found all chairs taken. [GUEST] */
 	uint64_t cookie;                    /* random: tells this process's lanes from others' */
@@ -70,7 +71,6 @@ struct promcb_process {
 	uint32_t idle_recorders;
 	uint64_t reaped_ns;                 /* CLOCK_MONOTONIC: when all threads were asked for */
 	struct promcb_locks locks[PROMCB_SEGMENTS_MAX];
-	uint64_t lost_calls[PROMCB_SEGMENTS_MAX]; /* by the last slot of an owner that has nowhere to go. Relaxed */
 };
 
 /* The process's own, made at the first open. NULL before. */

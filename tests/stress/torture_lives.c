@@ -7,14 +7,17 @@
  *   - Under threads that never rest, and handlers that record in the middle of their records: no call is missing in the
  *     sum over all lives, and no latency.
  *   - Where addresses are short it is followed, too.
- *   - What cannot be followed is counted: the next segment tells how many calls were dropped.
+ *   - What cannot be followed is counted: the next segment tells how many calls were dropped, its own and no other's.
  */
 #include "stress.h"
+
+#include "record/attachment.h"
 
 #include <promcb/atomic.h>
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 enum { LATENCY_NS = 1000 };
 
@@ -303,6 +306,90 @@ static void nowhere_to_go(void)
 	_exit(0);
 }
 
+/* A segment in a directory of its own, which can be somewhere else. */
+struct home {
+	char path[48];
+	char elsewhere[64];
+	char segment[64];
+	struct promcb *metrics;
+	struct promcb_component *component;
+	uint64_t lost;
+};
+
+static void *settle(void *argument)
+{
+	struct home *home = argument;
+
+	CHECK(mkdir(home->path, 0700) == 0, "mkdir %s", home->path);
+	CHECK(promcb_open(home->segment, NULL, &home->metrics) == 0, "open");
+	home->component = stress_component(home->metrics, "lost");
+	promcb_record(home->component, LATENCY_NS, true);
+	return argument;
+}
+
+static void lose(struct home *home, uint64_t count)
+{
+	home->lost += count;
+	while (count--)
+		promcb_record(home->component, LATENCY_NS, true);
+}
+
+/* Away: what comes until the next look is recorded in the file that has no name any more. */
+static void move_out(struct home *home)
+{
+	const struct timespec second = {.tv_sec = 1, .tv_nsec = 50000000};
+
+	CHECK(unlink(home->segment) == 0 && rename(home->path, home->elsewhere) == 0, "away");
+	nanosleep(&second, NULL);
+}
+
+static void come_home(struct home *home)
+{
+	const struct timespec second = {.tv_sec = 1, .tv_nsec = 50000000};
+
+	CHECK(rename(home->elsewhere, home->path) == 0, "back");
+	nanosleep(&second, NULL);
+	promcb_record(home->component, LATENCY_NS, true);
+	memcpy(stress_segment, home->segment, sizeof(stress_segment));
+	CHECK(stress_all_calls(LATENCY_NS) == 1 && dropped_calls() == home->lost,
+	      "lost_calls_went_astray: %llu calls, %llu dropped, of %llu",
+	      (unsigned long long)stress_all_calls(LATENCY_NS), (unsigned long long)dropped_calls(),
+	      (unsigned long long)home->lost);
+	promcb_close(home->metrics);
+	unlink(home->segment);
+	rmdir(home->path);
+}
+
+/* Two segments that are away, of which the second had the first's place in the process in between. */
+static void two_away(void)
+{
+	const struct promcb_attachment *first = &promcb_attachments[0];
+	struct home homes[2] = {{.lost = 0}, {.lost = 0}};
+	pthread_t thread;
+
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(homes[i].path, sizeof(homes[i].path), "/dev/shm/promcb-stress-home%u-%d", i, (int)getpid());
+		snprintf(homes[i].elsewhere, sizeof(homes[i].elsewhere), "/dev/shm/promcb-stress-away%u-%d", i,
+			 (int)getpid());
+		snprintf(homes[i].segment, sizeof(homes[i].segment), "/dev/shm/promcb-stress-home%u-%d/x", i,
+			 (int)getpid());
+	}
+	/* In a thread that ends, so that nobody keeps its place. */
+	CHECK(pthread_create(&thread, NULL, settle, &homes[0]) == 0 && pthread_join(thread, NULL) == 0, "thread");
+	CHECK(first->segment.base, "the first has another place");
+	move_out(&homes[0]);
+	while (first->segment.base)
+		lose(&homes[0], 1), pause_a_moment();
+	settle(&homes[1]);
+	CHECK(first->segment.base, "the second has another place");
+	move_out(&homes[1]);
+	lose(&homes[1], 100);
+	lose(&homes[0], 10);
+	come_home(&homes[0]);
+	come_home(&homes[1]);
+	_exit(0);
+}
+
 static void apart(const char *what, void (*scenario)(void))
 {
 	pid_t child = fork();
@@ -321,6 +408,7 @@ int main(void)
 	if (ADDRESSES_CAN_BE_LIMITED)
 		apart("short of addresses", short_of_addresses);
 	apart("nowhere to go", nowhere_to_go);
+	apart("two away", two_away);
 	under_rushing();
 	under_sleepers();
 	return 0;
