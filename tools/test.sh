@@ -20,8 +20,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 exec </dev/null
 unset PROMCB_SEGMENT PROMCB_QUICK PROMCB_INSTALLED
-# Many tests wait for most of their time, with --quick nearly all: there it is twice the number of processors. Those that
-# cannot have others beside them run alone (tests/meson.build).
+# Many tests wait for most of their time, with --quick nearly all: there it is twice the number of processors. Those
+# that cannot have others beside them run alone (tests/meson.build).
 export MESON_TESTTHREADS=$(($(nproc) + 1))
 
 # -- What is run ----------------------------------------------------------------------------------------------------
