@@ -31,12 +31,12 @@ int promcb_segment_path(const char *segment, char path[PROMCB_PATH_MAX], struct 
 int promcb_create(const char *segment, const struct promcb_options *options, struct promcb_message *message);
 
 /*
- * Removes a segment: its name goes at once, its memory when the last process has left it. Producers that still
+ * Removes a segment: its name goes immediately, its memory when the last process has left it. Producers that still
  * run notice with their next call, if it comes a second later, else within that second, and go on in a new segment of
  * the same name. force: also while producers live, and what is left of a segment that was written over, if it is the
- * caller's own. Of several that remove one segment at once, one does, and none removes a newer one of the same name;
- * they wait for each other, for at most a few seconds. Returns 0, or -errno: -ENOENT, -ESTALE (there is a newer one),
- * -EBUSY (producers live, or another remover is stopped), -EACCES, -EBADMSG (it is no segment).
+ * caller's own. Of several that remove one segment at the same time, one does, and none removes a newer one of the same
+ * name; they wait for each other, for at most a few seconds. Returns 0, or -errno: -ENOENT, -ESTALE (there is a newer
+ * one), -EBUSY (producers live, or another remover is stopped), -EACCES, -EBADMSG (not a segment).
  */
 int promcb_remove(const char *segment, bool force, struct promcb_message *message);
 

@@ -126,7 +126,7 @@ static inline uint32_t promcb_sample_tick(uint64_t sample)
 	return (uint32_t)(sample >> 32);
 }
 
-/* What is to be added to a sample that shall be later by so many ticks. */
+/* What is to be added to a sample to make it later by so many ticks. */
 static inline uint64_t promcb_sample_ticks(uint64_t ticks)
 {
 	return ticks << 32;

@@ -13,8 +13,8 @@
  *
  * Finding the block costs one thread-local load and one more. Handles lie in one dense array, a thread's entries in
  * another of the same stride, so the distance between the two, promcb_thread.distance, leads from a handle to its
- * entry. Threads that have no entries yet are led to an array of zeros that nobody writes; the child of a fork finds
- * its own wiped. Both mean: take the slow path.
+ * entry. Threads without entries have the distance to an array of zeros; the child of a fork finds its own wiped. Both
+ * mean: take the slow path.
  *
  * A thread looks once a second where its segments' names lead, by the stamps of its own calls, however few there are:
  * promcb_thread.fresh_ns.

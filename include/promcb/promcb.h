@@ -24,9 +24,9 @@
  * Then "promcb-export" prints what was recorded, as Prometheus text, and goes on doing so after the program has ended.
  *
  * Caveats, before the calls
- *  - A segment is a file in memory. Whoever may write it can spoil the numbers in it; whoever may truncate it can
+ *  - A segment is a file in memory. A process that may write it can spoil the numbers in it, and, by truncating it,
  *    kill its producers with SIGBUS. Keep it to one user or group (mode 0640 is the default).
- *  - fork: a child records at once, in a lane of its own. It needs no call. A child that gives up its rights after fork
+ *  - fork: a child records immediately, in a lane of its own, without a call. A child that drops privileges after fork
  *    or after promcb_open keeps recording. Children made by clone() or _Fork() without exec record too, where the
  *    kernel has MADV_WIPEONFORK (Linux 4.14); before that they must exec. One that neither execs nor records keeps what
  *    its parent had open: until it ends, the lanes of a parent that died are not free to others, nor, if it was made in
@@ -53,9 +53,9 @@
  *    promcb_open(), or with MCL_ONFAULT, it does not.
  *  - Removal: a producer finds out that its segment was removed, by rm, by promcb_remove() or by systemd-logind, which
  *    by RemoveIPC= clears /dev/shm of a login user whose last session ends; and goes on in a new segment of the name
- *    with its first call that comes a second after the removal, however seldom it calls. That is told by now_ns where
+ *    with its first call that comes a second after the removal, however seldom it calls. now_ns is what says so where
  *    the caller gives it: stamps that are behind CLOCK_MONOTONIC delay it by up to a ring's round of calls. Where no
- *    new segment can be made, calls are counted, and the next one tells them: promcb_dropped_calls_total.
+ *    new segment can be made, calls are counted, and the next segment reports them: promcb_dropped_calls_total.
  *  - Machines: 64-bit, little-endian, with 64-bit pointers. Others are refused when a program is compiled.
  *  - Nothing here prints, aborts, raises a signal or waits for another process.
  *  - Cancellation: no call is a cancellation point, nor ended by asynchronous cancellation. What a call calls back
@@ -79,7 +79,7 @@
  *      promcb_strerror, promcb_state_name              T S  wait-free
  *      promcb_name_error, promcb_name_trim             T S  wait-free
  *
- * Functions that can fail return 0, or a negative errno whose meaning here promcb_strerror() tells.
+ * Functions that can fail return 0, or a negative errno, which promcb_strerror() explains.
  *
  * Versions
  *   Programs that were built with a version run with each later one of the same soname. A minor version may add
@@ -143,7 +143,7 @@ struct promcb_options {
 	uint32_t window_seconds;        /* older samples do not count; default 600; PROMCB_WINDOW_ANY: all do */
 	uint32_t schema;                /* of native histograms: 3 (4.5 % error), 4 (2.2 %), 5 (1.1 %); default 3 */
 	uint32_t mode;                  /* permission bits; default 0640 */
-	uint32_t owner;                 /* user id that shall own the segment; 0: the caller's */
+	uint32_t owner;                 /* user id that is to own the segment; 0: the caller's */
 	uint32_t group;                 /* group id, likewise */
 	struct promcb_message *message; /* filled when the call fails, or when it succeeds with a warning */
 	uint64_t reserved[4];           /* zero */
@@ -177,7 +177,7 @@ struct promcb *promcb_default(void);
 
 /*
  * Finds or registers a component. name: 1 to PROMCB_NAME_MAX bytes of UTF-8 without control bytes; the caller keeps
- * it. Blanks, a byte order mark or a zero-width space at its ends are no part of it. Use fixed names: a route, not a
+ * it. Blanks, a byte order mark or a zero-width space at its ends do not belong to it. Use fixed names: a route, not a
  * URL. out: always set to a usable handle, even on error: that of "_overflow" if the component cannot be registered,
  * otherwise one that does nothing. Handles are never freed.
  * Returns 0, or -errno: -EINVAL (the name), -ENOSPC (the table or the segment is full: "_overflow"), -EBUSY (no lane
@@ -197,14 +197,14 @@ int promcb_component_get(struct promcb *p, const char *name, struct promcb_compo
 /*
  * Records one finished call.
  * latency_ns: nanoseconds; above PROMCB_LATENCY_MAX_NS it counts as that, and as saturated.
- * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops have one at hand. A coarse one will do. One that is
+ * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops keep one. A coarse one will do. One that is
  *   ahead, as CLOCK_REALTIME is, makes each call slower.
  * Thread-safe. Async-signal-safe.
  */
 void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns);
 
 /*
- * Records count finished calls of one component, outcome and stamp, for callers that have many at once: a third
+ * Records count finished calls of one component, outcome and stamp, for callers that have many together: a third
  * cheaper than one by one, from runs of 16 on. latencies_ns: count latencies, read once. Killed in its middle, up to a
  * ring's round of calls (at most options.recent_samples) may lack their latency in the sum; none is lost that was
  * counted. Thread-safe. Async-signal-safe.
@@ -216,7 +216,7 @@ void promcb_record_many(struct promcb_component *component, const uint64_t *late
 void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool success);
 
 /*
- * Records one finished call whose latency nobody knows, or whose latency says nothing of the service (a connection that
+ * Records one finished call whose latency is not known, or whose latency says nothing of the service (a connection that
  * was held open for an hour): it counts as a call, as a success or a failure, and among the recent calls in their
  * failure rate; not in the histogram, the sum, the average and the quantiles. Stamped as promcb_record().
  * Thread-safe. Async-signal-safe.
@@ -243,13 +243,13 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
 int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success);
 
 /*
- * Tells the component's circuit-breaker state. Setting the current state changes nothing.
+ * Sets the component's circuit-breaker state. Setting the current state changes nothing.
  * Returns 0, or -EINVAL (no such state). Thread-safe. Async-signal-safe.
  */
 int promcb_set_state(struct promcb_component *component, enum promcb_state state);
 
 /*
- * The component's circuit-breaker state, whoever told it last, in whichever process. PROMCB_CLOSED where nobody did,
+ * The component's circuit-breaker state, as any process has set it last. PROMCB_CLOSED where none did,
  * and where nothing can be recorded. Without a lock and without a system call once the thread has recorded in the
  * component; before, as promcb_set_state(), but that it never waits for a fork. Thread-safe. Async-signal-safe.
  */
@@ -298,8 +298,8 @@ const char *promcb_log_level_name(enum promcb_log_level level);
 const char *promcb_name_error(const char *name, size_t length);
 
 /*
- * Takes off a name's ends what is no part of it: blanks (space, tab, carriage return, line feed, U+00A0, U+3000), the
- * byte order mark and the zero-width space. Every name that promcb is given is taken so. Thread-safe.
+ * Strips from a name's ends what does not belong to it: blanks (space, tab, carriage return, line feed, U+00A0,
+ * U+3000), the byte order mark and the zero-width space. All names that promcb is given are stripped so. Thread-safe.
  * Async-signal-safe.
  */
 void promcb_name_trim(const char **name, size_t *length);

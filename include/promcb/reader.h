@@ -19,7 +19,7 @@
  * is ever partial.
  *
  * One thread at a time may use a reader, and a snapshot while it is being freed; everything else may be shared
- * between threads. Functions that can fail return 0, or a negative errno whose meaning promcb_strerror() tells; a
+ * between threads. Functions that can fail return 0, or a negative errno, which promcb_strerror() explains; a
  * message, where one is taken, may be NULL, and else gets a sentence about what was wrong.
  */
 #ifndef PROMCB_READER_H
@@ -39,7 +39,7 @@ struct promcb_snapshot;
 enum promcb_access {
 	PROMCB_ACCESS_COPY = 0,   /* pread into private memory: safe in any process */
 	PROMCB_ACCESS_MAPPED =
-		1, /* map: faster. Whoever truncates the segment raises SIGBUS here, unless the guard is on */
+		1, /* map: faster. Truncating the segment raises SIGBUS here: promcb_reader_catch_sigbus() */
 };
 
 struct promcb_reader_options {
@@ -124,23 +124,23 @@ int promcb_reader_open(const char *segment, const struct promcb_reader_options *
 void promcb_reader_close(struct promcb_reader *reader);
 
 /*
- * Whether the segment's name now leads elsewhere. Returns 0 if not, -ESTALE if it was recreated or written over,
+ * Whether the segment's name now refers to another file. Returns 0 if not, -ESTALE if it was recreated or written over,
  * -ENOENT if it was removed, -EBADMSG if it was truncated.
  */
 int promcb_reader_validate(struct promcb_reader *reader);
 
 /*
- * Follows the segment's name: where it leads elsewhere, as promcb_reader_validate() tells, the reader goes on with what
- * it leads to now. For every reader that takes more than one snapshot, before each: it costs three system calls.
- * Returns 0 if the segment is the one of before, 1 if it is another, or -errno as promcb_reader_open() does. Then the
- * reader has let go of the file that it had, its snapshots fail with -ENOENT, and a later refresh finds what is there
- * by then. A relative path, and NULL, mean what they meant when the reader was opened.
+ * Follows the segment's name: if it refers to another file, see promcb_reader_validate(), the reader goes on with that
+ * one. For every reader that takes more than one snapshot, before each: it costs three system calls.
+ * Returns 0 if the segment is the one of before, 1 if it is another, or -errno as promcb_reader_open() does. After an
+ * error the reader has let go of the file that it had, its snapshots fail with -ENOENT, and a later refresh finds what
+ * is there by then. A relative path, and NULL, mean what they meant when the reader was opened.
  */
 int promcb_reader_refresh(struct promcb_reader *reader, struct promcb_message *message);
 
 /*
- * Takes a snapshot. What that takes of memory and time is bounded by what the file holds, whoever wrote it; who has
- * less time than that sets a deadline. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset
+ * Takes a snapshot. What that takes of memory and time is bounded by what the file holds, whatever wrote it; for less
+ * time than that, set a deadline. Returns 0, or -errno: -EBADMSG (corrupt), -EAGAIN (components were being reset
  * all the time), -ESTALE (the file was truncated under the reader), -ETIMEDOUT (not done by the deadline), -ENOMEM.
  */
 int promcb_reader_snapshot(struct promcb_reader *reader, const struct promcb_snapshot_options *options,
@@ -162,7 +162,7 @@ void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_
 /* -- When ---------------------------------------------------------------------------------------------------------- */
 
 /*
- * When a snapshot was taken: Unix nanoseconds, and the same moment by CLOCK_MONOTONIC, which nobody sets. Thread-safe,
+ * When a snapshot was taken: Unix nanoseconds, and the same moment by CLOCK_MONOTONIC, which is never set. Thread-safe,
  * as all that takes a const struct promcb_snapshot.
  */
 uint64_t promcb_snapshot_taken_ns(const struct promcb_snapshot *snapshot);
@@ -172,7 +172,7 @@ uint64_t promcb_snapshot_taken_monotonic_ns(const struct promcb_snapshot *snapsh
 enum promcb_moment {
 	PROMCB_MOMENT_CREATED = 0,           /* it was registered */
 	PROMCB_MOMENT_SINCE = 1,             /* since when it counts: its creation, or its last reset */
-	PROMCB_MOMENT_LAST_CALL = 2,         /* to 2 ms, and to how well callers of promcb_record_at() tell the time */
+	PROMCB_MOMENT_LAST_CALL = 2,         /* to 2 ms, and as exact as the stamps of promcb_record_at() are */
 	PROMCB_MOMENT_LAST_SUCCESS = 3,      /* likewise; known from recent calls, or if no call of its lane failed */
 	PROMCB_MOMENT_LAST_FAILURE = 4,
 	PROMCB_MOMENT_LAST_STATE_CHANGE = 5, /* of its circuit breaker */
@@ -388,8 +388,8 @@ int promcb_reader_check(struct promcb_reader *reader, void (*report)(void *conte
 			void *context);
 
 /*
- * Guards this process against the truncation of mapped segments: installs a SIGBUS handler that gives way to the
- * previous one for every other address. For programs that own their process; a library has no business calling it.
+ * Guards this process against the truncation of mapped segments: installs a SIGBUS handler that chains to the previous
+ * one for every other address. Call it from main programs only, never from a library.
  * Returns 0, or -errno.
  */
 int promcb_reader_catch_sigbus(void);
