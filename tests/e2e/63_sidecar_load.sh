@@ -27,7 +27,7 @@ LUA
 "$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" "$(scaled 3000000)" >"$scratch/expected" &
 producers=$!
 start --log.level=info
-wrk -t1 -c16 -d2 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"
+wrk -t1 -c16 -d"$(scaled 2)" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"
 before=$(resident)
 wrk -t1 -c16 -d"$seconds" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 ||
   fail "wrk: $(cat "$scratch/wrk")"
@@ -50,7 +50,7 @@ done < <(grep -E '^[a-z]+ [0-9]+ [0-9]+ [0-9]+$' "$scratch/expected")
 [ $compared = 3 ] || fail "the calls of $compared components, not of three, were compared"
 
 # SIGTERM in the middle: whoever was answered was answered whole.
-wrk -t1 -c16 -d3 -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 &
+wrk -t1 -c16 -d"$((1 + $(scaled 2)))" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 &
 load=$!
 await grep -q . "/proc/$background/status"
 (
