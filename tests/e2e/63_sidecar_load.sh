@@ -27,7 +27,8 @@ LUA
 "$PROMCB_BUILD/tests/e2e_producers" "$PROMCB_SEGMENT" "$(scaled 3000000)" >"$scratch/expected" &
 producers=$!
 start --log.level=info
-wrk -t1 -c16 -d"$(scaled 2)" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 || fail "wrk: $(cat "$scratch/wrk")"
+wrk -t1 -c16 -d"$(scaled 2)" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 ||
+  fail "wrk: $(cat "$scratch/wrk")"
 before=$(resident)
 wrk -t1 -c16 -d"$seconds" -s "$scratch/check.lua" "$url/metrics" >"$scratch/wrk" 2>&1 ||
   fail "wrk: $(cat "$scratch/wrk")"
