@@ -6,7 +6,7 @@
 #   tools/test.sh [--quick] [--row=ROW]... [--no-install] [TEST...]
 #
 # --quick        gcc alone, a tenth of the work, models without their mutations, nothing that builds promcb once more
-#                (tests/meson.build, "whole"): some two minutes on two idle processors, once all is installed and built
+#                (tests/meson.build, "whole"): 90 s on two idle processors are what it is given, installed and built
 # --row=ROW      only this build: gcc, clang, asan, tsan, aarch64 or aarch64-lse
 # --no-install   install nothing: what needs a package that is not there is skipped or fails
 # TEST           only the tests of these names (test_record 40_nginx), with gcc or where --row says
