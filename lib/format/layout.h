@@ -96,6 +96,7 @@
 enum {
 	PROMCB_CHUNK_BLOCKS = 1,
 	PROMCB_CHUNK_RINGS = 2,
+	PROMCB_CHUNK_PARTS = 3,    /* see metrics.h */
 
 	PROMCB_BLOCK_PLAIN = 1,    /* in a directory; written by its lane's owner, plainly */
 	PROMCB_BLOCK_OVERFLOW = 2, /* of a descriptor; written by anybody, by read-modify-write */
@@ -150,7 +151,8 @@ struct promcb_header {
 	uint64_t identity[2];           /* random; also the key of the name hash */
 	uint64_t boot[2];               /* of the creation, for display */
 	struct promcb_geometry geometry;
-	uint8_t reserved[1024 - 64 - sizeof(struct promcb_geometry)];
+	uint64_t metrics;               /* place of the root, see metrics.h; 0: no family yet. By CAS, once */
+	uint8_t reserved[1024 - 64 - 8 - sizeof(struct promcb_geometry)];
 	/* from here on written by anybody, by read-modify-write */
 	uint64_t retired;               /* 1: removed by an operator */
 	uint8_t pad_retired[120];
@@ -158,7 +160,11 @@ struct promcb_header {
 	uint64_t rejected_calls;        /* latency negative, NaN or infinite */
 	uint64_t dropped_calls;         /* could not be recorded at all */
 	uint64_t bad_lines;             /* of logs: no call could be read from them */
-	uint8_t pad_counts[96];
+	uint64_t families_rejected;     /* declared otherwise than they are */
+	uint64_t series_rejected;       /* label values against the rules, or no room: counted as "_overflow" */
+	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
+	uint64_t dropped_values;        /* could not be recorded at all */
+	uint8_t pad_counts[64];
 };
 
 struct promcb_lane {
@@ -171,7 +177,10 @@ struct promcb_lane {
 	uint64_t comm[2];               /* of the owner, 16 bytes, for display */
 	uint64_t taken;                 /* how many times the lane was taken */
 	uint64_t birth;                 /* hash of the file, by its birth, as the owner found it; 0: not known */
-	uint64_t reserved[6];
+	uint32_t copy;                  /* place of the root of its copy of the cells of metrics.h */
+	uint32_t live;                  /* of its live copy, which counts while the lane is held, and only if */
+	uint64_t live_taken;            /* this is taken. [LIVE] */
+	uint64_t reserved[4];
 };
 
 struct promcb_descriptor {
@@ -211,11 +220,16 @@ PROMCB_ASSERT_OFFSET(promcb_header, created_realtime_ns, 24);
 PROMCB_ASSERT_OFFSET(promcb_header, identity, 32);
 PROMCB_ASSERT_OFFSET(promcb_header, boot, 48);
 PROMCB_ASSERT_OFFSET(promcb_header, geometry, 64);
+PROMCB_ASSERT_OFFSET(promcb_header, metrics, 192);
 PROMCB_ASSERT_OFFSET(promcb_header, retired, 1024);
 PROMCB_ASSERT_OFFSET(promcb_header, components_rejected, 1152);
 PROMCB_ASSERT_OFFSET(promcb_header, rejected_calls, 1160);
 PROMCB_ASSERT_OFFSET(promcb_header, dropped_calls, 1168);
 PROMCB_ASSERT_OFFSET(promcb_header, bad_lines, 1176);
+PROMCB_ASSERT_OFFSET(promcb_header, families_rejected, 1184);
+PROMCB_ASSERT_OFFSET(promcb_header, series_rejected, 1192);
+PROMCB_ASSERT_OFFSET(promcb_header, rejected_values, 1200);
+PROMCB_ASSERT_OFFSET(promcb_header, dropped_values, 1208);
 _Static_assert(sizeof(struct promcb_header) == 1280, "header size");
 
 PROMCB_ASSERT_OFFSET(promcb_geometry, max_bytes, 0);
@@ -252,6 +266,9 @@ PROMCB_ASSERT_OFFSET(promcb_lane, clock_offset_ns, 40);
 PROMCB_ASSERT_OFFSET(promcb_lane, comm, 48);
 PROMCB_ASSERT_OFFSET(promcb_lane, taken, 64);
 PROMCB_ASSERT_OFFSET(promcb_lane, birth, 72);
+PROMCB_ASSERT_OFFSET(promcb_lane, copy, 80);
+PROMCB_ASSERT_OFFSET(promcb_lane, live, 84);
+PROMCB_ASSERT_OFFSET(promcb_lane, live_taken, 88);
 _Static_assert(sizeof(struct promcb_lane) == 128, "lane size");
 
 PROMCB_ASSERT_OFFSET(promcb_descriptor, name, 0);

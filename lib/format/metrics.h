@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * metrics.h: what a segment holds beside the calls of components: families of counters, levels, gauges, histograms and
+ * infos, their series, and their numbers. All of it lies in chunks of one kind, PROMCB_CHUNK_PARTS, and is led to by
+ * one word of the header and two of each lane; a segment without a family has none of it.
+ *
+ * Words
+ *   family    a metric with its name, type, unit and label names; its record says them
+ *   series    one family with one set of label values; its record holds them
+ *   cell      a word of the segment's virtual array of cells. A series owns a run of them for good, and a new series
+ *             takes none that was owned before
+ *   copy      all cells as one writer has them, sparse. A series' number is the sum over the copies of lanes, and the
+ *             shared one. A lane has a second, its live copy, which counts while the lane is held by whom it was made
+ *             by
+ *   row       64 words of a copy: the piece's head, then 63 cells
+ *   part      4 KiB of a chunk, of one lane; line: 64 bytes of a part, the unit of carving
+ *   piece     what is carved: lines that lie together. Its first word, the head, says what it is
+ *   stretch   2,048 cells that one lane may give to series
+ *   place     of a piece: number + 1 of its first line, counted from where chunks begin; 0: none
+ *
+ * One registry for components and another for this: a component is fixed in size, has a ring, a state and baselines, and
+ * is read as it was; to make it a family of 11 rows would save some 400 lines here and cost every proof of what works.
+ *
+ * A crash at any step leaks nothing. A piece is carved, filled, published (something leads to it), and then counted in
+ * its part's word, by the holder of the part's lane alone. The lane's next owner finds at most one piece behind what is
+ * counted: if something leads to it, it is counted; else its lines serve again. Cells are counted in their stretch
+ * before the record that owns them is counted in its part.
+ *
+ * Pairs (release here, acquire there; what breaks without): see layout.h for what orders lanes and chunks.
+ *   [PIECE]  part.c fills a piece, then publishes its place, in the header, a table, a root, a branch or a lane; whoever
+ *            loads the place loads what it leads to after. A reader would refuse a half-made piece.
+ *   [LIVE]   row.c empties a lane's live copy, then says by live_taken that it is of the present owner; rows.c loads
+ *            live_taken before the live copy, and asks for the lane's lock after. A scrape would show a dead process's
+ *            gauges as a living one's.
+ *   Cells have no order at all, as those of blocks.
+ */
+#ifndef PROMCB_FORMAT_METRICS_H
+#define PROMCB_FORMAT_METRICS_H
+
+#include "format/layout.h"
+
+enum {
+	PROMCB_LINE_BYTES = 64,
+	PROMCB_PART_BYTES = 4096,
+	PROMCB_PART_LINES = PROMCB_PART_BYTES / PROMCB_LINE_BYTES,
+
+	PROMCB_ROW_WORDS = 64,          /* the head, and cells */
+	PROMCB_ROW_LINES = 8,
+	PROMCB_ROWS_TOGETHER_MAX = 8,   /* one head before all: a series wider than a row takes so many */
+	PROMCB_WIDTH_MAX = PROMCB_ROWS_TOGETHER_MAX * PROMCB_ROW_WORDS - 1,
+
+	PROMCB_BRANCHES = 126,          /* of a copy's root, and rows of a branch */
+	PROMCB_ROWS_MAX = PROMCB_BRANCHES * PROMCB_BRANCHES,
+
+	PROMCB_TABLE_STAGES = 4,        /* of 1, 8, 64 and 512 pages */
+	PROMCB_TABLE_PAGES = 1 + 8 + 64 + 512,
+	PROMCB_TABLE_WORDS = 512,       /* of a page, its head included, which is no slot */
+	PROMCB_TABLE_WINDOW = 8,        /* slots in a page that a hash may be in */
+
+	PROMCB_STRETCHES = 434,
+	PROMCB_STRETCH_CELLS = 2048,    /* the words of heads included */
+
+	PROMCB_LABELS_MAX = 16,
+	PROMCB_LABEL_VALUE_MAX = 1023,  /* bytes */
+	PROMCB_RECORD_LINES_MAX = PROMCB_PART_LINES - 1,
+};
+
+/* Kinds of piece; those above are of newer minor versions, and passed over. */
+enum {
+	PROMCB_PIECE_ROOT = 1,          /* struct promcb_metrics_root, 64 lines */
+	PROMCB_PIECE_TABLE = 2,         /* 64 lines */
+	PROMCB_PIECE_FAMILY = 3,
+	PROMCB_PIECE_SERIES = 4,
+	PROMCB_PIECE_BRANCH = 5,        /* struct promcb_branch: a copy's root (number 0xffff) or a branch */
+	PROMCB_PIECE_ROW = 6,           /* a row, or rows that lie together */
+};
+
+#define PROMCB_BRANCH_IS_ROOT 0xffff
+
+/* Copies, as heads of rows and branches name them: a lane, or one of these; with the bit, the lane's live copy. */
+#define PROMCB_COPY_LIVE 0x8000
+#define PROMCB_COPY_SHARED 0x7fff
+#define PROMCB_COPY_BASELINE 0x7ffd /* and the next: what is subtracted, see struct promcb_series_record */
+
+/* -- A piece's head: kind in bits 0 to 7, lines in 8 to 15, the copy in 16 to 31, number of row or branch in 32 to 63 - */
+
+static inline uint64_t promcb_piece_head(uint32_t kind, uint32_t lines, uint32_t copy, uint32_t number)
+{
+	return (uint64_t)number << 32 | copy << 16 | lines << 8 | kind;
+}
+
+static inline uint32_t promcb_piece_kind(uint64_t head)
+{
+	return head & 0xff;
+}
+
+static inline uint32_t promcb_piece_lines(uint64_t head)
+{
+	return head >> 8 & 0xff;
+}
+
+static inline uint32_t promcb_piece_copy(uint64_t head)
+{
+	return head >> 16 & 0xffff;
+}
+
+static inline uint32_t promcb_piece_number(uint64_t head)
+{
+	return (uint32_t)(head >> 32);
+}
+
+/*
+ * -- Parts and stretches: words as chunks have them, see words.h: lane + 1, how many lines or cells were carved, and a
+ * kind, which is 1; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: the first lines of
+ * its first part, counted there from the beginning. --
+ */
+#define PROMCB_PART_KIND 1
+#define PROMCB_STRETCH_KIND 1
+
+static inline uint32_t promcb_parts_per_chunk(const struct promcb_geometry *geometry)
+{
+	return geometry->chunk_bytes / PROMCB_PART_BYTES;
+}
+
+/* Lines that the part words of a chunk take. */
+static inline uint32_t promcb_part_word_lines(const struct promcb_geometry *geometry)
+{
+	return (promcb_parts_per_chunk(geometry) * (uint32_t)sizeof(uint32_t) + PROMCB_LINE_BYTES - 1) /
+	       PROMCB_LINE_BYTES;
+}
+
+/* -- Table: the place in bits 0 to 27, the upper 36 bits of the hash in 28 to 63 ----------------------------------- */
+
+#define PROMCB_PLACE_BITS 28
+#define PROMCB_PLACE_MASK (((uint32_t)1 << PROMCB_PLACE_BITS) - 1)
+
+static inline uint64_t promcb_slot_word(uint64_t hash, uint32_t place)
+{
+	return (hash & ~(uint64_t)PROMCB_PLACE_MASK) | place;
+}
+
+static inline uint32_t promcb_slot_place(uint64_t word)
+{
+	return (uint32_t)word & PROMCB_PLACE_MASK;
+}
+
+/* Whether the word may be of what has the hash. */
+static inline bool promcb_slot_matches(uint64_t word, uint64_t hash)
+{
+	return word >> PROMCB_PLACE_BITS == hash >> PROMCB_PLACE_BITS;
+}
+
+/*
+ * Where what has a hash may be: stage by stage, in one window of one page each, in the slots from the window's first
+ * on. The search ends at the first slot that is 0, or at a page that is not there; slots never become 0 again. So no
+ * key is there twice: all go the same way, and take the first free slot by CAS.
+ */
+static inline uint32_t promcb_table_page(uint64_t hash, uint32_t stage)
+{
+	uint32_t before = stage == 0 ? 0 : stage == 1 ? 1 : stage == 2 ? 9 : 73;
+
+	return before + ((uint32_t)hash & (((uint32_t)1 << 3 * stage) - 1));
+}
+
+static inline uint32_t promcb_table_slot(uint64_t hash)
+{
+	return ((uint32_t)(hash >> 9) & (PROMCB_TABLE_WORDS / PROMCB_TABLE_WINDOW - 1)) * PROMCB_TABLE_WINDOW;
+}
+
+/* -- Pieces -------------------------------------------------------------------------------------------------------- */
+
+struct promcb_metrics_root {
+	uint64_t head;
+	uint32_t tables[PROMCB_TABLE_PAGES];    /* places of pages */
+	uint32_t shared;                        /* place of the shared copy's root; rows are put there by CAS */
+	uint32_t baselines[2];                  /* of the copies that are subtracted */
+	uint32_t stretches[PROMCB_STRETCHES];   /* stretch n has cells n * 2,048 and on */
+};
+
+struct promcb_branch {
+	uint64_t head;
+	uint32_t places[PROMCB_BRANCHES];       /* of branches in a root, of rows in a branch */
+};
+
+enum promcb_family_flag {
+	PROMCB_FAMILY_DOUBLES = 1,              /* cells of counters and sums of histograms are doubles */
+	PROMCB_FAMILY_BOUNDS = 2,               /* a histogram of explicit bounds: doubles, in ascending order */
+	PROMCB_FAMILY_ENUMERATED = 4,           /* the last label has the values that the family lists, a cell each */
+};
+
+/*
+ * Behind it: bounds, a double each; then strings, each u16 length and bytes: name, unit, help, label names, values of
+ * the enumerated label. Everything but series is fixed before publication.
+ */
+struct promcb_family_record {
+	uint64_t head;
+	uint64_t hash;                          /* SipHash-1-3 by the identity, of 'F' and the name without "_total" */
+	uint64_t created_realtime_ns;
+	uint8_t type;                           /* enum promcb_metric_type, of metric.h */
+	uint8_t scope;                          /* enum promcb_scope */
+	uint8_t decimals;                       /* a whole number n means n x 10^-decimals */
+	uint8_t flags;                          /* enum promcb_family_flag */
+	uint8_t schema;                         /* of a native histogram: 0 to 5 */
+	uint8_t labels;
+	uint16_t enumerated;                    /* how many values the enumerated label has */
+	uint64_t smallest, largest;             /* of a native histogram: doubles */
+	uint32_t width;                         /* cells of a series */
+	uint32_t bounds;
+	uint32_t series_max;                    /* the cap */
+	uint32_t overflow;                      /* place of the series whose label values are all "_overflow"; 0: none */
+	uint64_t series;                        /* how many there are, without that. By read-modify-write */
+	uint64_t refused;                       /* look-ups that were led to "_overflow". By read-modify-write */
+	uint64_t reserved[2];
+};
+
+/* Behind it: label values, each u16 length and bytes. */
+struct promcb_series_record {
+	uint64_t head;
+	uint64_t hash;                          /* SipHash-1-3 by the identity, of 'S', the family's place, the values */
+	uint64_t created_realtime_ns;
+	uint32_t family;                        /* place */
+	uint32_t cell;                          /* the first */
+	/* by read-modify-write */
+	uint64_t removed;                       /* bit 0: which baseline counts, bit 1: hidden; above: how often. 0: never */
+	uint64_t reserved[2];
+};
+
+_Static_assert(sizeof(struct promcb_metrics_root) == PROMCB_PART_BYTES, "a root is a part");
+_Static_assert(sizeof(struct promcb_branch) == PROMCB_ROW_LINES * PROMCB_LINE_BYTES, "a branch is like a row");
+_Static_assert(sizeof(struct promcb_family_record) == 96, "family record size");
+_Static_assert(sizeof(struct promcb_series_record) == 56, "series record size");
+
+/*
+ * A gauge's cell is the bits of its double, exclusive or this, a NaN that no arithmetic gives: memory of zeros is a
+ * gauge that was not set.
+ */
+#define PROMCB_GAUGE_UNSET ((uint64_t)0x7ff8505243424755)
+
+/* Cell c of a copy is word c % 64 of row c / 64; word 0 is the head, and no cell. */
+static inline uint32_t promcb_cell_row(uint32_t cell)
+{
+	return cell / PROMCB_ROW_WORDS;
+}
+
+/* How many rows lie together for a series of so many cells: one for all that fit beside others. */
+static inline uint32_t promcb_rows_together(uint32_t width)
+{
+	return (width + PROMCB_ROW_WORDS) / PROMCB_ROW_WORDS;
+}
+
+#endif
