@@ -119,6 +119,13 @@ int promcb_histogram_with(struct promcb_family *family, const char *const *value
 /* An info: shown from now on until this process ends. */
 int promcb_info_with(struct promcb_family *family, const char *const *values);
 
+/*
+ * The same for bindings of other languages: values with their lengths, which may hold any byte but zero and need no
+ * zero behind them; count: how many. out: a struct of the type, as above.
+ */
+int promcb_series_with(struct promcb_family *family, enum promcb_metric_type type, const char *const *values,
+		       const size_t *lengths, size_t count, void **out);
+
 /* Adds to a counter. Thread-safe. Async-signal-safe. */
 void promcb_counter_add(struct promcb_counter *counter, uint64_t amount);
 /* The same, in the family's enumerated value of that index; one that is none counts as the last. */
