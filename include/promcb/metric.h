@@ -11,9 +11,9 @@
  *     promcb_counter_with(sent, (const char *const[]){"10.0.0.7", NULL}, &sent_to_peer);
  *     promcb_counter_add(sent_to_peer, 1460);
  *
- * A family has a name, a type, a unit and names of labels; a series is one family with one value for each of its labels,
- * and is what counts. Keep the handles of series that are known in advance; what ends in _with finds the series by its
- * label values in each call, for those that are not.
+ * A family has a name, a type, a unit and names of labels; a series is one family with one value for each of its
+ * labels, and is what counts. Keep the handles of series that are known in advance; what ends in _with finds the series
+ * by its label values in each call, for those that are not.
  *
  * Kinds
  *   counter     only grows. Shared by all processes, and survives them.
@@ -28,8 +28,8 @@
  * Numbers of counters, levels and histograms are whole; with decimals = 3, 1 means 0.001: sums are exact, in whatever
  * order they were added. Doubles are a choice of the family (PROMCB_DOUBLES), at twice the time.
  *
- * Cap: a family has at most series_max series. Label values beyond, and those that are against the rules, are counted in
- * its series whose label values are all "_overflow". Nothing that was counted is lost.
+ * Cap: a family has at most series_max series. Label values beyond, and those that are against the rules, are counted
+ * in its series whose label values are all "_overflow". Nothing that was counted is lost.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
  *      promcb_family_register, promcb_*_with           T    blocking (this process only); *_add_with and the like are
@@ -89,8 +89,9 @@ struct promcb_family_spec {
 	uint32_t decimals;              /* 0 to 9; of histograms 0, 3, 6 or 9; with PROMCB_DOUBLES 0 */
 	uint32_t series_max;            /* the cap; default 1,000 */
 	uint32_t buckets_per_octave;    /* of histograms: 1, 2, 4, 8, 16 or 32; default 8 */
-	double smallest, largest;       /* of histograms, in the unit: values up to the one are in the zero bucket, those
-					   above the other in the last. Default: 2^-30 to 2^10 for seconds, else 1 to 2^40 */
+	double smallest, largest;       /* of histograms, in the unit: values up to the one are in the zero bucket,
+					   those above the other in the last. Default: 2^-30 to 2^10 for seconds,
+					   else 1 to 2^40 */
 	const double *bounds;           /* of histograms: upper bounds of the buckets, ascending; NULL: as above */
 	size_t bound_count;             /* at most 60 */
 	struct promcb_message *message; /* filled when the call fails */

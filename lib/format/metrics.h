@@ -18,8 +18,9 @@
  *   stretch   2,048 cells that one lane may give to series
  *   place     of a piece: number + 1 of its first line, counted from where chunks begin; 0: none
  *
- * One registry for components and another for this: a component is fixed in size, has a ring, a state and baselines, and
- * is read as it was; to make it a family of 11 rows would save some 400 lines here and cost every proof of what works.
+ * One registry for components and another for this: a component is fixed in size, has a ring, a state and baselines,
+ * and is read as it was; to make it a family of 11 rows would save some 400 lines here and cost every proof of what
+ * works.
  *
  * A crash at any step leaks nothing. A piece is carved, filled, published (something leads to it), and then counted in
  * its part's word, by the holder of the part's lane alone. The lane's next owner finds at most one piece behind what is
@@ -27,8 +28,8 @@
  * before the record that owns them is counted in its part.
  *
  * Pairs (release here, acquire there; what breaks without): see layout.h for what orders lanes and chunks.
- *   [PIECE]  part.c fills a piece, then publishes its place, in the header, a table, a root, a branch or a lane; whoever
- *            loads the place loads what it leads to after. A reader would refuse a half-made piece.
+ *   [PIECE]  part.c fills a piece, then publishes its place, in the header, a table, a root, a branch or a lane;
+ *            whoever loads the place loads what it leads to after. A reader would refuse a half-made piece.
  *   [LIVE]   row.c empties a lane's live copy, then says by live_taken that it is of the present owner; rows.c loads
  *            live_taken before the live copy, and asks for the lane's lock after. A scrape would show a dead process's
  *            gauges as a living one's.
@@ -60,7 +61,7 @@ enum {
 	PROMCB_STRETCHES = 434,
 	PROMCB_STRETCH_CELLS = 2048,    /* the words of heads included */
 
-	PROMCB_LABELS_MAX = 16,
+	PROMCB_RECORD_LABELS_MAX = 16,  /* of a family */
 	PROMCB_LABEL_VALUE_MAX = 1023,  /* bytes */
 	PROMCB_RECORD_LINES_MAX = PROMCB_PART_LINES - 1,
 };
@@ -82,7 +83,7 @@ enum {
 #define PROMCB_COPY_SHARED 0x7fff
 #define PROMCB_COPY_BASELINE 0x7ffd /* and the next: what is subtracted, see struct promcb_series_record */
 
-/* -- A piece's head: kind in bits 0 to 7, lines in 8 to 15, the copy in 16 to 31, number of row or branch in 32 to 63 - */
+/* -- A piece's head: kind in bits 0 to 7, lines in 8 to 15, the copy in 16 to 31, its number there in 32 to 63 ----- */
 
 static inline uint64_t promcb_piece_head(uint32_t kind, uint32_t lines, uint32_t copy, uint32_t number)
 {
@@ -111,8 +112,9 @@ static inline uint32_t promcb_piece_number(uint64_t head)
 
 /*
  * -- Parts and stretches: words as chunks have them, see words.h: lane + 1, how many lines or cells were carved, and a
- * kind, which is 1; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: the first lines of
- * its first part, counted there from the beginning. --
+ * kind, which is 1; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: these lines of its
+ * first part, or of its first parts, are never carved. What the chunk's own word says to be carved is 1 once it has
+ * memory and a part of it was taken; nobody looks into it before. --
  */
 #define PROMCB_PART_KIND 1
 #define PROMCB_STRETCH_KIND 1
@@ -127,6 +129,45 @@ static inline uint32_t promcb_part_word_lines(const struct promcb_geometry *geom
 {
 	return (promcb_parts_per_chunk(geometry) * (uint32_t)sizeof(uint32_t) + PROMCB_LINE_BYTES - 1) /
 	       PROMCB_LINE_BYTES;
+}
+
+/* Of a part, counted in its chunk: the first line that may be carved; PROMCB_PART_LINES: none. */
+static inline uint32_t promcb_part_first_line(const struct promcb_geometry *geometry, uint32_t part)
+{
+	uint32_t words = promcb_part_word_lines(geometry), before = part * PROMCB_PART_LINES;
+
+	if (words <= before)
+		return 0;
+	return words - before < PROMCB_PART_LINES ? words - before : PROMCB_PART_LINES;
+}
+
+/* -- Places: which chunk, which part of it, which line of that ----------------------------------------------------- */
+
+static inline uint32_t promcb_place_of(const struct promcb_geometry *geometry, uint32_t chunk, uint32_t part,
+				       uint32_t line)
+{
+	return (chunk * promcb_parts_per_chunk(geometry) + part) * PROMCB_PART_LINES + line + 1;
+}
+
+static inline uint32_t promcb_place_chunk(const struct promcb_geometry *geometry, uint32_t place)
+{
+	return (place - 1) / PROMCB_PART_LINES / promcb_parts_per_chunk(geometry);
+}
+
+static inline uint32_t promcb_place_part(const struct promcb_geometry *geometry, uint32_t place)
+{
+	return (place - 1) / PROMCB_PART_LINES % promcb_parts_per_chunk(geometry);
+}
+
+static inline uint32_t promcb_place_line(uint32_t place)
+{
+	return (place - 1) % PROMCB_PART_LINES;
+}
+
+/* From the segment's start. */
+static inline uint64_t promcb_place_off(const struct promcb_geometry *geometry, uint32_t place)
+{
+	return geometry->chunks_off + (uint64_t)(place - 1) * PROMCB_LINE_BYTES;
 }
 
 /* -- Table: the place in bits 0 to 27, the upper 36 bits of the hash in 28 to 63 ----------------------------------- */
@@ -207,7 +248,7 @@ struct promcb_family_record {
 	uint32_t width;                         /* cells of a series */
 	uint32_t bounds;
 	uint32_t series_max;                    /* the cap */
-	uint32_t overflow;                      /* place of the series whose label values are all "_overflow"; 0: none */
+	uint32_t overflow;                      /* place of the series whose values are all "_overflow"; 0: none */
 	uint64_t series;                        /* how many there are, without that. By read-modify-write */
 	uint64_t refused;                       /* look-ups that were led to "_overflow". By read-modify-write */
 	uint64_t reserved[2];
@@ -216,12 +257,12 @@ struct promcb_family_record {
 /* Behind it: label values, each u16 length and bytes. */
 struct promcb_series_record {
 	uint64_t head;
-	uint64_t hash;                          /* SipHash-1-3 by the identity, of 'S', the family's place, the values */
+	uint64_t hash;                          /* see promcb_series_hash() */
 	uint64_t created_realtime_ns;
 	uint32_t family;                        /* place */
 	uint32_t cell;                          /* the first */
 	/* by read-modify-write */
-	uint64_t removed;                       /* bit 0: which baseline counts, bit 1: hidden; above: how often. 0: never */
+	uint64_t removed;                       /* bit 0: which baseline counts, 1: hidden; above: how often */
 	uint64_t reserved[2];
 };
 

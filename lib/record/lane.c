@@ -3,6 +3,7 @@
 
 #include "base/clock_domain.h"
 #include "base/descriptor.h"
+#include "segment/piece.h"
 
 #include <promcb/inject.h>
 
@@ -13,18 +14,6 @@
 static uint32_t per_chunk(const struct promcb_geometry *g, uint32_t kind)
 {
 	return kind == PROMCB_CHUNK_BLOCKS ? promcb_blocks_per_chunk(g) : promcb_rings_per_chunk(g);
-}
-
-/* Chunks whose words may be looked at: those in the mapping. */
-static uint32_t usable_chunks(const struct promcb_segment *segment)
-{
-	const struct promcb_geometry *g = &segment->geometry;
-
-	if (segment->mapped_bytes <= g->chunks_off)
-		return 0;
-	uint64_t mapped = (segment->mapped_bytes - g->chunks_off) / g->chunk_bytes;
-
-	return mapped < g->chunks ? (uint32_t)mapped : g->chunks;
 }
 
 /* The lane's own block of the component, as the directory has it: checked. NULL: none, or not believable. */
@@ -108,7 +97,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	if (!promcb_segment_directory(segment, lane) ||
 	    promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes) < 0)
 		return -ENOSPC;
-	for (uint32_t chunk = 0; chunk < usable_chunks(segment); chunk++)
+	for (uint32_t chunk = 0; chunk < promcb_segment_chunks(segment); chunk++)
 		if (promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) &&
 		    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0)
 			return -ENOSPC;
@@ -247,7 +236,7 @@ static uint32_t find_room(struct promcb_lane_lease *lease, uint32_t kind)
 			return (lease->chunk[kind] - 1) * each + promcb_chunk_carved(word) + 1;
 	}
 	/* Each is looked at once: only the lane's owner carves there, and what it takes from now on is lease->chunk. */
-	for (chunk = lease->full_below[kind]; chunk < usable_chunks(segment); chunk++) {
+	for (chunk = lease->full_below[kind]; chunk < promcb_segment_chunks(segment); chunk++) {
 		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk));
 		uint32_t carved = promcb_chunk_carved(word);
 

@@ -25,6 +25,10 @@ struct promcb_lane_lease {
 	uint32_t full_below[3];         /* by kind: the lane's chunks below have no room */
 	uint32_t spare;                 /* a claimed, unpublished descriptor + 1; 0: none */
 	bool searched;                  /* whether spares of dead owners were looked for */
+	bool settled;                   /* whether what dead owners left uncounted in parts was: see part.h */
+	uint32_t part;                  /* + 1: where to carve next; 0: not known */
+	uint32_t parts_full_below;      /* the lane's parts below have no room worth a look */
+	uint32_t stretch;               /* + 1: whose cells are given next; 0: not known */
 };
 
 /* Takes the lowest free lane. Returns 0, -EAGAIN (all are held), -ENOLCK or -ENOSPC. */

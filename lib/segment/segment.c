@@ -467,8 +467,7 @@ void promcb_segment_look_at_size(struct promcb_segment *segment)
 		close(own);
 }
 
-/* Whether the chunk is of the kind, in the mapping, and in the file as it is: only then may it be touched. */
-static bool has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t kind)
+bool promcb_segment_has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t kind)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 	uint64_t end = promcb_chunk_off(g, chunk) + g->chunk_bytes;
@@ -485,7 +484,8 @@ struct promcb_block *promcb_segment_block(struct promcb_segment *segment, uint32
 {
 	const struct promcb_geometry *g = &segment->geometry;
 
-	if (number == 0 || !has_chunk(segment, (number - 1) / promcb_blocks_per_chunk(g), PROMCB_CHUNK_BLOCKS))
+	if (number == 0 ||
+	    !promcb_segment_has_chunk(segment, (number - 1) / promcb_blocks_per_chunk(g), PROMCB_CHUNK_BLOCKS))
 		return NULL;
 	return at(segment, promcb_block_off(g, number - 1));
 }
@@ -494,7 +494,8 @@ uint64_t *promcb_segment_ring(struct promcb_segment *segment, uint32_t number)
 {
 	const struct promcb_geometry *g = &segment->geometry;
 
-	if (number == 0 || !has_chunk(segment, (number - 1) / promcb_rings_per_chunk(g), PROMCB_CHUNK_RINGS))
+	if (number == 0 ||
+	    !promcb_segment_has_chunk(segment, (number - 1) / promcb_rings_per_chunk(g), PROMCB_CHUNK_RINGS))
 		return NULL;
 	return at(segment, promcb_ring_off(g, number - 1));
 }

@@ -32,6 +32,7 @@ struct promcb_segment {
 	int data_fd;                    /* may have been closed behind our back; see promcb_segment_fd() */
 	uint32_t chunks_from;           /* no chunk below is free, as far as is known */
 	uint32_t claims_from;           /* no descriptor below is free */
+	uint32_t parts_from;            /* no chunk below has a part that is free */
 	uint64_t no_space_until_ns;     /* CLOCK_MONOTONIC: no growth is tried before; relaxed */
 	char path[PROMCB_PATH_MAX];
 };
@@ -92,6 +93,10 @@ uint32_t *promcb_segment_claim(const struct promcb_segment *segment, uint32_t co
 uint64_t *promcb_segment_table(const struct promcb_segment *segment);
 struct promcb_descriptor *promcb_segment_descriptor(const struct promcb_segment *segment, uint32_t component);
 uint32_t *promcb_segment_directory(const struct promcb_segment *segment, uint32_t lane);
+
+/* Whether the chunk is of the kind, in the mapping, and in the file as it is: only then may it be touched. */
+bool promcb_segment_has_chunk(struct promcb_segment *segment, uint32_t chunk, uint32_t kind);
+
 struct promcb_block *promcb_segment_block(struct promcb_segment *segment, uint32_t number);
 uint64_t *promcb_segment_ring(struct promcb_segment *segment, uint32_t number);
 
