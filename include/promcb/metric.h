@@ -90,8 +90,9 @@ struct promcb_family_spec {
 	uint32_t series_max;            /* the cap; default 1,000 */
 	uint32_t buckets_per_octave;    /* of histograms: 1, 2, 4, 8, 16 or 32; default 8 */
 	double smallest, largest;       /* of histograms, in the unit: values up to the one are in the zero bucket,
-					   those above the other in the last. Default: 2^-30 to 2^10 for seconds,
-					   else 1 to 2^40 */
+					   those above the other in the last, after both were taken outwards to the
+					   next bound of a bucket. Default: 2^-30 to 2^10 for seconds, else 1 to 2^40.
+					   At most 510 buckets; of whole numbers, largest is below 2^53 units */
 	const double *bounds;           /* of histograms: upper bounds of the buckets, ascending; NULL: as above */
 	size_t bound_count;             /* at most 60 */
 	struct promcb_message *message; /* filled when the call fails */

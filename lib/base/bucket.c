@@ -10,6 +10,8 @@
  */
 #include "base/bucket.h"
 
+#include "base/native.h"
+
 #include <assert.h>
 #include <promcb/bucket3.h>
 #include <string.h>
@@ -53,17 +55,6 @@ static const uint64_t octave_ns[32] = {
 	0xb7d88a12d0dd9ea0u, 0xbbdf1e5a373ce5c6u, 0xbffc43b7e604a922u, 0xc43078ac4ed47ae7u, 0xc87c3e7d03cdbec3u,
 	0xcce019443eb56ce4u, 0xd15c9000bf211c1fu, 0xd5f22ca6019743e0u, 0xdaa17c2cd19555dbu, 0xdf6b0ea438793a89u,
 	0xe44f7742cb56e3ddu, 0xe94f4c7859ce1066u,
-};
-
-/* 2^(k/32), rounded to the nearest double. */
-static const double octave_seconds[32] = {
-	0x1.0000000000000p+0, 0x1.059b0d3158574p+0, 0x1.0b5586cf9890fp+0, 0x1.11301d0125b51p+0, 0x1.172b83c7d517bp+0,
-	0x1.1d4873168b9aap+0, 0x1.2387a6e756238p+0, 0x1.29e9df51fdee1p+0, 0x1.306fe0a31b715p+0, 0x1.371a7373aa9cbp+0,
-	0x1.3dea64c123422p+0, 0x1.44e086061892dp+0, 0x1.4bfdad5362a27p+0, 0x1.5342b569d4f82p+0, 0x1.5ab07dd485429p+0,
-	0x1.6247eb03a5585p+0, 0x1.6a09e667f3bcdp+0, 0x1.71f75e8ec5f74p+0, 0x1.7a11473eb0187p+0, 0x1.82589994cce13p+0,
-	0x1.8ace5422aa0dbp+0, 0x1.93737b0cdc5e5p+0, 0x1.9c49182a3f090p+0, 0x1.a5503b23e255dp+0, 0x1.ae89f995ad3adp+0,
-	0x1.b7f76f2fb5e47p+0, 0x1.c199bdd85529cp+0, 0x1.cb720dcef9069p+0, 0x1.d5818dcfba487p+0, 0x1.dfc97337b9b5fp+0,
-	0x1.ea4afa2a490dap+0, 0x1.f50765b6e4540p+0,
 };
 
 static const int32_t first_index[] = {-239, -478, -956};
@@ -139,15 +130,7 @@ uint64_t promcb_bucket_upper_ns(uint32_t schema, uint32_t bucket)
 
 double promcb_bucket_upper_seconds(uint32_t schema, uint32_t bucket)
 {
-	struct bound bound;
-	double scale;
-
-	if (bucket == 0)
-		return 0x1p-30;
-	bound = bound_of(schema, bucket);
-	scale = (double)(1u << (bound.octave < 0 ? -bound.octave : bound.octave));
-	/* Powers of two: neither the quotient nor the product rounds. */
-	return bound.octave < 0 ? octave_seconds[bound.step] / scale : octave_seconds[bound.step] * scale;
+	return bucket == 0 ? 0x1p-30 : promcb_native_bound(schema, (int32_t)bucket - 1 + promcb_bucket_first(schema));
 }
 
 uint32_t promcb_bucket_end_of_power(uint32_t schema, int32_t exponent)

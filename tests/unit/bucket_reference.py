@@ -5,7 +5,8 @@
 Native bucket i of schema s ends at 2^(i / 2^s) seconds, which is root(2^s, 10^9^(2^s) * 2^i) nanoseconds.
 
   bucket_reference.py boundaries OUTPUT   writes the header that test_bucket.c compares with
-  bucket_reference.py tables              prints the tables of bucket3.h and bucket.c, for the formatter to wrap
+  bucket_reference.py native OUTPUT       writes the header that test_native.c compares with
+  bucket_reference.py tables              prints the tables of bucket3.h, bucket.c and native.c, for the formatter to wrap
 
 The two do not lead to one another: the test holds the result of each table against the boundaries themselves.
 """
@@ -14,6 +15,8 @@ import sys
 
 SCHEMAS = (3, 4, 5)
 LATENCY_MAX_NS = 1 << 40
+NATIVE_DECIMALS = (0, 3, 6, 9)
+NATIVE_SCHEMA_MAX = 5
 DOUBLE_BIAS = 1023
 DOUBLE_MANTISSA_BITS = 52
 
@@ -81,6 +84,20 @@ def bucket_table(schema):
     return words
 
 
+def scaled(decimals, index, bits=0):
+    """floor(2^bits * 10^decimals * 2^(index / 32)): the end of a native bucket of schema 5, in parts of a unit."""
+    steps = 1 << NATIVE_SCHEMA_MAX
+    shift = index + bits * steps
+    power = (10**decimals) ** steps
+    return root(NATIVE_SCHEMA_MAX, power << shift if shift >= 0 else power >> -shift)
+
+
+def mantissa(decimals, index):
+    """The mantissa of the same, rounded down."""
+    top = scaled(decimals, index).bit_length() - 1
+    return scaled(decimals, index, DOUBLE_MANTISSA_BITS - top) - (1 << DOUBLE_MANTISSA_BITS)
+
+
 def rows(literals, columns):
     literals = list(literals)
     for at in range(0, len(literals), columns):
@@ -94,6 +111,9 @@ def print_tables():
     finest = SCHEMAS[-1]
     print("boundaries of one octave, floor(2^33 * 10^9 * 2^(k/32))")
     print("\n".join(rows((f"0x{boundary(finest, k, 33):016x}u" for k in range(1 << finest)), 5)))
+    for decimals in NATIVE_DECIMALS:
+        print(f"mantissas of 10^{decimals} * 2^(k/32)")
+        print("\n".join(rows((f"0x{mantissa(decimals, k):013x}u" for k in range(1 << finest)), 5)))
     print("2^(k/32)")
     print("\n".join(rows((seconds(finest, k) for k in range(1 << finest)), 4)))
 
@@ -132,11 +152,54 @@ def write_boundaries(path):
         output.write("\n".join(lines) + "\n")
 
 
+def write_native(path):
+    lines = [
+        "/* SPDX-License-Identifier: MIT */",
+        "/* Written by bucket_reference.py: where native buckets of schema 5 end, from native index `first` on. */",
+        "#include <stdint.h>",
+        "",
+    ]
+    steps = 1 << NATIVE_SCHEMA_MAX
+    firsts = {}
+    for decimals in NATIVE_DECIMALS:
+        index = 0
+        while scaled(decimals, index - 1) >= 1:
+            index -= 1
+        firsts[decimals] = index
+        ends = []
+        while not ends or ends[-1] < 1 << 53:
+            ends.append(scaled(decimals, index))
+            index += 1
+        lines.append(f"static const uint64_t native_ends_{decimals}[] = {{")
+        lines.extend(rows((f"{end}u" for end in ends), 8))
+        lines.append("};")
+    lines.append("static const struct native_reference {")
+    lines.append("\tuint32_t decimals;")
+    lines.append("\tint32_t first;")
+    lines.append("\tuint32_t count;")
+    lines.append("\tconst uint64_t *ends; /* in units of 10^-decimals, rounded down */")
+    lines.append("} native_references[] = {")
+    for decimals in NATIVE_DECIMALS:
+        ends = f"native_ends_{decimals}"
+        lines.append(f"\t{{ {decimals}, {firsts[decimals]}, sizeof({ends}) / sizeof({ends}[0]), {ends} }},")
+    lines.append("};")
+    lines.append("static const uint64_t native_mantissas[] = {")
+    lines.extend(rows((f"{mantissa(0, index)}u" for index in range(steps)), 5))
+    lines.append("};")
+    lines.append("static const double native_bounds[] = {")
+    lines.extend(rows((seconds(NATIVE_SCHEMA_MAX, index) for index in range(-20 * steps, 20 * steps)), 4))
+    lines.append("};")
+    with open(path, "w", encoding="ascii") as output:
+        output.write("\n".join(lines) + "\n")
+
+
 def main(arguments):
     if arguments == ["tables"]:
         print_tables()
     elif len(arguments) == 2 and arguments[0] == "boundaries":
         write_boundaries(arguments[1])
+    elif len(arguments) == 2 and arguments[0] == "native":
+        write_native(arguments[1])
     else:
         print(__doc__, file=sys.stderr)
         return 2
