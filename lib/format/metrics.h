@@ -235,7 +235,7 @@ enum promcb_family_flag {
  */
 struct promcb_family_record {
 	uint64_t head;
-	uint64_t hash;                          /* SipHash-1-3 by the identity, of 'F' and the name without "_total" */
+	uint64_t hash;                          /* see below */
 	uint64_t created_realtime_ns;
 	uint8_t type;                           /* enum promcb_metric_type, of metric.h */
 	uint8_t scope;                          /* enum promcb_scope */
@@ -249,7 +249,7 @@ struct promcb_family_record {
 	uint32_t bounds;
 	uint32_t series_max;                    /* the cap */
 	uint32_t overflow;                      /* place of the series whose values are all "_overflow"; 0: none */
-	uint64_t series;                        /* how many there are, without that. By read-modify-write */
+	uint64_t series;                        /* how many have a place below the cap. By read-modify-write */
 	uint64_t refused;                       /* look-ups that were led to "_overflow". By read-modify-write */
 	uint64_t reserved[2];
 };
@@ -257,19 +257,27 @@ struct promcb_family_record {
 /* Behind it: label values, each u16 length and bytes. */
 struct promcb_series_record {
 	uint64_t head;
-	uint64_t hash;                          /* see promcb_series_hash() */
+	uint64_t hash;                          /* see below */
 	uint64_t created_realtime_ns;
 	uint32_t family;                        /* place */
 	uint32_t cell;                          /* the first */
+	uint64_t counted;                       /* 1: it has a place below the family's cap */
 	/* by read-modify-write */
 	uint64_t removed;                       /* bit 0: which baseline counts, 1: hidden; above: how often */
-	uint64_t reserved[2];
+	uint64_t reserved[1];
 };
 
 _Static_assert(sizeof(struct promcb_metrics_root) == PROMCB_PART_BYTES, "a root is a part");
 _Static_assert(sizeof(struct promcb_branch) == PROMCB_ROW_LINES * PROMCB_LINE_BYTES, "a branch is like a row");
 _Static_assert(sizeof(struct promcb_family_record) == 96, "family record size");
 _Static_assert(sizeof(struct promcb_series_record) == 56, "series record size");
+
+/*
+ * Hashes are SipHash-1-3, keyed by the segment's identity. A family's is of 'F' and its name without "_total" or
+ * "_info": so all that would be one name in OpenMetrics have one hash. A series' begins with that of 'S' and its
+ * family's place, 32 bits, little-endian; then comes, label value by label value, that of the value, where the first
+ * word of the key is the identity's exclusive or the hash so far.
+ */
 
 /*
  * A gauge's cell is the bits of its double, exclusive or this, a NaN that no arithmetic gives: memory of zeros is a
@@ -281,6 +289,29 @@ _Static_assert(sizeof(struct promcb_series_record) == 56, "series record size");
 static inline uint32_t promcb_cell_row(uint32_t cell)
 {
 	return cell / PROMCB_ROW_WORDS;
+}
+
+/*
+ * Where the next series' cells may begin behind one: a series wider than a row has whole rows, and begins with the
+ * first cell of one.
+ */
+static inline uint32_t promcb_cells_end(uint32_t cell, uint32_t width)
+{
+	uint32_t end = cell + width;
+
+	return width < PROMCB_ROW_WORDS ? end : (end + PROMCB_ROW_WORDS - 1) / PROMCB_ROW_WORDS * PROMCB_ROW_WORDS;
+}
+
+/* The first cells from one on that can be a series' own: in a row, none of them its head. */
+static inline uint32_t promcb_cells_from(uint32_t cell, uint32_t width)
+{
+	uint32_t word = cell % PROMCB_ROW_WORDS;
+
+	if (word == 0)
+		return cell + 1;
+	if (width < PROMCB_ROW_WORDS ? word + width <= PROMCB_ROW_WORDS : word == 1)
+		return cell;
+	return cell - word + PROMCB_ROW_WORDS + 1;
 }
 
 /* How many rows lie together for a series of so many cells: one for all that fit beside others. */

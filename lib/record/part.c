@@ -3,6 +3,8 @@
 
 #include <promcb/inject.h>
 
+#include <errno.h>
+
 /* A part with fewer lines left is not looked at again: a record takes two, mostly. */
 enum { LINES_WORTH_A_LOOK = 2 };
 
@@ -148,7 +150,23 @@ static void count_cells_of(struct promcb_lane_lease *lease, uint32_t place)
 	uint32_t width = family ? promcb_load32_relaxed(&family->width) : 0;
 
 	if (root && width && width <= PROMCB_WIDTH_MAX)
-		promcb_part_count_cells(lease, root, promcb_load32_relaxed(&series->cell) + width);
+		promcb_part_count_cells(lease, root, promcb_cells_end(promcb_load32_relaxed(&series->cell), width));
+}
+
+/* A series that is not led to gives back its place below the cap. */
+static void give_back(struct promcb_segment *segment, uint32_t place)
+{
+	struct promcb_series_record *series = promcb_segment_piece(segment, place, PROMCB_PIECE_SERIES, 0);
+	struct promcb_family_record *family =
+		series ? promcb_segment_piece(segment, promcb_load32_relaxed(&series->family), PROMCB_PIECE_FAMILY, 0)
+		       : NULL;
+
+	if (!series || promcb_load_relaxed(&series->counted) != 1)
+		return;
+	promcb_store_relaxed(&series->counted, 0);
+	PROMCB_INJECT("part: place untold");
+	if (family)
+		promcb_add_relaxed(&family->series, UINT64_MAX);
 }
 
 /* Counts the piece behind what is counted, if something leads to it. */
@@ -161,9 +179,13 @@ static void settle_one(struct promcb_lane_lease *lease, uint32_t part)
 	if (line >= PROMCB_PART_LINES)
 		return;
 	head = promcb_load_relaxed((uint64_t *)(void *)(segment->base + promcb_place_off(&segment->geometry, place)));
-	if (promcb_piece_lines(head) == 0 || line + promcb_piece_lines(head) > PROMCB_PART_LINES ||
-	    !is_published(segment, place, head))
+	if (promcb_piece_lines(head) == 0 || line + promcb_piece_lines(head) > PROMCB_PART_LINES)
 		return;
+	if (!is_published(segment, place, head)) {
+		if (promcb_piece_kind(head) == PROMCB_PIECE_SERIES)
+			give_back(segment, place);
+		return;
+	}
 	if (promcb_piece_kind(head) == PROMCB_PIECE_SERIES)
 		count_cells_of(lease, place);
 	PROMCB_INJECT("part: settling");
@@ -312,7 +334,12 @@ uint32_t promcb_part_carve(struct promcb_lane_lease *lease, uint32_t kind, uint3
 	if (!place)
 		return 0;
 	piece = lease->segment->base + promcb_place_off(&lease->segment->geometry, place);
-	/* A dead owner may have begun here. Nobody else knows of the lines before they are published. */
+	/*
+	 * A dead owner may have begun here, with something longer: behind this piece stands none. Nobody else knows of
+	 * the lines before they are published.
+	 */
+	if (promcb_place_line(place) + lines < PROMCB_PART_LINES)
+		memset(piece + lines * PROMCB_LINE_BYTES, 0, sizeof(uint64_t));
 	memset(piece, 0, (size_t)lines * PROMCB_LINE_BYTES);
 	PROMCB_INJECT("part: zeroed");
 	promcb_store_relaxed((uint64_t *)(void *)piece, promcb_piece_head(kind, lines, copy, number));
@@ -332,6 +359,30 @@ void promcb_part_commit(struct promcb_lane_lease *lease, uint32_t place)
 	if (line == next_line(segment, part, lease->lane - 1) && line + promcb_piece_lines(head) <= PROMCB_PART_LINES)
 		count_lines(segment, part, lease->lane - 1, line + promcb_piece_lines(head));
 	PROMCB_INJECT("part: counted");
+}
+
+void promcb_part_give_up(struct promcb_lane_lease *lease, uint32_t place)
+{
+	give_back(lease->segment, place);
+}
+
+int promcb_part_enter(struct promcb_segment *segment, struct promcb_lane_lease **lease,
+		      struct promcb_lane_lease *registrar)
+{
+	int result = 0;
+
+	*registrar = (struct promcb_lane_lease){.segment = NULL};
+	if (!*lease || !(*lease)->lane) {
+		result = promcb_lane_acquire_special(segment, 0, registrar);
+		*lease = registrar;
+	}
+	return result == -ENOLCK ? -EBUSY : result;
+}
+
+void promcb_part_leave(struct promcb_lane_lease *registrar)
+{
+	if (registrar->lane)
+		promcb_lane_give(registrar);
 }
 
 struct promcb_metrics_root *promcb_metrics_root(struct promcb_segment *segment, struct promcb_lane_lease *lease)

@@ -31,6 +31,9 @@ uint32_t promcb_part_carve(struct promcb_lane_lease *lease, uint32_t kind, uint3
 /* Tells that the carved piece was published. */
 void promcb_part_commit(struct promcb_lane_lease *lease, uint32_t place);
 
+/* Tells that the carved piece will not be. Only of a series has that to be told: it may have a place below a cap. */
+void promcb_part_give_up(struct promcb_lane_lease *lease, uint32_t place);
+
 /*
  * Before anything is given from what the lane has: counts what its last owner published and did not count. Done once a
  * lease; carve does it. Returns false if the lane's parts have no memory and cannot get it.
@@ -39,6 +42,14 @@ bool promcb_part_settle(struct promcb_lane_lease *lease);
 
 /* Counts cells in their stretch, if it is the lane's, up to that one and not included. */
 void promcb_part_count_cells(struct promcb_lane_lease *lease, struct promcb_metrics_root *root, uint32_t end);
+
+/*
+ * Sees to a lane: lease stays what it is if it has one, else it becomes registrar, which takes the registrar's lane.
+ * Returns 0, -EBUSY or -ENOSPC; after 0, registrar is left. Both may be called where there was nothing to do.
+ */
+int promcb_part_enter(struct promcb_segment *segment, struct promcb_lane_lease **lease,
+		      struct promcb_lane_lease *registrar);
+void promcb_part_leave(struct promcb_lane_lease *registrar);
 
 /* The segment's root; made if there is none and a lease with a lane is given. NULL: none, or no room. */
 struct promcb_metrics_root *promcb_metrics_root(struct promcb_segment *segment, struct promcb_lane_lease *lease);
