@@ -244,7 +244,8 @@ struct promcb_family_record {
 	uint8_t schema;                         /* of a native histogram: 0 to 5 */
 	uint8_t labels;
 	uint16_t enumerated;                    /* how many values the enumerated label has */
-	uint64_t smallest, largest;             /* of a native histogram: doubles */
+	uint64_t smallest;                      /* of a native histogram: doubles */
+	uint64_t largest;
 	uint32_t width;                         /* cells of a series */
 	uint32_t bounds;
 	uint32_t series_max;                    /* the cap */

@@ -22,6 +22,8 @@ BUILD = os.environ.get("PROMCB_BUILD", "build")
 CC = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Iinclude", "-Ilib"]
 PAGE = "lib/man/promcb-segment.5"
 SEVEN = ("max_bytes", "page_bytes", "schema", "lanes", "components", "recent_samples", "window_ns")
+# What the arithmetic says of one block, ring or line.
+OF_N = ("block_off", "ring_off", "line_off", "part", "part_word_off", "first_line")
 failures = []
 
 
@@ -99,7 +101,7 @@ class Page:
         }
         for name, expression in self.arithmetic:
             assert re.fullmatch(r"[\w\s+*/%()<,-]+", expression), expression
-            if name.endswith(("block_off", "ring_off")) and "n" not in known:
+            if name in OF_N and "n" not in known:
                 continue
             known[name] = eval(expression.replace("/", "//"), {"__builtins__": {}}, {**functions, **known})
         return known
@@ -153,21 +155,28 @@ MASKS = (
     ("state word", "half_open", "mask_of_transitions(2)"),
     ("state word", "state", "UINT64_MAX << PROMCB_STATE_SHIFT"),
     ("state time", "tag", "promcb_state_tag(PROMCB_TRANSITION_MASK)"),
+    ("piece head", "kind", "promcb_piece_head(0xff, 0, 0, 0)"),
+    ("piece head", "lines", "promcb_piece_head(0, 0xff, 0, 0)"),
+    ("piece head", "copy", "promcb_piece_head(0, 0, 0xffff, 0)"),
+    ("piece head", "number", "promcb_piece_head(0, 0, 0, UINT32_MAX)"),
+    ("slot word", "place", "promcb_slot_word(0, PROMCB_PLACE_MASK)"),
+    ("slot word", "hash", "promcb_slot_word(UINT64_MAX, 0)"),
 )
 
 
 def check_headers(page, directory):
     layout, words, block = read("lib/format/layout.h"), read("lib/format/words.h"), read("include/promcb/block.h")
+    layout += read("lib/format/metrics.h")
     structs = {name: fields_of(layout, name) for name in re.findall(r"^struct (promcb_\w+) \{", layout, re.M)}
     structs["promcb_block"] = fields_of(block, "promcb_block")
     required = set(re.findall(r"^(?:#define |\t)(PROMCB_\w+) ", layout + words, re.M))
     # A string; and parts of words, which have tables of their own.
-    required = {name for name in required if not re.search(r"_NAME$|_SHIFT$|_BITS$|_MASK$|_LAYOUT_H$|_WORDS_H$", name)}
+    required = {name for name in required if not re.search(r"_NAME$|_SHIFT$|_BITS$|_MASK$|_LAYOUT_H$|_WORDS_H$|_METRICS_H$", name)}
     for name in sorted(required - set(page.constants)):
-        failures.append(f"{name} is in layout.h or words.h, and not in the page")
+        failures.append(f"{name} is in layout.h, metrics.h or words.h, and not in the page")
     check("\nPROMCB_ABI\t" in page_text and "_overflow" in page_text, "no ABI word, or no reserved component")
 
-    out = ['#include "format/layout.h"', '#include "base/bucket.h"', "#include <stdio.h>",
+    out = ['#include "format/metrics.h"', '#include "base/bucket.h"', "#include <stdio.h>",
            "static uint64_t mask_of_transitions(unsigned state)", "{", "\tuint64_t mask = 0;",
            "\tfor (int bit = 0; bit < 64; bit++)",
            "\t\tmask |= (uint64_t)(promcb_state_transitions((uint64_t)1 << bit, state) != 0) << bit;",
@@ -192,7 +201,7 @@ def check_headers(page, directory):
     for schema in (3, 4, 5):
         tell(f"schema.{schema}.buckets", f"promcb_schema_buckets({schema})")
         tell(f"schema.{schema}.first", f"promcb_bucket_first({schema})")
-    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/base/bucket.c")
+    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/base/bucket.c", "lib/base/native.c", "-lm")
 
     check_structs(page, truth, structs)
     for name, value in page.constants.items():
@@ -229,7 +238,7 @@ OPTIONS = (
 
 def check_arithmetic(page, directory):
     names = list(page.structs["promcb_geometry"])
-    out = ['#include "format/geometry.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
+    out = ['#include "format/geometry.h"', '#include "format/metrics.h"', "#include <stdio.h>", "int main(void)", "{", "\tstruct promcb_geometry g;"]
     cases = [(options, size) for options in OPTIONS for size in (4096, 2 << 20)]
     for number, (options, size) in enumerate(cases):
         more = ", .max_bytes = (uint64_t)16 << 30" if size > 4096 else ""
@@ -239,9 +248,13 @@ def check_arithmetic(page, directory):
         for n in (0, 1, 4097):
             out.append(f'\tprintf("{number}.block{n} %llu\\n", (unsigned long long)promcb_block_off(&g, {n}));')
             out.append(f'\tprintf("{number}.ring{n} %llu\\n", (unsigned long long)promcb_ring_off(&g, {n}));')
+            out.append(f'\tprintf("{number}.line{n} %llu\\n", (unsigned long long)promcb_place_off(&g, {n} + 1));')
+            out.append(f'\tprintf("{number}.first{n} %u\\n", promcb_part_first_line(&g, promcb_place_part(&g, {n} + 1)));')
+            out.append(f'\tprintf("{number}.part{n} %u\\n", promcb_place_part(&g, {n} + 1));')
     source = "\n".join(out + ["\treturn 0;", "}", ""])
     # The later of two initialisers is to win.
-    truth = run_c(directory, source, "-Wno-override-init", "lib/format/geometry.c", "lib/base/bucket.c", "lib/base/message.c")
+    truth = run_c(directory, source, "-Wno-override-init", "lib/format/geometry.c", "lib/base/bucket.c", "lib/base/native.c",
+                  "lib/base/message.c", "-lm")
     for number, (options, size) in enumerate(cases):
         seven = {name: truth[f"{number}.{name}"] for name in SEVEN}
         computed = page.geometry(seven)
@@ -250,7 +263,9 @@ def check_arithmetic(page, directory):
                   f"{name} is {computed.get(name)} by the page, {truth[f'{number}.{name}']} in the code: {options}")
         for n in (0, 1, 4097):
             places = page.geometry(seven, {"n": n})
-            for what in ("block", "ring"):
+            check(places["first_line"] == truth[f"{number}.first{n}"], f"line {n}: another first one of its part: {options}")
+            check(places["part"] == truth[f"{number}.part{n}"], f"line {n}: another part: {options}")
+            for what in ("block", "ring", "line"):
                 check(places[f"{what}_off"] == truth[f"{number}.{what}{n}"], f"{what} {n} lies elsewhere: {options}")
 
 
