@@ -37,9 +37,12 @@ int promcb_table_grow(struct promcb_lane_lease *lease, const struct promcb_table
 	struct promcb_metrics_root *root = promcb_metrics_root(lease->segment, lease);
 	uint32_t place;
 
-	/* What stands there and is no page is left alone. */
-	if (!root || end->slot || end->page >= PROMCB_TABLE_PAGES || promcb_load32_relaxed(&root->tables[end->page]))
+	if (!root || end->slot || end->page >= PROMCB_TABLE_PAGES)
 		return -ENOSPC;
+	/* [PIECE] acquire: somebody was faster. What stands there and is no page is left alone. */
+	place = promcb_load32_acquire(&root->tables[end->page]);
+	if (place)
+		return promcb_segment_piece(lease->segment, place, PROMCB_PIECE_TABLE, PROMCB_PART_LINES) ? 0 : -ENOSPC;
 	place = promcb_part_carve(lease, PROMCB_PIECE_TABLE, PROMCB_PART_LINES, 0, 0);
 	if (!place)
 		return -ENOSPC;
