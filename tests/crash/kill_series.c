@@ -338,7 +338,7 @@ int main(void)
 	CHECK(tried >= 2 * shared->points, "only %u victims came by", tried);
 	for (uint64_t i = 0; i < races; i++)
 		killed += race_once(&random, i % 4 != 0);
-	printf("%llu points, %u deaths and stops, %llu races, %llu deaths in them: no key twice, no shared cell, no leak\n",
+	printf("%llu points, %u deaths and stops, %llu races with %llu deaths: no key twice, no shared cell, no leak\n",
 	       (unsigned long long)shared->points, tried, (unsigned long long)races, (unsigned long long)killed);
 	stress_remove();
 	return 0;

@@ -18,12 +18,16 @@ import tempfile
 
 ROOT = os.environ.get("PROMCB_SOURCE") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 os.chdir(ROOT)
+sys.path.insert(0, "tests")
+from siphash import siphash13  # noqa: E402
 BUILD = os.environ.get("PROMCB_BUILD", "build")
 CC = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Iinclude", "-Ilib"]
 PAGE = "lib/man/promcb-segment.5"
 SEVEN = ("max_bytes", "page_bytes", "schema", "lanes", "components", "recent_samples", "window_ns")
-# What the arithmetic says of one block, ring or line.
-OF_N = ("block_off", "ring_off", "line_off", "part", "part_word_off", "first_line")
+# What the arithmetic says of one block, ring or line, and what the code calls it.
+PLACES = {"block_off": "promcb_block_off(&g, {n})", "ring_off": "promcb_ring_off(&g, {n})",
+          "line_off": "promcb_place_off(&g, {n} + 1)", "part": "promcb_place_part(&g, {n} + 1)",
+          "first_line": "promcb_part_first_line(&g, promcb_place_part(&g, {n} + 1))"}
 failures = []
 
 
@@ -101,7 +105,7 @@ class Page:
         }
         for name, expression in self.arithmetic:
             assert re.fullmatch(r"[\w\s+*/%()<,-]+", expression), expression
-            if name in OF_N and "n" not in known:
+            if name in (*PLACES, "part_word_off") and "n" not in known:
                 continue
             known[name] = eval(expression.replace("/", "//"), {"__builtins__": {}}, {**functions, **known})
         return known
@@ -246,11 +250,8 @@ def check_arithmetic(page, directory):
         out.append("\t\treturn 1;")
         out += [f'\tprintf("{number}.{name} %llu\\n", (unsigned long long)g.{name});' for name in names]
         for n in (0, 1, 4097):
-            out.append(f'\tprintf("{number}.block{n} %llu\\n", (unsigned long long)promcb_block_off(&g, {n}));')
-            out.append(f'\tprintf("{number}.ring{n} %llu\\n", (unsigned long long)promcb_ring_off(&g, {n}));')
-            out.append(f'\tprintf("{number}.line{n} %llu\\n", (unsigned long long)promcb_place_off(&g, {n} + 1));')
-            out.append(f'\tprintf("{number}.first{n} %u\\n", promcb_part_first_line(&g, promcb_place_part(&g, {n} + 1)));')
-            out.append(f'\tprintf("{number}.part{n} %u\\n", promcb_place_part(&g, {n} + 1));')
+            out += [f'\tprintf("{number}.{name}{n} %llu\\n", (unsigned long long){code.format(n=n)});'
+                    for name, code in PLACES.items()]
     source = "\n".join(out + ["\treturn 0;", "}", ""])
     # The later of two initialisers is to win.
     truth = run_c(directory, source, "-Wno-override-init", "lib/format/geometry.c", "lib/base/bucket.c", "lib/base/native.c",
@@ -263,10 +264,8 @@ def check_arithmetic(page, directory):
                   f"{name} is {computed.get(name)} by the page, {truth[f'{number}.{name}']} in the code: {options}")
         for n in (0, 1, 4097):
             places = page.geometry(seven, {"n": n})
-            check(places["first_line"] == truth[f"{number}.first{n}"], f"line {n}: another first one of its part: {options}")
-            check(places["part"] == truth[f"{number}.part{n}"], f"line {n}: another part: {options}")
-            for what in ("block", "ring", "line"):
-                check(places[f"{what}_off"] == truth[f"{number}.{what}{n}"], f"{what} {n} lies elsewhere: {options}")
+            for name in PLACES:
+                check(places[name] == truth[f"{number}.{name}{n}"], f"{name} of {n} is another: {options}")
 
 
 # -- 3. A segment, by the page alone ----------------------------------------------------------------------------------
@@ -368,32 +367,6 @@ def native_bucket(latency_ns, schema):
     while (power << 1200) > (unit << index + 1200):
         index += 1
     return index
-
-
-def siphash13(key, message):
-    mask = 2**64 - 1
-    v = [key[0] ^ 0x736F6D6570736575, key[1] ^ 0x646F72616E646F6D,
-         key[0] ^ 0x6C7967656E657261, key[1] ^ 0x7465646279746573]
-
-    def rotate(word, bits):
-        return (word << bits | word >> 64 - bits) & mask
-
-    def rounds(count):
-        for _ in range(count):
-            v[0], v[2] = v[0] + v[1] & mask, v[2] + v[3] & mask
-            v[1], v[3], v[0] = rotate(v[1], 13) ^ v[0], rotate(v[3], 16) ^ v[2], rotate(v[0], 32)
-            v[2], v[0] = v[2] + v[1] & mask, v[0] + v[3] & mask
-            v[1], v[3], v[2] = rotate(v[1], 17) ^ v[2], rotate(v[3], 21) ^ v[0], rotate(v[2], 32)
-
-    message += bytes(-(len(message) + 1) % 8) + bytes([len(message) & 255])
-    for place in range(0, len(message), 8):
-        word = int.from_bytes(message[place:place + 8], "little")
-        v[3] ^= word
-        rounds(1)
-        v[0] ^= word
-    v[2] ^= 255
-    rounds(3)
-    return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
 def check_recorded(page, reader):
