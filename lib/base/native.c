@@ -3,14 +3,12 @@
  * native.c: the room of native.h.
  *
  * Invariants
- *   - bucket(x) is the only c with upper(c - 1) < x <= upper(b), for every schema, all decimals, and all x.
+ *   - bucket(x) is the only b with upper(b - 1) < x <= upper(b), for every schema, all decimals, and all x.
  *   - Each boundary of a schema is one of the next schema too, so one table of an octave at schema 5 serves all.
  *   - No table comes from libm: bucket_reference.py makes them from whole-number roots, and this room's test holds the
  *     results against every boundary, one unit below it and one above.
  */
 #include "base/native.h"
-
-#include <float.h>
 
 enum { MANTISSA_BITS = 52, BIAS = 1023, STEPS = 1 << PROMCB_NATIVE_SCHEMA_MAX, FEW_BUCKETS = 20 };
 
@@ -147,7 +145,7 @@ static uint64_t make_word(const struct unit *unit, uint32_t schema, int32_t firs
 			index = its;
 		}
 	}
-	/* Without a boundary in the slot all of it belongs to the bucket of the next: a threshold it does not exceed. */
+	/* Without a boundary in the slot all of it belongs to the next one's: a threshold that it does not exceed. */
 	if (threshold == none)
 		index = least_index + (1 << schema);
 	if (threshold > end)

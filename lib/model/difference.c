@@ -56,6 +56,7 @@ static struct promcb_snapshot *copy(const struct promcb_snapshot *from)
 		return NULL;
 	*to = *from;
 	to->is_difference = true;
+	to->metrics = NULL;
 	to->call_room = from->call_count;
 	to->components = calloc(from->count + 1, sizeof(*to->components));
 	to->bucket_memory = promcb_snapshot_bucket_memory(words);

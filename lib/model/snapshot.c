@@ -29,6 +29,7 @@ void promcb_snapshot_free(struct promcb_snapshot *snapshot)
 	free(snapshot->bucket_memory);
 	free(snapshot->calls);
 	free(snapshot->matching);
+	promcb_metrics_free(snapshot->metrics);
 	free(snapshot);
 }
 

@@ -14,6 +14,7 @@
 #define PROMCB_SNAPSHOT_H
 
 #include "model/counts.h"
+#include "model/metrics.h"
 
 #include <promcb/reader.h>
 
@@ -93,6 +94,7 @@ struct promcb_snapshot {
 	uint64_t *bucket_memory;                /* count * 2 * buckets words */
 	struct promcb_snapshot_call *calls;     /* of all components; NULL: not asked for */
 	size_t call_count, call_room;
+	struct promcb_metrics *metrics;         /* families and series; NULL: there are none */
 };
 
 /*

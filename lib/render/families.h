@@ -70,18 +70,19 @@ enum promcb_family_shape {
 };
 
 /* The numbers are those of the protobuf format. */
-enum promcb_metric_type {
+enum promcb_exposed_type {
 	PROMCB_TYPE_COUNTER = 0,
 	PROMCB_TYPE_GAUGE = 1,
 	PROMCB_TYPE_SUMMARY = 2,
 	PROMCB_TYPE_UNTYPED = 3,
 	PROMCB_TYPE_HISTOGRAM = 4,
+	PROMCB_TYPE_INFO = 5,   /* of OpenMetrics alone: a gauge elsewhere */
 };
 
 struct promcb_component_family {
 	const char *name;
 	enum promcb_family_shape shape;
-	enum promcb_metric_type type;
+	enum promcb_exposed_type type;
 	const char *unit;       /* NULL: none */
 	const char *help;
 	bool compat;            /* says again, in the names of the Python collector, what another family says */

@@ -7,8 +7,8 @@
 
 /* -- What stands above a family ------------------------------------------------------------------------------------ */
 
-static const char *const text_types[] = {"counter", "gauge", "summary", "untyped", "histogram"};
-static const char *const openmetrics_types[] = {"counter", "gauge", "summary", "unknown", "histogram"};
+static const char *const text_types[] = {"counter", "gauge", "summary", "untyped", "histogram", "gauge"};
+static const char *const openmetrics_types[] = {"counter", "gauge", "summary", "unknown", "histogram", "info"};
 
 /* Backslash and line feed, and in OpenMetrics quotes too; label values have all three in both. */
 static void put_escaped(struct promcb_sink *sink, const char *text, bool quotes)
@@ -37,7 +37,7 @@ static void put_line(struct promcb_sink *sink, const char *keyword, const char *
 	promcb_sink_text(sink, "\n");
 }
 
-void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_metric_type type,
+void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_exposed_type type,
 		      const char *unit, const char *help)
 {
 	size_t bytes = strlen(name);
@@ -50,8 +50,10 @@ void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *na
 	/* A counter's family is called like its samples without this. */
 	if (type == PROMCB_TYPE_COUNTER)
 		bytes -= strlen("_total");
+	if (type == PROMCB_TYPE_INFO)
+		bytes -= strlen("_info");
 	put_line(sink, "TYPE", name, bytes, openmetrics_types[type], false);
-	if (unit)
+	if (unit && type != PROMCB_TYPE_INFO)
 		put_line(sink, "UNIT", name, bytes, unit, false);
 	put_line(sink, "HELP", name, bytes, help, true);
 }

@@ -3,6 +3,7 @@
 #include "render/own_families.h"
 
 #include "promcb_revision.h"
+#include "render/groups.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,6 +225,25 @@ static void visit_up(struct list *list, promcb_family_visitor *visit, void *cont
 	visit_list(list, &duration, visit, context);
 }
 
+/* Families that could not be printed beside others of their name: where there are any at all. */
+static void visit_conflicts(struct list *list, promcb_family_visitor *visit, void *context)
+{
+	static const struct promcb_family family = {
+		.name = "promcb_families_conflicting",
+		.help = "Families of a segment that are left out: another segment has one of that name and another "
+			"type."};
+	const struct promcb_rendering *rendering = list->rendering;
+	size_t *counts = calloc(rendering->count + 1, sizeof(*counts));
+	bool any = counts && promcb_groups_conflicting(rendering, counts);
+
+	for (size_t i = 0; any && i < rendering->count; i++) {
+		begin(list, &rendering->parts[i])->number = (double)counts[i];
+		list->count += rendering->parts[i].snapshot != NULL;
+	}
+	visit_list(list, &family, visit, context);
+	free(counts);
+}
+
 static void list_family(struct list *list, const struct promcb_family *family)
 {
 	for (size_t i = 0; i < family->count; i++) {
@@ -259,6 +279,7 @@ void promcb_each_family(const struct promcb_rendering *rendering, promcb_family_
 		list_row(&list, &rows[i]);
 		visit_list(&list, &rows[i].family, visit, context);
 	}
+	visit_conflicts(&list, visit, context);
 	for (size_t i = 0; i < options->family_count; i++) {
 		list_family(&list, &options->families[i]);
 		visit_list(&list, &options->families[i], visit, context);

@@ -105,7 +105,7 @@ static void add_metric(struct protobuf *p, const uint8_t *labels, size_t label_b
 }
 
 /* Hands the family on, if it has a metric; one without is no message. */
-static void put_family(struct protobuf *p, const char *name, const char *help, enum promcb_metric_type type,
+static void put_family(struct protobuf *p, const char *name, const char *help, enum promcb_exposed_type type,
 		       const char *unit)
 {
 	struct promcb_sink *sink = p->rendering->sink;
@@ -146,13 +146,13 @@ static uint8_t *put_timestamp(uint8_t *at, unsigned field, uint64_t nanoseconds)
 	return promcb_put_u64(at, TIMESTAMP_NANOS, rest);
 }
 
-static unsigned field_of(enum promcb_metric_type type)
+static unsigned field_of(enum promcb_exposed_type type)
 {
 	return type == PROMCB_TYPE_COUNTER ? METRIC_COUNTER : type == PROMCB_TYPE_GAUGE ? METRIC_GAUGE : METRIC_UNTYPED;
 }
 
 /* since_ns: when a counter began; 0: unknown, or no counter. */
-static void add_simple(struct protobuf *p, const uint8_t *labels, size_t label_bytes, enum promcb_metric_type type,
+static void add_simple(struct protobuf *p, const uint8_t *labels, size_t label_bytes, enum promcb_exposed_type type,
 		       double number, uint64_t since_ns)
 {
 	uint8_t value[SIMPLE_ROOM], *at = promcb_put_double(value, SIMPLE_VALUE, number);
@@ -344,7 +344,7 @@ static void add_part(struct protobuf *p, enum promcb_family_kind kind, const str
 static void print_family(void *context, const struct promcb_family *family)
 {
 	struct protobuf *p = context;
-	enum promcb_metric_type type = family->type == PROMCB_FAMILY_COUNTER ? PROMCB_TYPE_COUNTER : PROMCB_TYPE_GAUGE;
+	enum promcb_exposed_type type = family->type == PROMCB_FAMILY_COUNTER ? PROMCB_TYPE_COUNTER : PROMCB_TYPE_GAUGE;
 
 	for (size_t i = 0; i < family->count; i++) {
 		const struct promcb_series *series = &family->series[i];

@@ -382,6 +382,7 @@ static void render(const struct promcb_rendering *rendering, bool openmetrics)
 				lines[kind](&texts[i], family->name);
 		}
 	}
+	promcb_text_metrics(rendering, openmetrics);
 	promcb_each_family(rendering, promcb_text_family, &dialect);
 	if (openmetrics)
 		promcb_sink_text(rendering->sink, "# EOF\n");

@@ -23,11 +23,14 @@ struct promcb_text_dialect {
 };
 
 /* The lines above a family. name: as its samples are called. */
-void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_metric_type type,
+void promcb_text_head(struct promcb_sink *sink, bool openmetrics, const char *name, enum promcb_exposed_type type,
 		      const char *unit, const char *help);
 
 /* Prints a family of a few series; a promcb_family_visitor whose context is a dialect. */
 void promcb_text_family(void *context, const struct promcb_family *family);
+
+/* Prints the families that the segments hold beside their components. */
+void promcb_text_metrics(const struct promcb_rendering *rendering, bool openmetrics);
 
 /* Copies go in steps of this many bytes. */
 enum { PIECE = 32 };

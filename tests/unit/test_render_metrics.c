@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* test_render_metrics.c: families and series, as every format prints them. */
+#include <criterion/criterion.h>
+
+#include "metrics_made.h"
+
+/* What stands between the two, the first included. */
+static char *part_of(char *text, const char *from, const char *to)
+{
+	char *begin = strstr(text, from), *end = begin ? strstr(begin, to) : NULL;
+
+	cr_assert(begin && end, "%s", text);
+	*end = '\0';
+	return begin;
+}
+
+static char *render_every_kind(enum promcb_format format)
+{
+	struct promcb_snapshot snapshot = make_snapshot(0);
+
+	make_every_kind(make_metrics(&snapshot));
+	return render(&snapshot, format, NULL);
+}
+
+Test(metrics_text, every_kind, .fini = drop_metrics)
+{
+	char *text = render_every_kind(PROMCB_FORMAT_TEXT);
+
+	cr_assert_str_eq(part_of(text, "# HELP app_build_info", "# HELP request_seconds"),
+			 "# HELP app_build_info The version.\n"
+			 "# TYPE app_build_info gauge\n"
+			 "app_build_info{version=\"1.2\"} 1\n"
+			 "# HELP connections \n"
+			 "# TYPE connections gauge\n"
+			 "connections -2.5\n"
+			 "# HELP cpu_seconds_total CPU.\n"
+			 "# TYPE cpu_seconds_total counter\n"
+			 "cpu_seconds_total 1234.567890123\n"
+			 "# HELP errors_total Errors by type.\n"
+			 "# TYPE errors_total counter\n"
+			 "errors_total{queue=\"mail\",type=\"timeout\"} 1\n"
+			 "errors_total{queue=\"mail\",type=\"refused\"} 0\n"
+			 "errors_total{queue=\"mail\",type=\"other\"} 3\n"
+			 "# HELP queue_jobs Jobs that wait.\n"
+			 "# TYPE queue_jobs gauge\n"
+			 "queue_jobs{queue=\"mail\"} -12.5\n"
+			 "queue_jobs{queue=\"logs\"} 4\n"
+			 "# HELP ratio Ratios.\n"
+			 "# TYPE ratio histogram\n"
+			 "ratio_bucket{le=\"0.1\"} 1\n"
+			 "ratio_bucket{le=\"0.5\"} 3\n"
+			 "ratio_bucket{le=\"1.0\"} 6\n"
+			 "ratio_bucket{le=\"10.0\"} 10\n"
+			 "ratio_bucket{le=\"+Inf\"} 15\n"
+			 "ratio_sum 3.25\n"
+			 "ratio_count 15\n");
+	text = render_every_kind(PROMCB_FORMAT_TEXT);
+	cr_assert_str_eq(part_of(text, "# HELP sent_bytes_total", "# HELP work_total"),
+			 "# HELP sent_bytes_total Bytes \"sent\" to a\\\\peer.\\nAll.\n"
+			 "# TYPE sent_bytes_total counter\n"
+			 "sent_bytes_total{peer=\"10.0.0.7\",zone=\"a\\\\b \\\"c\\\"\\n\"} 18446744073709551615\n"
+			 "sent_bytes_total{peer=\"z\xc3\xbcrich\",zone=\"\"} 0\n");
+}
+
+Test(metrics_text, openmetrics_heads, .fini = drop_metrics)
+{
+	char *text = render_every_kind(PROMCB_FORMAT_OPENMETRICS);
+
+	cr_assert_str_eq(part_of(text, "# TYPE app_build", "# TYPE errors"), "# TYPE app_build info\n"
+									     "# HELP app_build The version.\n"
+									     "app_build_info{version=\"1.2\"} 1\n"
+									     "# TYPE connections gauge\n"
+									     "# HELP connections \n"
+									     "connections -2.5\n"
+									     "# TYPE cpu_seconds counter\n"
+									     "# UNIT cpu_seconds seconds\n"
+									     "# HELP cpu_seconds CPU.\n"
+									     "cpu_seconds_total 1234.567890123\n");
+}
+
+/* Powers of two alone, and what the whole comes to. */
+Test(metrics_text, a_native_histogram, .fini = drop_metrics)
+{
+	char *text = render_every_kind(PROMCB_FORMAT_TEXT), *at = strstr(text, "request_seconds_bucket{code=\"200\"");
+	unsigned lines = 0;
+
+	cr_assert(at);
+	cr_assert(strstr(at, "request_seconds_bucket{code=\"200\",le=\"9.313225746154785e-10\"} 2\n"), "%s", at);
+	cr_assert(strstr(at, "request_seconds_bucket{code=\"200\",le=\"1.0\"} 21\n"), "%s", at);
+	cr_assert(strstr(at, "request_seconds_bucket{code=\"200\",le=\"1024.0\"} 28\n"), "%s", at);
+	cr_assert(strstr(at, "request_seconds_bucket{code=\"200\",le=\"+Inf\"} 29\n"), "%s", at);
+	cr_assert(strstr(at, "request_seconds_count{code=\"200\"} 29\n"), "%s", at);
+	for (char *next = at; (next = strstr(next, "request_seconds_bucket{code=\"200\"")); next++)
+		lines++;
+	cr_assert_eq(lines, 42, "%u", lines);
+	cr_assert(strstr(at, "request_seconds_sum{code=\"500\"} 0\nrequest_seconds_count{code=\"500\"} 0\n"), "%s", at);
+}
+
+/* Families of one name are one; of another type they are left out, and told. */
+Test(metrics_text, several_segments, .fini = drop_metrics)
+{
+	struct promcb_snapshot one = make_snapshot(0), other = make_snapshot(0);
+	struct promcb_metrics *metrics = make_metrics(&one);
+	const struct promcb_render_segment parts[] = {{&one, "a", 0, {0}}, {&other, "b", 0, {0}}};
+	const struct promcb_label labels[] = {{"host", "x\"y"}};
+	const struct promcb_render_options options = {.labels = labels, .label_count = 1};
+	struct collected to = {0};
+
+	add_family(metrics, "x_total", "First.", "", PROMCB_COUNTER, 1, "k\0");
+	*add_series(metrics, "1\0", 0) = 1;
+	add_family(metrics, "y", "Level.", "", PROMCB_LEVEL, 0, "");
+	*add_series(metrics, "", 0) = 5;
+	metrics = make_metrics(&other);
+	add_family(metrics, "x", "A gauge.", "", PROMCB_GAUGE, 0, "");
+	*add_series(metrics, "", 0) = double_cell(9);
+	add_family(metrics, "x_total", "Second.", "", PROMCB_COUNTER, 0, "");
+	*add_series(metrics, "", 0) = 2;
+	add_family(metrics, "y", "Gauge.", "", PROMCB_GAUGE, 0, "");
+	*add_series(metrics, "", 0) = double_cell(0.5);
+	cr_assert_eq(promcb_metrics_sort(one.metrics), 0);
+	cr_assert_eq(promcb_metrics_sort(other.metrics), 0);
+	cr_assert_eq(promcb_render_segments(parts, 2, PROMCB_FORMAT_TEXT, &options, collect, &to), 0);
+	keep(to.bytes);
+	cr_assert(strstr(to.bytes, "promcb_families_conflicting{host=\"x\\\"y\",segment=\"a\"} 0\n"), "%s", to.bytes);
+	cr_assert(strstr(to.bytes, "promcb_families_conflicting{host=\"x\\\"y\",segment=\"b\"} 1\n"), "%s", to.bytes);
+	cr_assert_str_eq(part_of(to.bytes, "# HELP x_total", "# HELP promcb_build_info"),
+			 "# HELP x_total First.\n"
+			 "# TYPE x_total counter\n"
+			 "x_total{host=\"x\\\"y\",segment=\"a\",k=\"1\"} 1\n"
+			 "x_total{host=\"x\\\"y\",segment=\"b\"} 2\n"
+			 "# HELP y Level.\n"
+			 "# TYPE y gauge\n"
+			 "y{host=\"x\\\"y\",segment=\"a\"} 5\n"
+			 "y{host=\"x\\\"y\",segment=\"b\"} 0.5\n");
+}
