@@ -10,6 +10,7 @@
 #include "base/reserved.h"
 #include "read/check.h"
 #include "read/collect.h"
+#include "read/rows.h"
 
 #include <promcb/inject.h>
 
@@ -182,6 +183,8 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 				 : promcb_collect(snapshot, &image, &reader->source, options, snapshot->monotonic_ns,
 						  &reader->scratch, message);
 	}
+	if (result == 0)
+		result = promcb_metrics_read(&snapshot->metrics, &image, &reader->source, message);
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
 	/* All that was left out on the way was left out for being late. */

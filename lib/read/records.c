@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+#include "read/records.h"
+
+#include "read/family_record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How many records are read between two looks at the clock. */
+enum { LATE_STEP = 64, CELLS_MAX = PROMCB_STRETCHES * PROMCB_STRETCH_CELLS };
+
+/* A family's place and its number, sorted by place. */
+struct entry {
+	uint32_t place, number;
+};
+
+struct reading {
+	struct promcb_records *records;
+	struct promcb_metrics *metrics;
+	struct promcb_pieces *pieces;
+	uint32_t *places;               /* of records: of all, then of series alone */
+	size_t place_count, place_room;
+	struct entry *entries;
+	uint32_t *overflows;            /* by a family's number: the place of its series of what is too many */
+	size_t family_room;
+	struct promcb_record_copy record;
+	uint8_t buffer[PROMCB_PART_BYTES] __attribute__((aligned(PROMCB_LINE_BYTES)));
+};
+
+static int corrupt(const struct reading *r, const char *what, uint64_t number)
+{
+	return promcb_pieces_corrupt(r->pieces, what, number);
+}
+
+static int look_at_clock(const struct reading *r, size_t done)
+{
+	return done % LATE_STEP == 0 && promcb_source_is_late(r->pieces->source)
+		       ? promcb_source_too_late(r->pieces->source, r->pieces->message)
+		       : 0;
+}
+
+/* -- The root and the tables --------------------------------------------------------------------------------------- */
+
+static int read_root(struct reading *r)
+{
+	const struct promcb_piece_wanted wanted = {
+		.kind = PROMCB_PIECE_ROOT, .lines = PROMCB_PART_LINES, .lane = UINT32_MAX};
+	uint64_t copy;
+	const uint64_t *word =
+		promcb_source_view(r->pieces->source, offsetof(struct promcb_header, metrics), sizeof(copy), &copy);
+	/* [PIECE] acquire: the place before the root. */
+	uint64_t place = word ? promcb_load_acquire(word) : 0;
+	const uint32_t *from;
+
+	if (place == 0)
+		return 0;
+	from = place <= UINT32_MAX ? promcb_pieces_view(r->pieces, (uint32_t)place, &wanted, r->buffer, NULL) : NULL;
+	if (!from)
+		return corrupt(r, "the root of its families is none", place);
+	uint32_t *to = (uint32_t *)&r->records->root;
+
+	for (size_t i = 0; i < sizeof(r->records->root) / sizeof(*to); i++)
+		/* [PIECE] acquire: places before what they lead to. */
+		to[i] = promcb_load32_acquire(&from[i]);
+	return 1;
+}
+
+static int add_place(struct reading *r, uint32_t place)
+{
+	if (r->place_count == r->place_room) {
+		size_t room = r->place_room ? 2 * r->place_room : 4 * PROMCB_TABLE_WORDS;
+		uint32_t *more = realloc(r->places, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		r->places = more;
+		r->place_room = room;
+	}
+	r->places[r->place_count++] = place;
+	return 0;
+}
+
+static int read_tables(struct reading *r)
+{
+	const struct promcb_piece_wanted wanted = {
+		.kind = PROMCB_PIECE_TABLE, .lines = PROMCB_PART_LINES, .lane = UINT32_MAX};
+	int result = 0;
+
+	for (uint32_t page = 0; page < PROMCB_TABLE_PAGES && result == 0; page++) {
+		uint32_t place = r->records->root.tables[page];
+		const uint64_t *words;
+
+		if (place == 0)
+			continue;
+		words = promcb_pieces_view(r->pieces, place, &wanted, r->buffer, NULL);
+		if (!words)
+			return corrupt(r, "a page of the table of series is none", place);
+		result = look_at_clock(r, 0);
+		for (uint32_t slot = 1; slot < PROMCB_TABLE_WORDS && result == 0; slot++) {
+			/* [PIECE] acquire: the word before the record that it leads to. */
+			uint64_t word = promcb_load_acquire(&words[slot]);
+
+			if (word)
+				result = add_place(r, promcb_slot_place(word));
+		}
+	}
+	return result;
+}
+
+/* -- Records ------------------------------------------------------------------------------------------------------- */
+
+/* A private copy of a record, since everything in it is looked at more than once. Returns its kind; 0: it is none. */
+static uint32_t copy_record(struct reading *r, uint32_t place)
+{
+	const struct promcb_piece_wanted wanted = {.lane = UINT32_MAX};
+	uint32_t lines;
+	const uint64_t *from = promcb_pieces_view(r->pieces, place, &wanted, r->buffer, &lines);
+	uint64_t *to = (uint64_t *)r->record.bytes;
+
+	if (!from)
+		return 0;
+	r->record.count = (size_t)lines * PROMCB_LINE_BYTES;
+	for (size_t i = 0; i < r->record.count / sizeof(*to); i++)
+		to[i] = promcb_load_relaxed(&from[i]);
+	return promcb_piece_kind(to[0]);
+}
+
+static int add_family(struct reading *r, uint32_t place)
+{
+	struct promcb_metrics *metrics = r->metrics;
+	size_t count = metrics->family_count;
+
+	/* Of a newer minor version: it is passed over, with its series. */
+	if (r->record.count >= sizeof(r->record.family) && r->record.family.type > PROMCB_INFO)
+		return 0;
+	if (count == r->family_room) {
+		size_t room = r->family_room ? 2 * r->family_room : 16;
+		struct promcb_snapshot_family *families = realloc(metrics->families, room * sizeof(*families));
+		struct entry *entries = realloc(r->entries, room * sizeof(*entries));
+		uint32_t *overflows = realloc(r->overflows, room * sizeof(*overflows));
+
+		metrics->families = families ? families : metrics->families;
+		r->entries = entries ? entries : r->entries;
+		r->overflows = overflows ? overflows : r->overflows;
+		if (!families || !entries || !overflows)
+			return -ENOMEM;
+		r->family_room = room;
+	}
+	if (!promcb_family_take(&r->record, r->metrics, &metrics->families[count]))
+		return corrupt(r, "a family's record is none", place);
+	r->overflows[count] = r->record.family.overflow;
+	r->entries[count] = (struct entry){place, (uint32_t)count};
+	metrics->family_count++;
+	return 0;
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+	uint32_t one = ((const struct entry *)left)->place, other = ((const struct entry *)right)->place;
+
+	return (one > other) - (one < other);
+}
+
+/* All families, before any series; the places of series stay. */
+static int read_families(struct reading *r)
+{
+	size_t kept = 0;
+	int result = 0;
+
+	for (size_t i = 0; i < r->place_count && result == 0; i++) {
+		uint32_t place = r->places[i], kind = copy_record(r, place);
+
+		result = look_at_clock(r, i);
+		if (result < 0)
+			break;
+		if (kind == PROMCB_PIECE_SERIES)
+			r->places[kept++] = place;
+		else if (kind == PROMCB_PIECE_FAMILY)
+			result = add_family(r, place);
+		else if (kind <= PROMCB_PIECE_ROW)
+			result = corrupt(r, "the table of series leads to what is no record", place);
+	}
+	r->place_count = kept;
+	if (r->metrics->family_count)
+		qsort(r->entries, r->metrics->family_count, sizeof(*r->entries), compare_entries);
+	return result;
+}
+
+static const struct entry *find_family(const struct reading *r, uint32_t place)
+{
+	const struct entry key = {place, 0};
+
+	return r->metrics->family_count
+		       ? bsearch(&key, r->entries, r->metrics->family_count, sizeof(*r->entries), compare_entries)
+		       : NULL;
+}
+
+static int add_series(struct reading *r, uint32_t place)
+{
+	const struct promcb_series_record *record = &r->record.series;
+	struct promcb_snapshot_series *series = &r->metrics->series[r->metrics->series_count];
+	const struct entry *entry;
+	const struct promcb_snapshot_family *family;
+	size_t at = sizeof(*record);
+	uint32_t word = record->cell % PROMCB_ROW_WORDS;
+
+	if (r->record.count < sizeof(*record))
+		return corrupt(r, "a series' record is none", place);
+	/* Of a newer kind, or younger than the page of the table that would have led to its family. */
+	entry = find_family(r, record->family);
+	if (!entry)
+		return 0;
+	family = &r->metrics->families[entry->number];
+	if (record->cell >= CELLS_MAX || word == 0 ||
+	    (family->width < PROMCB_ROW_WORDS ? word + family->width > PROMCB_ROW_WORDS : word != 1) ||
+	    record->cell + family->width > CELLS_MAX)
+		return corrupt(r, "a series' cells are out of range", place);
+	*series = (struct promcb_snapshot_series){.created_ns = record->created_realtime_ns,
+						  .cell = record->cell,
+						  .family = entry->number,
+						  .is_overflow = r->overflows[entry->number] == place};
+	series->values = promcb_record_texts(&r->record, r->metrics, &at, family->labels);
+	if (!series->values)
+		return corrupt(r, "a series' label values are none", place);
+	/* Hidden. */
+	if (record->removed & 2)
+		return 0;
+	if (r->records->cells < record->cell + family->width)
+		r->records->cells = record->cell + family->width;
+	r->metrics->series_count++;
+	return 0;
+}
+
+static int read_series(struct reading *r)
+{
+	int result = 0;
+
+	r->metrics->series = calloc(r->place_count + 1, sizeof(*r->metrics->series));
+	if (!r->metrics->series)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->place_count && result == 0; i++) {
+		result = look_at_clock(r, i);
+		if (result == 0 && copy_record(r, r->places[i]) == PROMCB_PIECE_SERIES)
+			result = add_series(r, r->places[i]);
+	}
+	return result;
+}
+
+/* -- Cells --------------------------------------------------------------------------------------------------------- */
+
+static uint8_t use_of(const struct promcb_snapshot_family *family, uint32_t cell)
+{
+	static const uint8_t live[] = {[PROMCB_SCOPE_SUM] = PROMCB_CELL_LIVE_SUM,
+				       [PROMCB_SCOPE_MIN] = PROMCB_CELL_LIVE_LEAST,
+				       [PROMCB_SCOPE_MAX] = PROMCB_CELL_LIVE_GREATEST,
+				       [PROMCB_SCOPE_SEGMENT] = PROMCB_CELL_SHARED};
+
+	switch (family->type) {
+	case PROMCB_COUNTER:
+		return family->is_double ? PROMCB_CELL_SUM_OF_DOUBLES : PROMCB_CELL_SUM;
+	case PROMCB_HISTOGRAM:
+		return family->is_double && cell == family->buckets ? PROMCB_CELL_SUM_OF_DOUBLES : PROMCB_CELL_SUM;
+	case PROMCB_GAUGE:
+		return live[family->scope];
+	case PROMCB_INFO:
+		return PROMCB_CELL_LIVE_GREATEST;
+	default:
+		return PROMCB_CELL_SUM;
+	}
+}
+
+/* Whose each cell is, into owners: a series' number + 1. */
+static int claim(struct reading *r, uint32_t *owners)
+{
+	struct promcb_records *records = r->records;
+
+	for (size_t i = 0; i < r->metrics->series_count; i++) {
+		const struct promcb_snapshot_series *series = &r->metrics->series[i];
+		const struct promcb_snapshot_family *family = &r->metrics->families[series->family];
+		uint32_t row = promcb_cell_row(series->cell);
+
+		for (uint32_t cell = 0; cell < family->width; cell++) {
+			if (owners[series->cell + cell])
+				return corrupt(r, "two series share a cell", series->cell + cell);
+			owners[series->cell + cell] = (uint32_t)i + 1;
+			records->uses[series->cell + cell] = use_of(family, cell);
+			records->mixed[row] |= records->uses[series->cell + cell];
+		}
+		records->rows[row] = (uint8_t)promcb_rows_together(family->width);
+	}
+	return 0;
+}
+
+static int make_cells(struct reading *r)
+{
+	struct promcb_records *records = r->records;
+	struct promcb_metrics *metrics = r->metrics;
+	/* Up to the end of the last series' rows. */
+	uint32_t rows = promcb_cell_row(records->cells) + 1;
+	uint32_t *owners = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*owners));
+	struct promcb_snapshot_series *sorted = malloc((metrics->series_count + 1) * sizeof(*sorted));
+	size_t count = 0;
+	int result = -ENOMEM;
+
+	records->uses = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*records->uses));
+	records->rows = calloc(rows, sizeof(*records->rows));
+	records->mixed = calloc(rows, sizeof(*records->mixed));
+	metrics->cells = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*metrics->cells));
+	if (owners && sorted && records->uses && records->rows && records->mixed && metrics->cells)
+		result = claim(r, owners);
+	for (uint32_t cell = 0; result == 0 && cell < records->cells; cell++)
+		if (owners[cell] && metrics->series[owners[cell] - 1].cell == cell)
+			sorted[count++] = metrics->series[owners[cell] - 1];
+	free(owners);
+	if (result == 0) {
+		free(metrics->series);
+		metrics->series = sorted;
+	} else {
+		free(sorted);
+	}
+	return result;
+}
+
+int promcb_records_read(struct promcb_records *records, struct promcb_metrics *metrics, struct promcb_pieces *pieces)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	int result;
+
+	*records = (struct promcb_records){.cells = 0};
+	if (!r)
+		return -ENOMEM;
+	r->records = records;
+	r->metrics = metrics;
+	r->pieces = pieces;
+	result = read_root(r);
+	if (result == 1) {
+		promcb_pieces_stage(pieces);
+		result = read_tables(r);
+		promcb_pieces_stage(pieces);
+		if (result == 0)
+			result = read_families(r);
+		if (result == 0)
+			result = read_series(r);
+		promcb_pieces_stage(pieces);
+		if (result == 0)
+			result = make_cells(r);
+		if (result == 0)
+			result = 1;
+	}
+	free(r->places);
+	free(r->entries);
+	free(r->overflows);
+	free(r);
+	return result;
+}
+
+void promcb_records_free(struct promcb_records *records)
+{
+	free(records->uses);
+	free(records->rows);
+	free(records->mixed);
+	*records = (struct promcb_records){.cells = 0};
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* records.h: the families and series that a segment lists, and how the cells of each are to be added up. */
+#ifndef PROMCB_RECORDS_H
+#define PROMCB_RECORDS_H
+
+#include "model/metrics.h"
+#include "read/pieces.h"
+
+/* What is made of the words that copies have for a cell. */
+enum promcb_cell_use {
+	PROMCB_CELL_SUM = 0,            /* modulo 2^64; also of cells that nobody listed owns */
+	PROMCB_CELL_SUM_OF_DOUBLES,
+	PROMCB_CELL_LIVE_SUM,           /* of live copies: gauges that are set */
+	PROMCB_CELL_LIVE_LEAST,
+	PROMCB_CELL_LIVE_GREATEST,
+	PROMCB_CELL_SHARED,             /* a gauge in the shared copy */
+	PROMCB_CELL_USES,
+	PROMCB_CELL_IS_SET = 0x80,      /* with one of those above: a gauge was found set */
+};
+
+struct promcb_records {
+	struct promcb_metrics_root root; /* private */
+	uint32_t cells;                 /* one past the last that a series owns */
+	uint8_t *uses;                  /* of each of them */
+	uint8_t *rows;                  /* how many lie together from this one on; 0: none that is listed */
+	uint8_t *mixed;                 /* of each row: whether there is any use but PROMCB_CELL_SUM */
+};
+
+/*
+ * Fills the metrics' families and series, which are in the order of their cells, and gives them cells, all 0. Returns
+ * 1; 0 if the segment has none; or -EBADMSG, -ETIMEDOUT with a message, or -ENOMEM. records: freed by
+ * promcb_records_free() in any case.
+ */
+int promcb_records_read(struct promcb_records *records, struct promcb_metrics *metrics, struct promcb_pieces *pieces);
+void promcb_records_free(struct promcb_records *records);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "read/rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How many rows are read between two looks at the clock. */
+enum { LATE_STEP = 64, WIDEST = PROMCB_ROWS_TOGETHER_MAX * PROMCB_ROW_LINES * PROMCB_LINE_BYTES };
+
+/* A row that is to be read. */
+struct row {
+	uint32_t place, number, copy;
+};
+
+struct adding {
+	const struct promcb_records *records;
+	struct promcb_metrics *metrics;
+	struct promcb_pieces *pieces;
+	struct row *rows;
+	size_t count, room;
+	uint8_t buffer[WIDEST] __attribute__((aligned(PROMCB_LINE_BYTES)));
+};
+
+static int look_at_clock(const struct adding *a, size_t done)
+{
+	return done % LATE_STEP == 0 && promcb_source_is_late(a->pieces->source)
+		       ? promcb_source_too_late(a->pieces->source, a->pieces->message)
+		       : 0;
+}
+
+/* In whose part a copy's pieces lie. */
+static uint32_t lane_of(uint32_t copy)
+{
+	return copy >= PROMCB_COPY_BASELINE && copy <= PROMCB_COPY_SHARED ? UINT32_MAX
+									  : copy & ~(uint32_t)PROMCB_COPY_LIVE;
+}
+
+/* -- Which rows there are ------------------------------------------------------------------------------------------ */
+
+static int add_row(struct adding *a, struct row row)
+{
+	if (a->count == a->room) {
+		size_t room = a->room ? 2 * a->room : 256;
+		struct row *more = realloc(a->rows, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		a->rows = more;
+		a->room = room;
+	}
+	a->rows[a->count++] = row;
+	return 0;
+}
+
+/* A root's or a branch's places, into out. */
+static int read_branch(struct adding *a, uint32_t place, uint32_t copy, uint32_t number, uint32_t *out)
+{
+	const struct promcb_piece_wanted wanted = {.kind = PROMCB_PIECE_BRANCH,
+						   .lines = PROMCB_ROW_LINES,
+						   .lane = lane_of(copy),
+						   .by_head = true,
+						   .copy = copy,
+						   .number = number};
+	const struct promcb_branch *branch = promcb_pieces_view(a->pieces, place, &wanted, a->buffer, NULL);
+
+	if (!branch)
+		return promcb_pieces_corrupt(a->pieces, "a branch of a copy is none, or another's", place);
+	for (uint32_t i = 0; i < PROMCB_BRANCHES; i++)
+		/* [PIECE] acquire: places before what they lead to. */
+		out[i] = promcb_load32_acquire(&branch->places[i]);
+	return 0;
+}
+
+/*
+ * Lists the rows of a copy that a listed series has cells in. Three stages, for all copies at once: roots, branches,
+ * rows; here the first two, since a branch leads to rows alone. place: of the root.
+ */
+static int list_rows(struct adding *a, uint32_t place, uint32_t copy)
+{
+	uint32_t branches[PROMCB_BRANCHES], places[PROMCB_BRANCHES];
+	uint32_t rows = promcb_cell_row(a->records->cells) + 1;
+	int result = read_branch(a, place, copy, PROMCB_BRANCH_IS_ROOT, branches);
+
+	for (uint32_t i = 0; i < PROMCB_BRANCHES && i * PROMCB_BRANCHES < rows && result == 0; i++) {
+		if (!branches[i])
+			continue;
+		result = look_at_clock(a, 0);
+		if (result == 0)
+			result = read_branch(a, branches[i], copy, i, places);
+		for (uint32_t j = 0; j < PROMCB_BRANCHES && result == 0; j++) {
+			uint32_t number = i * PROMCB_BRANCHES + j;
+
+			/* Of what nobody listed owns, nothing is read. */
+			if (places[j] && number < rows && a->records->rows[number])
+				result = add_row(a, (struct row){places[j], number, copy});
+		}
+	}
+	return result;
+}
+
+static int list_lane(struct adding *a, uint32_t lane)
+{
+	struct promcb_pieces *pieces = a->pieces;
+	const struct promcb_geometry *g = pieces->catalog->geometry;
+	struct promcb_lane copy;
+	const struct promcb_lane *entry =
+		promcb_source_view(pieces->source, g->lanes_off + (uint64_t)lane * g->lane_bytes, sizeof(copy), &copy);
+	uint32_t lasting, live;
+	uint64_t live_taken;
+	int result = 0;
+
+	/* [LANE] acquire: used before the rest. */
+	if (!entry || !promcb_load_acquire(&entry->used))
+		return 0;
+	/* [PIECE] acquire: the place before the root. */
+	lasting = promcb_load32_acquire(&entry->copy);
+	/* [LIVE] acquire: that it was emptied by the present owner, before what stands in it. */
+	live_taken = promcb_load_acquire(&entry->live_taken);
+	live = live_taken && live_taken == promcb_load_relaxed(&entry->taken) ? promcb_load32_acquire(&entry->live) : 0;
+	if (lasting)
+		result = list_rows(a, lasting, lane);
+	if (result == 0 && live)
+		result = list_rows(a, live, lane | PROMCB_COPY_LIVE);
+	return result;
+}
+
+/* -- What they hold ------------------------------------------------------------------------------------------------ */
+
+static void store_double(uint64_t *cell, double value)
+{
+	memcpy(cell, &value, sizeof(value));
+}
+
+/* A gauge that is set. */
+static void add_gauge(uint64_t *cell, uint8_t *use, double value)
+{
+	double before = promcb_cell_double(*cell);
+	bool is_set = *use & PROMCB_CELL_IS_SET;
+
+	switch (*use & ~PROMCB_CELL_IS_SET) {
+	case PROMCB_CELL_LIVE_SUM:
+		value += is_set ? before : 0;
+		break;
+	case PROMCB_CELL_LIVE_LEAST:
+		value = is_set && before < value ? before : value;
+		break;
+	case PROMCB_CELL_LIVE_GREATEST:
+		value = is_set && before > value ? before : value;
+		break;
+	default:
+		break;
+	}
+	store_double(cell, value);
+	*use |= PROMCB_CELL_IS_SET;
+}
+
+/* A cell of a row that has other uses than sums. */
+static void add_cell(uint64_t *cell, uint8_t *use, uint64_t word, uint32_t copy)
+{
+	bool is_live = copy & PROMCB_COPY_LIVE;
+
+	switch (*use & ~PROMCB_CELL_IS_SET) {
+	case PROMCB_CELL_SUM:
+		*cell += is_live ? 0 : word;
+		break;
+	case PROMCB_CELL_SUM_OF_DOUBLES:
+		if (!is_live)
+			store_double(cell, promcb_cell_double(*cell) + promcb_cell_double(word));
+		break;
+	case PROMCB_CELL_SHARED:
+		if (copy == PROMCB_COPY_SHARED && word)
+			add_gauge(cell, use, promcb_cell_double(word ^ PROMCB_GAUGE_UNSET));
+		break;
+	default:
+		if (is_live && word)
+			add_gauge(cell, use, promcb_cell_double(word ^ PROMCB_GAUGE_UNSET));
+		break;
+	}
+}
+
+/* words: of a row, or of rows that lie together; the first is the head. */
+static void add_words(struct adding *a, const uint64_t *words, uint32_t count, const struct row *row)
+{
+	uint64_t *cells = a->metrics->cells + (size_t)row->number * PROMCB_ROW_WORDS;
+	uint8_t *uses = a->records->uses + (size_t)row->number * PROMCB_ROW_WORDS;
+
+	if (!a->records->mixed[row->number]) {
+		for (uint32_t i = 1; i < count && !(row->copy & PROMCB_COPY_LIVE); i++)
+			cells[i] += promcb_load_relaxed(&words[i]);
+		return;
+	}
+	for (uint32_t i = 1; i < count; i++)
+		add_cell(&cells[i], &uses[i], promcb_load_relaxed(&words[i]), row->copy);
+}
+
+static const uint64_t *view_row(struct adding *a, const struct row *row, uint32_t *words)
+{
+	uint32_t together = a->records->rows[row->number];
+	const struct promcb_piece_wanted wanted = {.kind = PROMCB_PIECE_ROW,
+						   .lines = together * PROMCB_ROW_LINES,
+						   .lane = lane_of(row->copy),
+						   .by_head = true,
+						   .copy = row->copy,
+						   .number = row->number};
+
+	*words = together * PROMCB_ROW_WORDS;
+	return promcb_pieces_view(a->pieces, row->place, &wanted, a->buffer, NULL);
+}
+
+/*
+ * The rows of one live copy, from the first on. They are read before it is asked whether the lane is held, and count
+ * after: whoever holds it then is whoever emptied it, or one who did not yet say that the lane is his.
+ */
+static int add_live(struct adding *a, size_t first, size_t end)
+{
+	uint32_t count;
+	uint64_t *kept = malloc((end - first) * (size_t)WIDEST);
+	int result = kept ? 0 : -ENOMEM;
+
+	for (size_t i = first; i < end && result == 0; i++) {
+		const uint64_t *words = view_row(a, &a->rows[i], &count);
+
+		if (!words)
+			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", a->rows[i].place);
+		for (uint32_t j = 0; words && j < count; j++)
+			kept[(i - first) * WIDEST / sizeof(*kept) + j] = promcb_load_relaxed(&words[j]);
+	}
+	if (result == 0 && promcb_source_is_held(a->pieces->source, lane_of(a->rows[first].copy)) == 1)
+		for (size_t i = first; i < end; i++)
+			add_words(a, kept + (i - first) * WIDEST / sizeof(*kept),
+				  a->records->rows[a->rows[i].number] * PROMCB_ROW_WORDS, &a->rows[i]);
+	free(kept);
+	return result;
+}
+
+static int add_rows(struct adding *a)
+{
+	int result = 0;
+
+	for (size_t i = 0, end; i < a->count && result == 0; i = end) {
+		const struct row *row = &a->rows[i];
+		uint32_t count;
+
+		end = i + 1;
+		result = look_at_clock(a, i);
+		if (result < 0)
+			break;
+		if (row->copy & PROMCB_COPY_LIVE) {
+			while (end < a->count && a->rows[end].copy == row->copy)
+				end++;
+			result = add_live(a, i, end);
+			continue;
+		}
+		const uint64_t *words = view_row(a, row, &count);
+
+		if (words)
+			add_words(a, words, count, row);
+		else
+			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", row->place);
+	}
+	return result;
+}
+
+int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metrics, struct promcb_pieces *pieces)
+{
+	const struct promcb_geometry *g = pieces->catalog->geometry;
+	struct adding *a = aligned_alloc(PROMCB_LINE_BYTES,
+					 (sizeof(*a) + PROMCB_LINE_BYTES - 1) / PROMCB_LINE_BYTES * PROMCB_LINE_BYTES);
+	int result = a ? 0 : -ENOMEM;
+
+	if (!a)
+		return result;
+	a->records = records;
+	a->metrics = metrics;
+	a->pieces = pieces;
+	a->rows = NULL;
+	a->count = a->room = 0;
+	if (records->root.shared)
+		result = list_rows(a, records->root.shared, PROMCB_COPY_SHARED);
+	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
+		result = list_lane(a, lane);
+	promcb_pieces_stage(pieces);
+	if (result == 0)
+		result = add_rows(a);
+	free(a->rows);
+	free(a);
+	return result;
+}
+
+/* -- All of it ----------------------------------------------------------------------------------------------------- */
+
+/* Whether there is something to tell: a gauge that is set; of what was too many, a number. */
+static bool is_listed(const struct promcb_records *records, const struct promcb_metrics *metrics,
+		      const struct promcb_snapshot_series *series)
+{
+	const struct promcb_snapshot_family *family = &metrics->families[series->family];
+
+	if (family->type == PROMCB_GAUGE || family->type == PROMCB_INFO)
+		return records->uses[series->cell] & PROMCB_CELL_IS_SET;
+	if (!series->is_overflow || family->labels == 0)
+		return true;
+	for (uint32_t cell = 0; cell < family->width; cell++)
+		if (metrics->cells[series->cell + cell])
+			return true;
+	return false;
+}
+
+int promcb_metrics_read(struct promcb_metrics **out, struct promcb_catalog *catalog, struct promcb_source *source,
+			struct promcb_message *message)
+{
+	struct promcb_metrics *metrics = calloc(1, sizeof(*metrics));
+	struct promcb_records records = {.cells = 0};
+	struct promcb_pieces pieces = {.chunks = NULL};
+	int result = metrics ? promcb_pieces_start(&pieces, catalog, source, message) : -ENOMEM;
+	size_t kept = 0;
+
+	*out = NULL;
+	if (result == 0)
+		result = promcb_records_read(&records, metrics, &pieces);
+	if (result == 1) {
+		result = promcb_rows_read(&records, metrics, &pieces);
+		for (size_t i = 0; i < metrics->series_count && result == 0; i++)
+			if (is_listed(&records, metrics, &metrics->series[i]))
+				metrics->series[kept++] = metrics->series[i];
+		metrics->series_count = kept;
+		if (result == 0)
+			result = promcb_metrics_sort(metrics);
+		if (result == 0) {
+			*out = metrics;
+			metrics = NULL;
+		}
+	}
+	promcb_records_free(&records);
+	if (pieces.catalog)
+		promcb_pieces_free(&pieces);
+	promcb_metrics_free(metrics);
+	return result;
+}
