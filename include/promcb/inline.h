@@ -66,6 +66,7 @@ struct promcb_entry {
 struct promcb_thread_words {
 	uintptr_t distance;
 	uint64_t fresh_ns;              /* CLOCK_MONOTONIC: a later record looks first where the segments have gone */
+	int64_t countdown;              /* what has no stamps looks at the clock where this falls below 0 */
 };
 
 extern __thread struct promcb_thread_words promcb_thread __attribute__((tls_model("initial-exec")));

@@ -2,7 +2,7 @@
 /*
  * metric.h: counters, levels, gauges, histograms and infos with labels, in the segment that calls are recorded in.
  *
- *     struct promcb_family *sent;
+ *     struct promcb_metric_family *sent;
  *     struct promcb_counter *sent_to_peer;
  *
  *     promcb_family_register(metrics, &(struct promcb_family_spec){
@@ -50,7 +50,7 @@
 extern "C" {
 #endif
 
-struct promcb_family;    /* all of these are valid until the process ends */
+struct promcb_metric_family;    /* all of these are valid until the process ends */
 struct promcb_counter;
 struct promcb_level;
 struct promcb_gauge;
@@ -105,7 +105,7 @@ struct promcb_family_spec {
  * that differs, and the message says both), -ENOSPC (no room), -EBUSY, -EMFILE. Other label names under the same name
  * are another family of it. Another help is no difference. Thread-safe.
  */
-int promcb_family_register(struct promcb *p, const struct promcb_family_spec *spec, struct promcb_family **out);
+int promcb_family_register(struct promcb *p, const struct promcb_family_spec *spec, struct promcb_metric_family **out);
 
 /*
  * The series of a family that has the label values, made if there is none. values: in the order of the family's labels,
@@ -114,18 +114,19 @@ int promcb_family_register(struct promcb *p, const struct promcb_family_spec *sp
  * else, where the family is of another type or nothing can be counted, to one that does nothing. Returns 0, or -errno:
  * -EINVAL, -ENOSPC (the cap, or no room), -EBUSY, -EMFILE (131,071 handles in this process). Thread-safe.
  */
-int promcb_counter_with(struct promcb_family *family, const char *const *values, struct promcb_counter **out);
-int promcb_level_with(struct promcb_family *family, const char *const *values, struct promcb_level **out);
-int promcb_gauge_with(struct promcb_family *family, const char *const *values, struct promcb_gauge **out);
-int promcb_histogram_with(struct promcb_family *family, const char *const *values, struct promcb_histogram **out);
+int promcb_counter_with(struct promcb_metric_family *family, const char *const *values, struct promcb_counter **out);
+int promcb_level_with(struct promcb_metric_family *family, const char *const *values, struct promcb_level **out);
+int promcb_gauge_with(struct promcb_metric_family *family, const char *const *values, struct promcb_gauge **out);
+int promcb_histogram_with(struct promcb_metric_family *family, const char *const *values,
+			  struct promcb_histogram **out);
 /* An info: shown from now on until this process ends. */
-int promcb_info_with(struct promcb_family *family, const char *const *values);
+int promcb_info_with(struct promcb_metric_family *family, const char *const *values);
 
 /*
  * The same for bindings of other languages: values with their lengths, which may hold any byte but zero and need no
  * zero behind them; count: how many. out: a struct of the type, as above.
  */
-int promcb_series_with(struct promcb_family *family, enum promcb_metric_type type, const char *const *values,
+int promcb_series_with(struct promcb_metric_family *family, enum promcb_metric_type type, const char *const *values,
 		       const size_t *lengths, size_t count, void **out);
 
 /* Adds to a counter. Thread-safe. Async-signal-safe. */
@@ -152,13 +153,13 @@ void promcb_histogram_observe(struct promcb_histogram *histogram, uint64_t value
 void promcb_histogram_observe_double(struct promcb_histogram *histogram, double value);
 
 /* The same by label values. Return what the functions above return; what these count as "_overflow" was counted. */
-int promcb_counter_add_with(struct promcb_family *family, const char *const *values, uint64_t amount);
-int promcb_counter_add_double_with(struct promcb_family *family, const char *const *values, double amount);
-int promcb_level_add_with(struct promcb_family *family, const char *const *values, int64_t amount);
-int promcb_gauge_set_with(struct promcb_family *family, const char *const *values, double value);
-int promcb_gauge_add_with(struct promcb_family *family, const char *const *values, double amount);
-int promcb_histogram_observe_with(struct promcb_family *family, const char *const *values, uint64_t value);
-int promcb_histogram_observe_double_with(struct promcb_family *family, const char *const *values, double value);
+int promcb_counter_add_with(struct promcb_metric_family *family, const char *const *values, uint64_t amount);
+int promcb_counter_add_double_with(struct promcb_metric_family *family, const char *const *values, double amount);
+int promcb_level_add_with(struct promcb_metric_family *family, const char *const *values, int64_t amount);
+int promcb_gauge_set_with(struct promcb_metric_family *family, const char *const *values, double value);
+int promcb_gauge_add_with(struct promcb_metric_family *family, const char *const *values, double amount);
+int promcb_histogram_observe_with(struct promcb_metric_family *family, const char *const *values, uint64_t value);
+int promcb_histogram_observe_double_with(struct promcb_metric_family *family, const char *const *values, double value);
 
 #ifdef __cplusplus
 }

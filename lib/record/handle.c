@@ -6,6 +6,9 @@
 struct promcb_handle_table promcb_handle_table;
 
 uint32_t promcb_handles_used = 1;
+uint32_t promcb_series_handles_used = 1;
+
+struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];
 
 /* The key of each handle in its owner's names. */
 static const char *handle_names[PROMCB_HANDLES_MAX];

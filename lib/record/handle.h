@@ -14,9 +14,9 @@
 
 #include "record/names.h"
 
-#include <promcb/inline.h>
+#include <promcb/metric_inline.h>
 
-enum { PROMCB_HANDLES_MAX = 65536 };
+enum { PROMCB_HANDLES_MAX = 65536, PROMCB_SERIES_HANDLES_MAX = 131072 };
 
 /* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
 struct promcb_handle {
@@ -27,16 +27,43 @@ struct promcb_handle {
 
 _Static_assert(sizeof(struct promcb_handle) == sizeof(struct promcb_entry), "handles and entries need one stride");
 
-/* One object, so that the distance between its halves is known when it is linked. */
+/*
+ * One object, so that the distance between its halves is known when it is linked. Series have words of 8 bytes behind
+ * both handles and entries: one distance leads from either to its entry. See metric_inline.h.
+ */
 struct promcb_handle_table {
 	struct promcb_handle handles[PROMCB_HANDLES_MAX];
-	struct promcb_entry no_entries[PROMCB_HANDLES_MAX]; /* never written */
+	uint64_t series[PROMCB_SERIES_HANDLES_MAX];     /* 0: the handle does nothing. [HANDLE] */
+	struct promcb_entry no_entries[PROMCB_HANDLES_MAX]; /* never written, as the next */
+	uint64_t no_series_entries[PROMCB_SERIES_HANDLES_MAX];
 };
+
+#define PROMCB_NO_ENTRIES_DISTANCE offsetof(struct promcb_handle_table, no_entries)
 
 extern struct promcb_handle_table promcb_handle_table;
 
 /* How many handles exist; the first, which does nothing, included. */
 extern uint32_t promcb_handles_used;
+extern uint32_t promcb_series_handles_used;
+
+struct promcb_metric_family;
+
+/* A series as this process has it, by the number of its handle. Never freed. */
+struct promcb_series_handle {
+	struct promcb_handle at;        /* its component is the first cell in the owner's present segment */
+	struct promcb_metric_family *family;   /* see known.h */
+	const char *key;                /* its label values */
+	uint32_t key_bytes;
+	uint32_t width;                 /* cells */
+};
+
+extern struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];
+
+/* What the application's handle of a series is the address of. */
+static inline struct promcb_series_handle *promcb_series_handle_of(const void *handle)
+{
+	return promcb_series_handles + ((const uint64_t *)handle - promcb_handle_table.series);
+}
 
 static inline struct promcb_handle *promcb_component_handle(const struct promcb_component *component)
 {

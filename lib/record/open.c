@@ -53,6 +53,7 @@ static void leave(struct promcb_segment *segment, bool closed)
 	attachment->closed = closed;
 	attachment->left_ns = promcb_clock_monotonic_coarse_ns();
 	promcb_recorder_recall(attachment);
+	promcb_home_leave(segment);
 	promcb_recorder_leave_idle(attachment);
 }
 
@@ -68,6 +69,7 @@ static struct promcb_segment *adopt(struct promcb_attachment *place, const struc
 		.owner = p,
 		.lock_fd = -1,
 	};
+	promcb_home_forget(&place->segment);
 	p->device = attached->device;
 	p->inode = attached->inode;
 	memcpy(p->identity, attached->identity, sizeof(p->identity));
@@ -133,16 +135,20 @@ static struct promcb *find_owner(const struct promcb_segment *attached)
 static void move(struct promcb *p, struct promcb_attachment *place, const struct promcb_segment *attached)
 {
 	struct promcb_segment *old = p->segment;
-	uint64_t count = promcb_load_relaxed(p->lost_calls);
+	struct promcb_header *header;
+	uint64_t calls = promcb_load_relaxed(&p->lost->calls), values = promcb_load_relaxed(&p->lost->values);
 
 	p->generation++;
 	set_segment(p, adopt(place, attached, p));
 	/* [FOLLOW] release: its number is the same in every segment. */
 	promcb_store32_release(&promcb_component_handle(p->overflow)->generation, p->generation);
-	if (count) {
-		promcb_add_relaxed(p->lost_calls, -count);
-		promcb_add_relaxed(&promcb_segment_header(p->segment)->dropped_calls, count);
-	}
+	header = promcb_segment_header(p->segment);
+	promcb_add_relaxed(&p->lost->calls, -calls);
+	promcb_add_relaxed(&p->lost->values, -values);
+	if (calls)
+		promcb_add_relaxed(&header->dropped_calls, calls);
+	if (values)
+		promcb_add_relaxed(&header->dropped_values, values);
 	p->stuck = false;
 	if (old)
 		leave(old, false);
@@ -161,10 +167,10 @@ static struct promcb_attachment *find_closing(const struct promcb *p)
 	return NULL;
 }
 
-/* A word for one more owner, that a child finds 0: of a page for many, none of which is ever given back. */
-static uint64_t *word_of_lost_calls(void)
+/* Words for one more owner, that a child finds 0: of a page for many, none of which is ever given back. */
+static struct promcb_lost *words_of_lost(void)
 {
-	static uint64_t *words;
+	static struct promcb_lost *words;
 	static uint32_t left;
 	const uint32_t bytes = 4096;
 
@@ -185,8 +191,8 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 	if (!p) {
 		p = fresh;
 		place = free_place();
-		p->lost_calls = place ? word_of_lost_calls() : NULL;
-		if (!p->lost_calls || promcb_names_start(&p->names, promcb_process->cookie) < 0)
+		p->lost = place ? words_of_lost() : NULL;
+		if (!p->lost || promcb_names_start(&p->names, promcb_process->cookie) < 0)
 			return place ? -ENOMEM : -EMFILE;
 		result = promcb_handle_add(&p->names, PROMCB_OVERFLOW_NAME, strlen(PROMCB_OVERFLOW_NAME),
 					   &(struct promcb_handle){p, PROMCB_OVERFLOW_COMPONENT, p->generation},
@@ -259,8 +265,10 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
-	for (struct promcb *p = promcb_process->unwiped ? promcb_owners : NULL; p; p = p->next)
-		promcb_store_relaxed(p->lost_calls, 0);
+	for (struct promcb *p = promcb_process->unwiped ? promcb_owners : NULL; p; p = p->next) {
+		promcb_store_relaxed(&p->lost->calls, 0);
+		promcb_store_relaxed(&p->lost->values, 0);
+	}
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
@@ -307,7 +315,8 @@ void promcb_close(struct promcb *p)
 		struct promcb_segment *segment = p->segment;
 
 		set_segment(p, NULL);
-		promcb_store_relaxed(p->lost_calls, 0);
+		promcb_store_relaxed(&p->lost->calls, 0);
+		promcb_store_relaxed(&p->lost->values, 0);
 		if (segment)
 			leave(segment, true);
 		/* Not in a handler: this thread holds no address of the segment. */
@@ -395,7 +404,13 @@ void promcb_owner_count_lost(const struct promcb *p)
 {
 	/* The owner's own word, which never changes and was there before any handle led here. */
 	if (promcb_owner_is_away(p))
-		promcb_add_relaxed(p->lost_calls, 1);
+		promcb_add_relaxed(&p->lost->calls, 1);
+}
+
+void promcb_owner_count_lost_value(const struct promcb *p)
+{
+	if (promcb_owner_is_away(p))
+		promcb_add_relaxed(&p->lost->values, 1);
 }
 
 struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder)

@@ -25,6 +25,7 @@
 #define PROMCB_OPEN_H
 
 #include "record/detach.h"
+#include "record/home.h"
 #include "record/recorder.h"
 
 struct promcb {
@@ -35,7 +36,7 @@ struct promcb {
 	uint64_t place;                         /* where the segment is, as below. Without the mutex. [FOLLOW] */
 	struct promcb_segment last;             /* the present or last one, as it was attached */
 	uint32_t slot;                          /* of its attachment */
-	uint64_t *lost_calls;                   /* that found it away, in wiped memory. Relaxed */
+	struct promcb_lost *lost;               /* what found it away, in wiped memory */
 	uint64_t grow_retry_ns;                 /* CLOCK_MONOTONIC: no ring is grown before. Relaxed */
 	struct promcb_component *overflow;      /* the handle of "_overflow" */
 	struct promcb_names names;
@@ -84,7 +85,8 @@ bool promcb_owner_is_away(const struct promcb *p);
 /* Whether it is worth a try to record: open, and not away since the last look. */
 bool promcb_owner_is_found(const struct promcb *p);
 
-/* Counts a call that found its owner away. */
+/* Counts a call, or what was to be counted in a series, that found its owner away. */
 void promcb_owner_count_lost(const struct promcb *p);
+void promcb_owner_count_lost_value(const struct promcb *p);
 
 #endif

@@ -55,6 +55,12 @@ struct promcb_locks {
 
 struct promcb_recorder;
 
+/* What came while an owner was away. Relaxed. */
+struct promcb_lost {
+	uint64_t calls;
+	uint64_t values;
+};
+
 struct promcb_process {
 	uint64_t renewed;                   /* 0 in a child that has not been here yet */
 	uint32_t mutex;                     /* a futex of this process alone: see process.c */

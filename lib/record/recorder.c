@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-__thread struct promcb_thread_words promcb_thread = {.distance = sizeof(promcb_handle_table.handles)};
+__thread struct promcb_thread_words promcb_thread = {.distance = PROMCB_NO_ENTRIES_DISTANCE};
 
 __thread uint32_t promcb_thread_busy;
 
@@ -27,7 +27,7 @@ enum { KEYS_WITHOUT_ALLOCATION = 32, SUSPECTS_AT_A_TIME = 8, REAP_INTERVAL_NS = 
 
 static struct promcb_recorder *current_recorder(void)
 {
-	if (promcb_thread.distance == sizeof(promcb_handle_table.handles))
+	if (promcb_thread.distance == PROMCB_NO_ENTRIES_DISTANCE)
 		return NULL;
 	uintptr_t entries = (uintptr_t)promcb_handle_table.handles + promcb_thread.distance;
 
@@ -37,8 +37,9 @@ static struct promcb_recorder *current_recorder(void)
 static void set_recorder(struct promcb_recorder *recorder)
 {
 	promcb_thread.distance = recorder ? (uintptr_t)recorder->entries - (uintptr_t)promcb_handle_table.handles
-					  : sizeof(promcb_handle_table.handles);
+					  : PROMCB_NO_ENTRIES_DISTANCE;
 	promcb_thread.fresh_ns = 0;
+	promcb_thread.countdown = 0;
 }
 
 static void link_recorder(struct promcb_recorder *recorder)
@@ -231,6 +232,9 @@ void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot)
 	for (uint32_t index = 0; index < promcb_handles_used; index++)
 		if (promcb_handle_table.handles[index].owner == attachment->owner && recorder->entries[index].ring)
 			recorder->entries[index] = (struct promcb_entry){0, 0};
+	for (uint32_t index = 1; index < promcb_series_handles_used; index++)
+		if (recorder->series[index] && promcb_series_handles[index].at.owner == attachment->owner)
+			recorder->series[index] = 0;
 	/* Entries first: nobody may be led to a lane that is somebody else's. */
 	promcb_signal_fence();
 	if (promcb_lane_give(lease)) {
@@ -246,9 +250,18 @@ void promcb_recorder_leave_idle(const struct promcb_attachment *attachment)
 			promcb_recorder_leave(recorder, attachment->slot);
 }
 
+/* One word each: whoever has loaded it goes on where it leads, for as long as open.h says. */
+static void recall_series(struct promcb_recorder *recorder, const void *owner)
+{
+	for (uint32_t index = 1; index < promcb_series_handles_used; index++)
+		if (promcb_load_relaxed(&recorder->series[index]) && promcb_series_handles[index].at.owner == owner)
+			promcb_store_relaxed(&recorder->series[index], 0);
+}
+
 void promcb_recorder_recall(const struct promcb_attachment *attachment)
 {
-	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next)
+	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next) {
+		recall_series(recorder, attachment->owner);
 		for (uint32_t index = 1; index < promcb_handles_used; index++) {
 			struct promcb_entry *entry = &recorder->entries[index];
 
@@ -259,6 +272,7 @@ void promcb_recorder_recall(const struct promcb_attachment *attachment)
 			/* [RECALL] release: the mark before the block is gone. */
 			promcb_store_release(&entry->block, 0);
 		}
+	}
 }
 
 void promcb_recorder_vacate(struct promcb_attachment *attachment)

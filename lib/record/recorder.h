@@ -36,8 +36,15 @@ struct promcb_recorder {
 	struct promcb_recorder *next_idle;
 	int32_t thread;                 /* kernel thread id; 0: idle */
 	struct promcb_lane_lease leases[PROMCB_SEGMENTS_MAX]; /* by slot of the segment */
+	uint64_t counted_ns;            /* CLOCK_MONOTONIC: when promcb_thread.countdown was set, */
+	uint64_t counted_from;          /* and to what */
 	struct promcb_entry entries[PROMCB_HANDLES_MAX];
+	uint64_t series[PROMCB_SERIES_HANDLES_MAX]; /* behind entries: see handle.h */
 };
+
+_Static_assert(offsetof(struct promcb_recorder, series) - offsetof(struct promcb_recorder, entries) ==
+		       offsetof(struct promcb_handle_table, series),
+	       "one distance leads to both kinds of entry");
 
 /* Once per process. */
 void promcb_recorder_start(void);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/name.h"
+#include "record/row.h"
 
 #include <promcb/inject.h>
 
@@ -126,14 +127,6 @@ bool promcb_series_find(struct promcb_segment *segment, uint32_t family, const c
 	return place && tell(&key, place, found);
 }
 
-/* Gives the cells room in the shared copy: row.h has it. */
-static bool reserve_shared(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t cell,
-			   uint32_t width)
-{
-	(void)segment, (void)lease, (void)cell, (void)width;
-	return true;
-}
-
 /* -- Registration -------------------------------------------------------------------------------------------------- */
 
 static bool is_full(const struct key *key)
@@ -212,7 +205,7 @@ static int add(struct key *key, struct promcb_lane_lease *lease, bool capped, st
 		if (capped && is_full(key))
 			return -EDQUOT;
 		cell = promcb_table_cells(lease, width);
-		if (!cell || !reserve_shared(segment, lease, cell, width))
+		if (!cell || !promcb_row_reserve_shared(segment, lease, cell, width))
 			return -ENOSPC;
 		place = carve_record(key, lease, cell);
 		if (!place)

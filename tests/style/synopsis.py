@@ -19,14 +19,14 @@ def words(prototype):
 
 
 declared = set()
-for header in ("promcb.h", "inline.h", "reader.h", "admin.h"):
+for header in ("promcb.h", "inline.h", "reader.h", "admin.h", "metric.h", "metric_inline.h"):
     text = re.sub(r"/\*.*?\*/", "", read("include/promcb/" + header), flags=re.DOTALL)
     # What C++ sees instead has the same prototype by another name.
     text = re.sub(r"^#ifndef __cplusplus\n(.*?)^#else\n.*?^#endif\n", r"\1", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^#.*?(?<!\\)$", "", text, flags=re.MULTILINE)
-    if header == "inline.h":
+    if header.endswith("inline.h"):
         found = re.findall(r"^static inline (\w[\w *]*\bpromcb_\w+_inline\([^{;]*\))\s*\{", text, re.MULTILINE)
-        assert found, "inline.h: no function was found"
+        assert found, f"{header}: no function was found"
     else:
         found = re.findall(r"^((?!typedef)\w[\w *]*\bpromcb_\w+\([^{;]*\));", text, re.MULTILINE)
     # A second declaration of a symbol, as C++ has one, is no function of its own.

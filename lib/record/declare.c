@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * declare.c: families and series by what they are called: registering, looking up, and counting by label values.
+ *
+ * Looking up what this process has had waits for nobody. What it has not had is registered under the mutex; but where a
+ * family is full, the label values of strangers are looked up in the segment and counted as "_overflow" without it, and
+ * without memory.
+ */
+#include "base/clock.h"
+#include "record/cell.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* -- Families ------------------------------------------------------------------------------------------------------ */
+
+static int add_family(struct promcb_metric_family *fresh, struct promcb_message *message,
+		      struct promcb_metric_family **out)
+{
+	struct promcb *p = fresh->at.owner;
+	struct promcb_metric_family *family;
+	int64_t place = 0;
+	int result = 0;
+
+	promcb_owner_follow(p);
+	if (!p->opens)
+		return promcb_message_error(message, -EINVAL, "the segment was closed");
+	family = promcb_known_like(fresh);
+	if (!family)
+		family = fresh;
+	if (p->segment)
+		place = promcb_known_place(family, promcb_owner_lease(p, promcb_recorder_current(true)), message);
+	if (place < 0)
+		return (int)place;
+	if (family == fresh)
+		result = promcb_known_add_family(family);
+	if (result < 0)
+		return promcb_message_error(message, result, "no room for another family in this process: %s",
+					    promcb_strerror(result));
+	*out = family;
+	return 0;
+}
+
+int promcb_family_register(struct promcb *p, const struct promcb_family_spec *spec, struct promcb_metric_family **out)
+{
+	struct promcb_saved_state way;
+	union promcb_family_image image;
+	struct promcb_metric_family *fresh;
+	int result;
+
+	*out = &promcb_no_family;
+	if (!p || !spec)
+		return -EINVAL;
+	if (spec->message)
+		spec->message->text[0] = 0;
+	result = promcb_family_make(spec, &image, spec->message);
+	if (result < 0)
+		return result;
+	fresh = promcb_known_make(p, &image);
+	if (!fresh)
+		return promcb_message_error(spec->message, -ENOMEM, "no memory for the family %s", spec->name);
+	if (promcb_process_enter(&way))
+		result = add_family(fresh, spec->message, out);
+	else
+		result = promcb_message_error(spec->message, -EBUSY,
+					      "the child of vfork registers nothing before it executes");
+	promcb_process_leave(&way);
+	if (*out != fresh)
+		free(fresh);
+	return result;
+}
+
+/* -- Series -------------------------------------------------------------------------------------------------------- */
+
+static int register_series(struct promcb_metric_family *family, const char *key, size_t bytes, void **out)
+{
+	struct promcb *p = family->at.owner;
+	struct promcb_saved_state way;
+	bool entered = promcb_process_enter(&way);
+	void *found = promcb_known_find(family, key, bytes);
+	uint32_t cell = 0;
+	int result = -EBUSY;
+
+	*out = family->overflow;
+	if (found) {
+		*out = found;
+		result = 0;
+	} else if (entered) {
+		promcb_owner_follow(p);
+		result = p->opens ? 0 : -EINVAL;
+		if (p->segment)
+			result = promcb_known_register(family, promcb_owner_lease(p, promcb_recorder_current(true)),
+						       key, bytes, &cell);
+		if (result == 0)
+			result = promcb_known_add(family, key, bytes, cell, out);
+	}
+	promcb_process_leave(&way);
+	return result;
+}
+
+static int find_series(struct promcb_metric_family *family, enum promcb_metric_type type, const char *const *values,
+		       const size_t *lengths, size_t count, void **out)
+{
+	char key[PROMCB_KEY_BYTES_MAX];
+	void *found;
+	int bytes;
+
+	*out = promcb_handle_table.series;
+	if (!family || !family->at.owner || family->type != type)
+		return -EINVAL;
+	bytes = promcb_known_key(family, values, lengths, count, key);
+	if (bytes < 0) {
+		*out = family->overflow;
+		return bytes;
+	}
+	found = promcb_known_find(family, key, (size_t)bytes);
+	if (found) {
+		*out = found;
+		return 0;
+	}
+	return register_series(family, key, (size_t)bytes, out);
+}
+
+int promcb_series_with(struct promcb_metric_family *family, enum promcb_metric_type type, const char *const *values,
+		       const size_t *lengths, size_t count, void **out)
+{
+	static const size_t none[1];
+
+	return find_series(family, type, values, lengths ? lengths : none, lengths ? count : 0, out);
+}
+
+int promcb_counter_with(struct promcb_metric_family *family, const char *const *values, struct promcb_counter **out)
+{
+	void *found;
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+
+	*out = found;
+	return result;
+}
+
+int promcb_level_with(struct promcb_metric_family *family, const char *const *values, struct promcb_level **out)
+{
+	void *found;
+	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, &found);
+
+	*out = found;
+	return result;
+}
+
+int promcb_gauge_with(struct promcb_metric_family *family, const char *const *values, struct promcb_gauge **out)
+{
+	void *found;
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+
+	*out = found;
+	return result;
+}
+
+int promcb_histogram_with(struct promcb_metric_family *family, const char *const *values, struct promcb_histogram **out)
+{
+	void *found;
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+
+	*out = found;
+	return result;
+}
+
+int promcb_info_with(struct promcb_metric_family *family, const char *const *values)
+{
+	void *found;
+	int result = find_series(family, PROMCB_INFO, values, NULL, 0, &found);
+
+	promcb_gauge_set(found, 1);
+	return result;
+}
+
+/* -- By label values ----------------------------------------------------------------------------------------------- */
+
+int promcb_counter_add_with(struct promcb_metric_family *family, const char *const *values, uint64_t amount)
+{
+	void *found;
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+
+	promcb_counter_add_inline(found, amount);
+	return result;
+}
+
+int promcb_counter_add_double_with(struct promcb_metric_family *family, const char *const *values, double amount)
+{
+	void *found;
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+
+	promcb_counter_add_double(found, amount);
+	return result;
+}
+
+int promcb_level_add_with(struct promcb_metric_family *family, const char *const *values, int64_t amount)
+{
+	void *found;
+	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, &found);
+
+	promcb_level_add_inline(found, amount);
+	return result;
+}
+
+int promcb_gauge_set_with(struct promcb_metric_family *family, const char *const *values, double value)
+{
+	void *found;
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+
+	promcb_gauge_set_inline(found, value);
+	return result;
+}
+
+int promcb_gauge_add_with(struct promcb_metric_family *family, const char *const *values, double amount)
+{
+	void *found;
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+
+	promcb_gauge_add(found, amount);
+	return result;
+}
+
+int promcb_histogram_observe_with(struct promcb_metric_family *family, const char *const *values, uint64_t value)
+{
+	void *found;
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+
+	promcb_histogram_observe_inline(found, value);
+	return result;
+}
+
+int promcb_histogram_observe_double_with(struct promcb_metric_family *family, const char *const *values, double value)
+{
+	void *found;
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+
+	promcb_histogram_observe_double(found, value);
+	return result;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/home.h"
+
+#include "base/clock.h"
+
+#define HOME_RETRY_NS ((uint64_t)100000000)
+
+struct home {
+	uint64_t cookie;        /* of the process; another's: there is none */
+	bool begun;             /* the live copy counts */
+	struct promcb_lane_lease lease;
+};
+
+/* By slot. In ordinary memory: a child that inherits it has another cookie. */
+static struct home homes[PROMCB_SEGMENTS_MAX];
+
+static struct home *home_of(const struct promcb_segment *segment)
+{
+	return &homes[promcb_attachment_of(segment)->slot];
+}
+
+static bool is_ours(const struct home *home)
+{
+	return home->cookie == promcb_process->cookie && home->lease.lane;
+}
+
+struct promcb_lane_lease *promcb_home(struct promcb_segment *segment)
+{
+	struct promcb_attachment *attachment = promcb_attachment_of(segment);
+	struct home *home = home_of(segment);
+
+	if (!is_ours(home)) {
+		if (promcb_clock_monotonic_coarse_ns() < promcb_load_relaxed(&attachment->lane_retry_ns))
+			return NULL;
+		*home = (struct home){.cookie = promcb_process->cookie};
+		if (promcb_lane_take(segment, &home->lease) < 0) {
+			promcb_store_relaxed(&attachment->lane_retry_ns,
+					     promcb_clock_monotonic_coarse_ns() + HOME_RETRY_NS);
+			return NULL;
+		}
+	}
+	if (!home->begun)
+		promcb_row_begin_live(&home->lease);
+	home->begun = true;
+	return &home->lease;
+}
+
+void promcb_home_leave(struct promcb_segment *segment)
+{
+	struct home *home = home_of(segment);
+
+	if (is_ours(home) && home->begun)
+		promcb_row_end_live(&home->lease);
+	home->begun = false;
+}
+
+void promcb_home_forget(const struct promcb_segment *segment)
+{
+	*home_of(segment) = (struct home){.cookie = 0};
+}

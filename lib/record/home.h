@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * home.h: a process's home in a segment: a lane of its own, which no thread holds, and whose live copy has the values
+ * that the process has set. It is taken at the first, and kept until the process ends or leaves the segment, so threads
+ * come and go without a thought of gauges.
+ *
+ * Called with the process's mutex held. Async-signal-safe.
+ *
+ * Invariants
+ *   - The live copy is written by this process alone, by any thread: plain stores of whole words, or compare and
+ *     exchange. It counts while the lane's lock is held: it goes with the process, however that ends.
+ *   - A child of fork has no home until it sets a value: a home is known by the cookie of the process that took it.
+ */
+#ifndef PROMCB_HOME_H
+#define PROMCB_HOME_H
+
+#include "record/row.h"
+
+/* The lease of the process's home in an attached segment, taken if there is none. NULL: no lane to be had. */
+struct promcb_lane_lease *promcb_home(struct promcb_segment *segment);
+
+/* The segment is left: what the process has set there counts no more. Its lane goes with the attachment. */
+void promcb_home_leave(struct promcb_segment *segment);
+
+/* Another segment takes the attachment's place. */
+void promcb_home_forget(const struct promcb_segment *segment);
+
+#endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/known.h"
+
+#include "base/clock.h"
+#include "base/native.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FAMILY_RETRY_NS ((uint64_t)1000000000)
+
+struct promcb_metric_family promcb_no_family = {.overflow = promcb_handle_table.series};
+
+/* All but the one above. */
+static struct promcb_metric_family *families;
+
+/* -- What is declared --------------------------------------------------------------------------------------------- */
+
+static void set_buckets(struct promcb_metric_family *family, const struct promcb_family_view *view)
+{
+	const struct promcb_family_record *record = view->record;
+
+	family->bound_count = record->bounds;
+	for (uint32_t i = 0; i < record->bounds; i++) {
+		memcpy(&family->bounds[i], view->bounds + i * sizeof(double), sizeof(double));
+		family->whole_bounds[i] = promcb_bound_whole(family->bounds[i], record->decimals);
+	}
+	if (record->bounds == 0)
+		promcb_native_make(&family->native, record->schema, record->decimals,
+				   promcb_bits_double(record->smallest), promcb_bits_double(record->largest));
+}
+
+struct promcb_metric_family *promcb_known_make(struct promcb *p, const union promcb_family_image *image)
+{
+	struct promcb_metric_family *family = calloc(1, sizeof(*family));
+	struct promcb_family_view view;
+
+	if (!family)
+		return NULL;
+	family->image = *image;
+	promcb_family_view(&family->image, sizeof(family->image), &view);
+	family->at.owner = p;
+	family->type = view.record->type;
+	family->scope = view.record->scope;
+	family->doubles = (view.record->flags & PROMCB_FAMILY_DOUBLES) != 0;
+	family->labels = view.value_count;
+	family->width = view.width;
+	family->scale = 1;
+	for (uint32_t i = 0; i < view.record->decimals; i++)
+		family->scale *= 10;
+	if (family->type == PROMCB_HISTOGRAM)
+		set_buckets(family, &view);
+	return family;
+}
+
+/* -- Label values ------------------------------------------------------------------------------------------------- */
+
+int promcb_known_key(const struct promcb_metric_family *family, const char *const *values, const size_t *lengths,
+		     size_t count, char key[PROMCB_KEY_BYTES_MAX])
+{
+	size_t bytes = 0;
+
+	if (!lengths) {
+		count = 0;
+		while (values && count <= family->labels && values[count])
+			count++;
+	}
+	if (count != family->labels)
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++) {
+		size_t length = lengths ? lengths[i] : strnlen(values[i], PROMCB_LABEL_VALUE_MAX + 1);
+
+		if (length > PROMCB_LABEL_VALUE_MAX || bytes + 2 + length > PROMCB_KEY_BYTES_MAX)
+			return -EINVAL;
+		key[bytes++] = (char)(length & 0xff);
+		key[bytes++] = (char)(length >> 8);
+		memcpy(key + bytes, values[i], length);
+		bytes += length;
+	}
+	return bytes - 2 * count > PROMCB_SERIES_VALUES_MAX ? -EINVAL : (int)bytes;
+}
+
+struct values {
+	const char *text[PROMCB_RECORD_LABELS_MAX];
+	size_t lengths[PROMCB_RECORD_LABELS_MAX];
+};
+
+static void values_of(const char *key, size_t bytes, struct values *values)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < PROMCB_RECORD_LABELS_MAX && at + 2 <= bytes; i++) {
+		values->lengths[i] = (uint8_t)key[at] | (size_t)(uint8_t)key[at + 1] << 8;
+		values->text[i] = key + at + 2;
+		at += 2 + values->lengths[i];
+	}
+}
+
+/* -- What this process has ----------------------------------------------------------------------------------------- */
+
+static bool is_alike(const struct promcb_metric_family *one, const struct promcb_metric_family *other)
+{
+	struct promcb_family_view a, b;
+
+	promcb_family_view(&one->image, sizeof(one->image), &a);
+	promcb_family_view(&other->image, sizeof(other->image), &b);
+	if (memcmp(a.record, b.record, sizeof(*a.record)) != 0 || !promcb_text_is(a.name, b.name) ||
+	    !promcb_text_is(a.unit, b.unit) || !promcb_text_is(a.enumerated, b.enumerated) ||
+	    a.label_count != b.label_count || memcmp(a.bounds, b.bounds, a.record->bounds * sizeof(double)) != 0)
+		return false;
+	for (uint32_t i = 0; i < a.label_count; i++)
+		if (!promcb_text_is(a.labels[i], b.labels[i]))
+			return false;
+	return true;
+}
+
+struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family *like)
+{
+	for (struct promcb_metric_family *family = families; family; family = family->next)
+		if (family->at.owner == like->at.owner && is_alike(family, like))
+			return family;
+	return NULL;
+}
+
+static int add_handle(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out)
+{
+	uint32_t number = promcb_series_handles_used;
+	struct promcb *p = family->at.owner;
+	struct promcb_series_handle *series = &promcb_series_handles[number];
+	uintptr_t shape = (uintptr_t)(family->native.buckets ? (void *)&family->native : (void *)family);
+
+	if (number == PROMCB_SERIES_HANDLES_MAX)
+		return -EMFILE;
+	*series = (struct promcb_series_handle){
+		.at = {p, cell, cell ? p->generation : p->generation - 1},
+		.family = family,
+		.key = key,
+		.key_bytes = (uint32_t)bytes,
+		.width = family->width,
+	};
+	/* [HANDLE] release: the series before the word that says there is one. */
+	promcb_store_release(&promcb_handle_table.series[number],
+			     (uint64_t)(family->width - 1) << PROMCB_SERIES_LAST_SHIFT | shape);
+	promcb_series_handles_used++;
+	*out = &promcb_handle_table.series[number];
+	return 0;
+}
+
+int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out)
+{
+	const char *kept = promcb_names_keep(&family->series, key, bytes);
+	int result = kept ? add_handle(family, kept, bytes, cell, out) : -ENOMEM;
+
+	if (result < 0)
+		return result;
+	return promcb_names_put(&family->series, kept, bytes, *out);
+}
+
+int promcb_known_add_family(struct promcb_metric_family *family)
+{
+	int result = promcb_names_start(&family->series, promcb_process->cookie);
+
+	if (result == 0)
+		result = add_handle(family, NULL, 0, 0, &family->overflow);
+	if (result < 0)
+		return result;
+	family->next = families;
+	families = family;
+	return 0;
+}
+
+/* -- Where it lies ------------------------------------------------------------------------------------------------- */
+
+int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,
+			   struct promcb_message *message)
+{
+	struct promcb *p = family->at.owner;
+	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+	uint32_t place;
+	int result;
+
+	if (family->at.generation == p->generation && family->at.component)
+		return family->at.component;
+	if (!message && now_ns < family->retry_ns)
+		return family->refusal;
+	result = promcb_family_find_or_add(p->segment, lease, &family->image, &place, message);
+	if (result < 0) {
+		family->retry_ns = now_ns + FAMILY_RETRY_NS;
+		family->refusal = result;
+		return result;
+	}
+	/* [FOLLOW] release: the place before the generation that it is of. */
+	promcb_store32_release(&family->at.component, place);
+	promcb_store32_release(&family->at.generation, p->generation);
+	return place;
+}
+
+int promcb_known_register(struct promcb_metric_family *family, struct promcb_lane_lease *lease, const char *key,
+			  size_t bytes, uint32_t *cell)
+{
+	struct promcb *p = family->at.owner;
+	int64_t place = promcb_known_place(family, lease, NULL);
+	struct promcb_series_found found;
+	struct values values;
+	int result;
+
+	if (place < 0)
+		return (int)place;
+	values_of(key, bytes, &values);
+	result = promcb_series_find_or_add(p->segment, lease, (uint32_t)place, values.text, values.lengths, &found);
+	*cell = found.cell;
+	return result;
+}
+
+/* The first cell of the family's overflow series: 0 where there is none. */
+static uint32_t overflow_cell(struct promcb_metric_family *family, struct promcb_lane_lease *lease)
+{
+	const char *values[PROMCB_RECORD_LABELS_MAX];
+	size_t lengths[PROMCB_RECORD_LABELS_MAX];
+	struct promcb *p = family->at.owner;
+	int64_t place = promcb_known_place(family, lease, NULL);
+	struct promcb_series_found found;
+
+	for (uint32_t i = 0; i < family->labels; i++) {
+		values[i] = PROMCB_OVERFLOW_VALUE;
+		lengths[i] = strlen(PROMCB_OVERFLOW_VALUE);
+	}
+	/* Without labels there is no other series than the one. */
+	if (place < 0 || family->labels == 0 ||
+	    !promcb_series_find(p->segment, (uint32_t)place, values, lengths, &found))
+		return 0;
+	return found.cell;
+}
+
+uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb_lane_lease *lease)
+{
+	struct promcb_metric_family *family = series->family;
+	struct promcb *p = series->at.owner;
+	uint32_t cell = 0;
+
+	if (series->at.generation == p->generation)
+		return series->at.component;
+	if (!series->key)
+		cell = overflow_cell(family, lease);
+	else if (promcb_known_register(family, lease, series->key, series->key_bytes, &cell) < 0)
+		/* The overflow series', if any; and not for good: the generation stays behind. */
+		return cell;
+	if (cell) {
+		/* [FOLLOW] release: the cell before the generation that it is of. */
+		promcb_store32_release(&series->at.component, cell);
+		promcb_store32_release(&series->at.generation, p->generation);
+	}
+	return cell;
+}
