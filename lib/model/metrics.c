@@ -107,13 +107,29 @@ int promcb_metrics_sort(struct promcb_metrics *metrics)
 	return 0;
 }
 
+/*
+ * number / 10^decimals, rounded once, so that it is the double that the digits of the text formats read as. From 2^53
+ * on, the whole and the fraction are added: then the fraction's own rounding is far from what could decide, see
+ * promcb_seconds_double(); or, where the whole is no double itself, that there is a fraction counts as half a bit.
+ */
+static double decimal(uint64_t number, uint32_t decimals)
+{
+	static const uint64_t units[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
+	const uint64_t exact = (uint64_t)1 << 53;
+	uint64_t whole = number / units[decimals], rest = number % units[decimals];
+
+	if (number < exact || decimals == 0)
+		return (double)number / (double)units[decimals];
+	if (whole < exact)
+		return (double)whole + (double)rest / (double)units[decimals];
+	return (double)(2 * whole + (rest != 0)) / 2;
+}
+
 double promcb_metrics_number(const struct promcb_snapshot_family *family, uint64_t cell)
 {
-	static const double units[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
-
 	if (family->is_double || family->type == PROMCB_GAUGE)
 		return promcb_cell_double(cell);
-	if (family->type == PROMCB_LEVEL)
-		return (double)(int64_t)cell / units[family->decimals];
-	return (double)cell / units[family->decimals];
+	if (family->type == PROMCB_LEVEL && cell >> 63)
+		return -decimal(0 - cell, family->decimals);
+	return decimal(cell, family->decimals);
 }

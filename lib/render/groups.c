@@ -110,7 +110,7 @@ void promcb_each_group(const struct promcb_rendering *rendering, promcb_group_vi
 
 		end = i + group_end(members + i, count - i, &kept);
 		visit(context, &(struct promcb_group){.name = family->name,
-						      .help = family->help,
+						      .help = *family->help ? family->help : "No help was given.",
 						      .unit = *family->unit ? family->unit : NULL,
 						      .type = exposed_type(family),
 						      .count = kept,

@@ -9,88 +9,17 @@
  * the same buckets; no float histogram, whose fields are other numbers; schema, zero threshold and index range never
  * change in the life of a segment, since that would be a counter reset.
  */
+#include "render/render_protobuf.h"
 #include "base/bucket.h"
-#include "render/families.h"
 #include "render/own_families.h"
-#include "render/protobuf.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* Field numbers. */
-enum {
-	FAMILY_NAME = 1,
-	FAMILY_HELP = 2,
-	FAMILY_TYPE = 3,
-	FAMILY_METRIC = 4,
-	FAMILY_UNIT = 5,
-	METRIC_LABEL = 1,
-	METRIC_GAUGE = 2,
-	METRIC_COUNTER = 3,
-	METRIC_SUMMARY = 4,
-	METRIC_UNTYPED = 5,
-	METRIC_HISTOGRAM = 7,
-	LABEL_NAME = 1,
-	LABEL_VALUE = 2,
-	SIMPLE_VALUE = 1,
-	COUNTER_START = 3,
-	SUMMARY_COUNT = 1,
-	SUMMARY_SUM = 2,
-	SUMMARY_QUANTILE = 3,
-	SUMMARY_START = 4,
-	QUANTILE_RANK = 1,
-	QUANTILE_VALUE = 2,
-	HISTOGRAM_COUNT = 1,
-	HISTOGRAM_SUM = 2,
-	HISTOGRAM_BUCKET = 3,
-	HISTOGRAM_SCHEMA = 5,
-	HISTOGRAM_ZERO_THRESHOLD = 6,
-	HISTOGRAM_ZERO_COUNT = 7,
-	HISTOGRAM_SPAN = 12,
-	HISTOGRAM_DELTA = 13,
-	HISTOGRAM_START = 15,
-	BUCKET_COUNT = 1,
-	BUCKET_BOUND = 2,
-	SPAN_OFFSET = 1,
-	SPAN_LENGTH = 2,
-	TIMESTAMP_SECONDS = 1,
-	TIMESTAMP_NANOS = 2,
-};
-
-/* The most that a label, a simple value, all labels of every series, and a classic bucket take. */
-enum {
-	LABEL_ROOM = 3 + 2 + PROMCB_LABEL_NAME_MAX + 3 + PROMCB_SEGMENT_LABEL_MAX,
-	SIMPLE_ROOM = 64,
-	COMMON_ROOM = PROMCB_COMMON_LABELS_MAX + PROMCB_LABELS_MAX * 8,
-	BUCKET_ROOM = 2 + 11 + 9,
-};
-
-/* Runs of empty buckets up to this long are cheaper said as zeros than as another span. */
-enum { GAP_MAX = 2 };
-
-struct protobuf {
-	const struct promcb_rendering *rendering;
-	struct promcb_buffer metrics;   /* of the family at hand */
-	struct promcb_buffer value;     /* of the metric at hand */
-	struct promcb_classic classic;  /* of the part at hand */
-};
-
 /* -- Labels and metrics -------------------------------------------------------------------------------------------- */
 
-static uint8_t *put_pair(uint8_t *at, const char *name, const char *value)
-{
-	size_t name_bytes = strlen(name), value_bytes = strlen(value);
-
-	at = promcb_put_tag(at, METRIC_LABEL, PROMCB_WIRE_BYTES);
-	at = promcb_put_varint(at,
-			       promcb_bytes_size(LABEL_NAME, name_bytes) + promcb_bytes_size(LABEL_VALUE, value_bytes));
-	at = promcb_put_bytes(at, LABEL_NAME, name, name_bytes);
-	return promcb_put_bytes(at, LABEL_VALUE, value, value_bytes);
-}
-
-/* Adds a metric: its encoded labels, and its value as a message in the given field. */
-static void add_metric(struct protobuf *p, const uint8_t *labels, size_t label_bytes, unsigned field,
-		       const uint8_t *value, size_t value_bytes)
+void promcb_protobuf_add(struct protobuf *p, const uint8_t *labels, size_t label_bytes, unsigned field,
+			 const uint8_t *value, size_t value_bytes)
 {
 	size_t bytes = label_bytes + promcb_bytes_size(field, value_bytes);
 	uint8_t *at = promcb_buffer_room(&p->metrics, promcb_bytes_size(FAMILY_METRIC, bytes));
@@ -104,9 +33,8 @@ static void add_metric(struct protobuf *p, const uint8_t *labels, size_t label_b
 	promcb_buffer_wrote(&p->metrics, at);
 }
 
-/* Hands the family on, if it has a metric; one without is no message. */
-static void put_family(struct protobuf *p, const char *name, const char *help, enum promcb_exposed_type type,
-		       const char *unit)
+void promcb_protobuf_family(struct protobuf *p, const char *name, const char *help, enum promcb_exposed_type type,
+			    const char *unit)
 {
 	struct promcb_sink *sink = p->rendering->sink;
 	size_t name_bytes = strlen(name), help_bytes = strlen(help), unit_bytes = unit ? strlen(unit) : 0;
@@ -121,7 +49,7 @@ static void put_family(struct protobuf *p, const char *name, const char *help, e
 			at = promcb_put_bytes(at, FAMILY_NAME, name, name_bytes);
 			at = promcb_put_bytes(at, FAMILY_HELP, help, help_bytes);
 			at = promcb_put_tag(at, FAMILY_TYPE, PROMCB_WIRE_VARINT);
-			*at++ = (uint8_t)type;
+			*at++ = (uint8_t)(type == PROMCB_TYPE_INFO ? PROMCB_TYPE_GAUGE : type);
 			promcb_sink_bytes(sink, p->value.bytes, (size_t)(at - p->value.bytes));
 			promcb_sink_bytes(sink, p->metrics.bytes, p->metrics.used);
 			if (unit) {
@@ -134,17 +62,6 @@ static void put_family(struct protobuf *p, const char *name, const char *help, e
 }
 
 /* -- Values -------------------------------------------------------------------------------------------------------- */
-
-static uint8_t *put_timestamp(uint8_t *at, unsigned field, uint64_t nanoseconds)
-{
-	uint64_t seconds = nanoseconds / 1000000000, rest = nanoseconds % 1000000000;
-
-	at = promcb_put_tag(at, field, PROMCB_WIRE_BYTES);
-	at = promcb_put_varint(at,
-			       promcb_u64_size(TIMESTAMP_SECONDS, seconds) + promcb_u64_size(TIMESTAMP_NANOS, rest));
-	at = promcb_put_u64(at, TIMESTAMP_SECONDS, seconds);
-	return promcb_put_u64(at, TIMESTAMP_NANOS, rest);
-}
 
 static unsigned field_of(enum promcb_exposed_type type)
 {
@@ -159,7 +76,7 @@ static void add_simple(struct protobuf *p, const uint8_t *labels, size_t label_b
 
 	if (type == PROMCB_TYPE_COUNTER && since_ns)
 		at = put_timestamp(at, COUNTER_START, since_ns);
-	add_metric(p, labels, label_bytes, field_of(type), value, (size_t)(at - value));
+	promcb_protobuf_add(p, labels, label_bytes, field_of(type), value, (size_t)(at - value));
 }
 
 static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
@@ -179,60 +96,7 @@ static void add_latency(struct protobuf *p, const uint8_t *labels, size_t label_
 			promcb_recent_seconds(promcb_recent_ns(&component->recent, component->recent.quantile_ns[q])));
 	}
 	at = put_timestamp(at, SUMMARY_START, component->since_ns);
-	add_metric(p, labels, label_bytes, METRIC_SUMMARY, value, (size_t)(at - value));
-}
-
-static uint8_t *put_bucket(uint8_t *at, uint64_t count, double bound_seconds)
-{
-	at = promcb_put_tag(at, HISTOGRAM_BUCKET, PROMCB_WIRE_BYTES);
-	at = promcb_put_varint(at, promcb_u64_size(BUCKET_COUNT, count) + 9);
-	at = promcb_put_u64(at, BUCKET_COUNT, count);
-	return promcb_put_double(at, BUCKET_BOUND, bound_seconds);
-}
-
-static uint8_t *put_span(uint8_t *at, int32_t offset, uint32_t length)
-{
-	uint64_t zigzag = promcb_zigzag(offset);
-
-	at = promcb_put_tag(at, HISTOGRAM_SPAN, PROMCB_WIRE_BYTES);
-	at = promcb_put_varint(at, promcb_u64_size(SPAN_OFFSET, zigzag) + promcb_u64_size(SPAN_LENGTH, length));
-	at = promcb_put_u64(at, SPAN_OFFSET, zigzag);
-	return promcb_put_u64(at, SPAN_LENGTH, length);
-}
-
-/*
- * Buckets as spans of native buckets, and the differences of neighbours. Offsets are from the end of the span before,
- * the first is the index itself. deltas: memory for 10 bytes a bucket; returns where the spans end, and the deltas'.
- */
-static uint8_t *put_spans(uint8_t *at, const struct promcb_snapshot_component *component, uint32_t buckets,
-			  int32_t first_index, uint8_t **deltas)
-{
-	/* Differences wrap, as counts of a hostile segment may. */
-	uint64_t before = 0;
-	uint32_t begin = 0, end = 0;    /* of the span at hand, as buckets; none while begin is 0 */
-	int32_t last_end = 1 - first_index;
-
-	for (uint32_t bucket = 1; bucket < buckets; bucket++) {
-		uint64_t count = component->counts.buckets[0][bucket] + component->counts.buckets[1][bucket];
-
-		if (count == 0)
-			continue;
-		if (begin && bucket - end > GAP_MAX) {
-			at = put_span(at, (int32_t)begin - last_end, end - begin);
-			last_end = (int32_t)end;
-			begin = 0;
-		}
-		for (; begin && end < bucket; end++) {
-			*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(0 - before)));
-			before = 0;
-		}
-		if (!begin)
-			begin = bucket;
-		*deltas = promcb_put_varint(*deltas, promcb_zigzag((int64_t)(count - before)));
-		before = count;
-		end = bucket + 1;
-	}
-	return begin ? put_span(at, (int32_t)begin - last_end, end - begin) : at;
+	promcb_protobuf_add(p, labels, label_bytes, METRIC_SUMMARY, value, (size_t)(at - value));
 }
 
 static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label_bytes,
@@ -264,7 +128,8 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 	at = promcb_put_double(at, HISTOGRAM_ZERO_THRESHOLD, promcb_bucket_upper_seconds(snapshot->schema, 0));
 	at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT,
 			    component->counts.buckets[0][0] + component->counts.buckets[1][0]);
-	at = put_spans(at, component, buckets, promcb_bucket_first(snapshot->schema), &deltas_end);
+	at = put_spans(at, component->counts.buckets[0], component->counts.buckets[1], buckets,
+		       promcb_bucket_first(snapshot->schema), &deltas_end);
 	if (deltas_end > deltas) {
 		size_t delta_bytes = (size_t)(deltas_end - deltas);
 
@@ -274,7 +139,7 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 		at += delta_bytes;
 	}
 	at = put_timestamp(at, HISTOGRAM_START, component->since_ns);
-	add_metric(p, labels, label_bytes, METRIC_HISTOGRAM, value, (size_t)(at - value));
+	promcb_protobuf_add(p, labels, label_bytes, METRIC_HISTOGRAM, value, (size_t)(at - value));
 }
 
 /* -- Families of components ---------------------------------------------------------------------------------------- */
@@ -361,7 +226,7 @@ static void print_family(void *context, const struct promcb_family *family)
 			at = put_pair(at, series->labels[j].name, series->labels[j].value);
 		add_simple(p, labels, (size_t)(at - labels), type, series->number, series->since_ns);
 	}
-	put_family(p, family->name, family->help, type, family->unit);
+	promcb_protobuf_family(p, family->name, family->help, type, family->unit);
 }
 
 void promcb_render_protobuf(const struct promcb_rendering *rendering)
@@ -377,8 +242,9 @@ void promcb_render_protobuf(const struct promcb_rendering *rendering)
 			if (rendering->parts[i].snapshot)
 				add_part(&p, (enum promcb_family_kind)kind, &rendering->parts[i]);
 		}
-		put_family(&p, family->name, family->help, family->type, family->unit);
+		promcb_protobuf_family(&p, family->name, family->help, family->type, family->unit);
 	}
+	promcb_protobuf_metrics(&p);
 	promcb_each_family(rendering, print_family, &p);
 	if ((p.metrics.failed || p.value.failed) && !rendering->sink->error)
 		rendering->sink->error = -ENOMEM;

@@ -120,11 +120,17 @@ def of_protobuf(path):
                 for bucket in histogram.bucket:
                     le = go_number(bucket.upper_bound)
                     add(family.name + "_bucket", {**labels, "le": le}, bucket.cumulative_count)
-                check_native(histogram)
+                check_native(histogram, family.name.startswith("circuit_breaker_"))
     return found, helps
 
 
-def check_native(histogram):
+def check_native(histogram, is_latency):
+    if not histogram.zero_threshold:
+        # Of explicit bounds: classic alone.
+        assert not is_latency and not histogram.positive_span and histogram.bucket
+        counts = [bucket.cumulative_count for bucket in histogram.bucket]
+        assert counts == sorted(counts) and counts[-1] == histogram.sample_count
+        return
     index, count, deltas, buckets = 0, 0, iter(histogram.positive_delta), []
     for position, span in enumerate(histogram.positive_span):
         assert position == 0 or span.offset > 0
@@ -137,7 +143,7 @@ def check_native(histogram):
     assert next(deltas, None) is None
     total = histogram.zero_count + sum(count for _, count in buckets)
     assert total == histogram.sample_count, (total, histogram.sample_count)
-    assert 3 <= histogram.schema <= 5 and histogram.zero_threshold == 2**-30
+    assert not is_latency or (3 <= histogram.schema <= 5 and histogram.zero_threshold == 2**-30)
     scale = 2**histogram.schema
     for bucket in histogram.bucket:
         if math.isinf(bucket.upper_bound):
@@ -170,7 +176,10 @@ def check(directory):
     same("text and protobuf", from_text, protobuf)
     documented = {family.name: family.documentation for family in openmetrics_families}
     for name, help_text in helps.items():
-        bare = name[: -len("_total")] if name.endswith("_total") and name not in documented else name
+        bare = name
+        for ending in ("_total", "_info"):
+            if name.endswith(ending) and name not in documented:
+                bare = name[: -len(ending)]
         assert documented[bare] == help_text, (name, documented[bare], help_text)
     print(f"{len(helps)} families, {len(protobuf)} series: the same in three formats")
 

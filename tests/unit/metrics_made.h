@@ -5,6 +5,8 @@
 
 #include "rendering.h"
 
+#define MADE_CREATED ((uint64_t)1700000007000000000)
+
 /* Of everything that is added to them at most so much. */
 enum { MADE_FAMILIES = 16, MADE_SERIES = 64, MADE_CELLS = 8192 };
 
@@ -83,46 +85,46 @@ static inline void make_every_kind(struct promcb_metrics *metrics)
 
 	add_family(metrics, "sent_bytes_total", "Bytes \"sent\" to a\\peer.\nAll.", "bytes", PROMCB_COUNTER, 2,
 		   "peer\0zone\0");
-	*add_series(metrics, "10.0.0.7\0a\\b \"c\"\n\0", 1700000000250000000) = 18446744073709551615u;
+	*add_series(metrics, "10.0.0.7\0a\\b \"c\"\n\0", 1700000003250000000) = 18446744073709551615u;
 	*add_series(metrics, "z\xc3\xbcrich\0\0", 1700000001000000000) = 0;
 	family = add_family(metrics, "cpu_seconds_total", "CPU.", "seconds", PROMCB_COUNTER, 0, "");
 	family->decimals = 9;
-	*add_series(metrics, "", 0) = 1234567890123;
+	*add_series(metrics, "", MADE_CREATED) = 1234567890123;
 	family = add_family(metrics, "work_total", "Work.", "", PROMCB_COUNTER, 0, "");
 	family->is_double = true;
-	*add_series(metrics, "", 5) = double_cell(0.1);
+	*add_series(metrics, "", MADE_CREATED) = double_cell(0.1);
 	family = add_family(metrics, "errors_total", "Errors by type.", "", PROMCB_COUNTER, 1, "queue\0type\0");
 	family->enumerated = family->width = 3;
 	family->enumerated_values = "timeout\0refused\0other\0";
-	cells = add_series(metrics, "mail\0", 7);
+	cells = add_series(metrics, "mail\0", MADE_CREATED);
 	cells[0] = 1;
 	cells[2] = 3;
 	family = add_family(metrics, "queue_jobs", "Jobs that wait.", "jobs", PROMCB_LEVEL, 1, "queue\0");
 	family->decimals = 1;
-	*add_series(metrics, "mail\0", 7) = (uint64_t)-125;
-	*add_series(metrics, "logs\0", 7) = 40;
+	*add_series(metrics, "mail\0", MADE_CREATED) = (uint64_t)-125;
+	*add_series(metrics, "logs\0", MADE_CREATED) = 40;
 	add_family(metrics, "connections", "", "", PROMCB_GAUGE, 0, "");
-	*add_series(metrics, "", 7) = double_cell(-2.5);
+	*add_series(metrics, "", MADE_CREATED) = double_cell(-2.5);
 	add_family(metrics, "app_build_info", "The version.", "", PROMCB_INFO, 1, "version\0");
-	*add_series(metrics, "1.2\0", 7) = double_cell(1);
+	*add_series(metrics, "1.2\0", MADE_CREATED) = double_cell(1);
 	family = add_family(metrics, "request_seconds", "Requests.", "seconds", PROMCB_HISTOGRAM, 1, "code\0");
 	family->decimals = 9;
 	cr_assert(promcb_native_make(&family->native, 3, 9, 0x1p-30, 0x1p10));
 	family->buckets = family->native.buckets;
 	family->width = family->buckets + 1;
-	cells = add_series(metrics, "200\0", 7);
+	cells = add_series(metrics, "200\0", MADE_CREATED);
 	for (uint64_t ns = 1; ns < (uint64_t)1 << 42; ns *= 3) {
 		cells[promcb_native_bucket(&family->native, ns)]++;
 		cells[family->buckets] += ns;
 	}
 	cells[0] = 2;
-	add_series(metrics, "500\0", 7);
+	add_series(metrics, "500\0", MADE_CREATED);
 	family = add_family(metrics, "ratio", "Ratios.", "", PROMCB_HISTOGRAM, 0, "");
 	family->is_double = true;
 	family->bounds = bounds;
 	family->buckets = 5;
 	family->width = 6;
-	cells = add_series(metrics, "", 7);
+	cells = add_series(metrics, "", MADE_CREATED);
 	for (uint32_t i = 0; i < 5; i++)
 		cells[i] = i + 1;
 	cells[5] = double_cell(3.25);

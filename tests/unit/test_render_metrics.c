@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_render_metrics.c: families and series, as every format prints them. */
 #include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "metrics_made.h"
 
@@ -30,7 +32,7 @@ Test(metrics_text, every_kind, .fini = drop_metrics)
 			 "# HELP app_build_info The version.\n"
 			 "# TYPE app_build_info gauge\n"
 			 "app_build_info{version=\"1.2\"} 1\n"
-			 "# HELP connections \n"
+			 "# HELP connections No help was given.\n"
 			 "# TYPE connections gauge\n"
 			 "connections -2.5\n"
 			 "# HELP cpu_seconds_total CPU.\n"
@@ -70,7 +72,7 @@ Test(metrics_text, openmetrics_heads, .fini = drop_metrics)
 									     "# HELP app_build The version.\n"
 									     "app_build_info{version=\"1.2\"} 1\n"
 									     "# TYPE connections gauge\n"
-									     "# HELP connections \n"
+									     "# HELP connections No help was given.\n"
 									     "connections -2.5\n"
 									     "# TYPE cpu_seconds counter\n"
 									     "# UNIT cpu_seconds seconds\n"
@@ -132,4 +134,33 @@ Test(metrics_text, several_segments, .fini = drop_metrics)
 			 "# TYPE y gauge\n"
 			 "y{host=\"x\\\"y\",segment=\"a\"} 5\n"
 			 "y{host=\"x\\\"y\",segment=\"b\"} 0.5\n");
+}
+
+/* The double is the one that the digits read as, at every size and with every number of decimals. */
+Test(metrics_text, numbers_are_the_same_in_all_formats)
+{
+	struct promcb_snapshot_family family = {.type = PROMCB_COUNTER};
+	uint64_t state = 3;
+
+	for (family.decimals = 0; family.decimals <= 9; family.decimals++) {
+		uint64_t unit = 1;
+
+		for (uint32_t i = 0; i < family.decimals; i++)
+			unit *= 10;
+		for (unsigned i = 0; i < 200000; i++) {
+			char text[64];
+
+			state = state * 6364136223846793005u + 1442695040888963407u;
+			uint64_t number = (state ^ state >> 29) >> (i % 64);
+
+			if (i % 3 == 0)
+				number |= ((uint64_t)1 << 53) - 1;
+			snprintf(text, sizeof(text), "%" PRIu64 ".%0*" PRIu64, number / unit, (int)family.decimals,
+				 family.decimals ? number % unit : 0);
+			cr_assert_eq(double_cell(promcb_metrics_number(&family, number)),
+				     double_cell(strtod(text, NULL)), "%s", text);
+		}
+	}
+	family = (struct promcb_snapshot_family){.type = PROMCB_LEVEL, .decimals = 3};
+	cr_assert_eq(double_cell(promcb_metrics_number(&family, (uint64_t)-1500)), double_cell(-1.5));
 }
