@@ -59,6 +59,7 @@ enum {
 	PROMCB_TABLE_WINDOW = 8,        /* slots in a page that a hash may be in */
 
 	PROMCB_STRETCHES = 434,
+	PROMCB_STRETCHES_KEPT = 34,     /* the last, which the registrar's lane alone takes: it never finds none free */
 	PROMCB_STRETCH_CELLS = 2048,    /* the words of heads included */
 
 	PROMCB_RECORD_LABELS_MAX = 16,  /* of a family */
@@ -112,12 +113,11 @@ static inline uint32_t promcb_piece_number(uint64_t head)
 
 /*
  * -- Parts and stretches: words as chunks have them, see words.h: lane + 1, how many lines or cells were carved, and a
- * kind, which is 1; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: these lines of its
+ * kind: of a part 1, of a stretch how many rows lie together in it; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: these lines of its
  * first part, or of its first parts, are never carved. What the chunk's own word says to be carved is 1 once it has
  * memory and a part of it was taken; nobody looks into it before. --
  */
 #define PROMCB_PART_KIND 1
-#define PROMCB_STRETCH_KIND 1
 
 static inline uint32_t promcb_parts_per_chunk(const struct promcb_geometry *geometry)
 {
@@ -292,33 +292,34 @@ static inline uint32_t promcb_cell_row(uint32_t cell)
 	return cell / PROMCB_ROW_WORDS;
 }
 
-/*
- * Where the next series' cells may begin behind one: a series wider than a row has whole rows, and begins with the
- * first cell of one.
- */
-static inline uint32_t promcb_cells_end(uint32_t cell, uint32_t width)
+/* How many rows lie together for a series of so many cells: one for all that fit beside others. */
+static inline uint32_t promcb_rows_together(uint32_t width)
 {
-	uint32_t end = cell + width;
-
-	return width < PROMCB_ROW_WORDS ? end : (end + PROMCB_ROW_WORDS - 1) / PROMCB_ROW_WORDS * PROMCB_ROW_WORDS;
+	return (width + PROMCB_ROW_WORDS) / PROMCB_ROW_WORDS;
 }
 
-/* The first cells from one on that can be a series' own: in a row, none of them its head. */
+/*
+ * The first cells from one on, in its stretch, that can be a series' own: in a row, none of them its head. A series
+ * that is wider than a row has rows that lie together, of which the first begins at a multiple of so many in the
+ * stretch. Where a row begins and ends is settled by its stretch, so one that was made for a series which then never
+ * came to be serves the next.
+ */
 static inline uint32_t promcb_cells_from(uint32_t cell, uint32_t width)
 {
-	uint32_t word = cell % PROMCB_ROW_WORDS;
+	uint32_t together = promcb_rows_together(width) * PROMCB_ROW_WORDS;
+	uint32_t word = cell % PROMCB_STRETCH_CELLS % together;
 
 	if (word == 0)
 		return cell + 1;
 	if (width < PROMCB_ROW_WORDS ? word + width <= PROMCB_ROW_WORDS : word == 1)
 		return cell;
-	return cell - word + PROMCB_ROW_WORDS + 1;
+	return cell - word + together + 1;
 }
 
-/* How many rows lie together for a series of so many cells: one for all that fit beside others. */
-static inline uint32_t promcb_rows_together(uint32_t width)
+/* Where the next series' cells may begin behind it. */
+static inline uint32_t promcb_cells_end(uint32_t cell, uint32_t width)
 {
-	return (width + PROMCB_ROW_WORDS) / PROMCB_ROW_WORDS;
+	return width < PROMCB_ROW_WORDS ? cell + width : cell - 1 + promcb_rows_together(width) * PROMCB_ROW_WORDS;
 }
 
 #endif

@@ -135,7 +135,7 @@ void promcb_part_count_cells(struct promcb_lane_lease *lease, struct promcb_metr
 	/* Relaxed: whoever counts on it holds the lane's lock. */
 	if (promcb_chunk_is_of(word, lease->lane - 1) && promcb_chunk_carved(word) < cells)
 		promcb_store32_relaxed(&root->stretches[stretch],
-				       promcb_chunk_word(PROMCB_STRETCH_KIND, cells, lease->lane - 1));
+				       promcb_chunk_word(promcb_chunk_kind(word), cells, lease->lane - 1));
 }
 
 /* A series is led to, and its cells may not be counted. */
@@ -282,9 +282,16 @@ static uint32_t take_part(struct promcb_lane_lease *lease, uint32_t lines)
 		if (only_full)
 			segment->parts_from = chunk + 1;
 	}
-	if (promcb_segment_take_chunk(segment, PROMCB_CHUNK_PARTS, lease->lane - 1, &chunk) < 0)
-		return 0;
-	return take_part_of(lease, chunk, lines, &is_full);
+	/* Others may take all parts of a fresh chunk before who took it comes to that: he was stopped. */
+	part = 0;
+	for (uint32_t round = 0; !part && round < segment->geometry.chunks; round++) {
+		if (promcb_segment_take_chunk(segment, PROMCB_CHUNK_PARTS, lease->lane - 1, &chunk) < 0)
+			return 0;
+		part = take_part_of(lease, chunk, lines, &is_full);
+		if (!part && !is_full)
+			return 0;
+	}
+	return part;
 }
 
 /* Room for lines, in a part of the lane's or in a new one. Returns its place, or 0. */

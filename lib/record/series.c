@@ -233,6 +233,13 @@ static int add_in_lane(struct key *key, struct promcb_lane_lease *lease, bool ca
 		return result;
 	result = add(key, lease, capped, found);
 	promcb_part_leave(&registrar);
+	/* The registrar's lane may have room where the thread's finds none: cells are kept for it. */
+	if (result == -ENOSPC && lease != &registrar) {
+		lease = NULL;
+		if (promcb_part_enter(key->segment, &lease, &registrar) == 0)
+			result = add(key, lease, capped, found);
+		promcb_part_leave(&registrar);
+	}
 	return result;
 }
 

@@ -68,7 +68,7 @@ static uint32_t cells_of(const struct promcb_lane_lease *lease, const struct pro
 {
 	uint32_t word = promcb_load32_relaxed(&root->stretches[stretch]), begin = stretch * PROMCB_STRETCH_CELLS, cell;
 
-	if (!promcb_chunk_is_of(word, lease->lane - 1) || promcb_chunk_kind(word) != PROMCB_STRETCH_KIND ||
+	if (!promcb_chunk_is_of(word, lease->lane - 1) || promcb_chunk_kind(word) != promcb_rows_together(width) ||
 	    promcb_chunk_carved(word) >= PROMCB_STRETCH_CELLS)
 		return 0;
 	cell = promcb_cells_from(begin + promcb_chunk_carved(word), width);
@@ -78,8 +78,11 @@ static uint32_t cells_of(const struct promcb_lane_lease *lease, const struct pro
 uint32_t promcb_table_cells(struct promcb_lane_lease *lease, uint32_t width)
 {
 	struct promcb_metrics_root *root = promcb_segment_root(lease->segment);
-	uint32_t mine = promcb_chunk_word(PROMCB_STRETCH_KIND, 0, lease->lane - 1), cell = 0;
+	uint32_t mine = promcb_chunk_word(promcb_rows_together(width), 0, lease->lane - 1), cell = 0;
+	uint32_t most = PROMCB_STRETCHES;
 
+	if (lease->lane - 1 != lease->segment->geometry.lanes)
+		most -= PROMCB_STRETCHES_KEPT;
 	if (!root || width == 0 || width > PROMCB_WIDTH_MAX || !promcb_part_settle(lease))
 		return 0;
 	if (lease->stretch)
@@ -89,7 +92,7 @@ uint32_t promcb_table_cells(struct promcb_lane_lease *lease, uint32_t width)
 		if (cell)
 			lease->stretch = stretch + 1;
 	}
-	for (uint32_t stretch = 0; !cell && stretch < PROMCB_STRETCHES; stretch++) {
+	for (uint32_t stretch = 0; !cell && stretch < most; stretch++) {
 		/* [PIECE] the stretch is ours before a series that has cells of it is led to. */
 		if (promcb_load32_relaxed(&root->stretches[stretch]) ||
 		    !promcb_cas32_acq_rel(&root->stretches[stretch], 0, mine))

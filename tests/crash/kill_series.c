@@ -232,7 +232,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	return true;
 }
 
-/* -- Races ---------------------------------------------------------------------------------------------------------- */
+/* -- Races --------------------------------------------------------------------------------------------------------- */
 
 /* Registers keys in an order of its own until it is killed, or has them all. */
 static void race(uint64_t seed)

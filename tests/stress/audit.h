@@ -87,6 +87,7 @@ static inline void audit_series(struct audit *audit, uint32_t place)
 	uint32_t end = promcb_cells_end(series->cell, family->width), stretch = series->cell / PROMCB_STRETCH_CELLS;
 	uint32_t word = audit->root->stretches[stretch];
 
+	CHECK(promcb_chunk_kind(word) == promcb_rows_together(family->width), "a stretch of other rows");
 	CHECK(word && (end - 1) / PROMCB_STRETCH_CELLS == stretch, "series %u has cells %u to %u", place, series->cell,
 	      end);
 	if (promcb_chunk_carved(word) < end - stretch * PROMCB_STRETCH_CELLS) {
