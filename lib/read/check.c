@@ -8,7 +8,7 @@
 #include "read/check.h"
 
 #include "base/hash.h"
-#include "read/catalog.h"
+#include "read/findings.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,23 +17,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One fault can show in each of a million blocks: what is told suffices to see its kind, and all is counted. */
-enum { TOLD_MAX = 20 };
-
-struct findings {
-	void (*report)(void *context, const char *sentence);
-	void *context;
-	int count;
-};
-
-__attribute__((format(printf, 2, 3))) static void find(struct findings *findings, const char *format, ...)
+void promcb_find(struct promcb_findings *findings, const char *format, ...)
 {
 	char sentence[256];
 	va_list arguments;
 
 	if (findings->count < INT_MAX)
 		findings->count++;
-	if (findings->count > TOLD_MAX)
+	if (findings->count > PROMCB_TOLD_MAX)
 		return;
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
@@ -41,7 +32,7 @@ __attribute__((format(printf, 2, 3))) static void find(struct findings *findings
 	findings->report(findings->context, sentence);
 }
 
-static void check_chunks(struct findings *findings, const struct promcb_catalog *image)
+static void check_chunks(struct promcb_findings *findings, const struct promcb_catalog *image)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t blocks = promcb_blocks_per_chunk(g), rings = promcb_rings_per_chunk(g);
@@ -54,18 +45,20 @@ static void check_chunks(struct findings *findings, const struct promcb_catalog 
 		if (kind > PROMCB_CHUNK_RINGS)
 			continue;
 		if (kind != PROMCB_CHUNK_BLOCKS && kind != PROMCB_CHUNK_RINGS)
-			find(findings, "chunk %u has kind %u, which is none", chunk, kind);
+			promcb_find(findings, "chunk %u has kind %u, which is none", chunk, kind);
 		each = kind == PROMCB_CHUNK_BLOCKS ? blocks : rings;
 		if (promcb_chunk_lane(word) >= g->lanes + PROMCB_SPECIAL_LANES)
-			find(findings, "chunk %u belongs to lane %u, which is none", chunk, promcb_chunk_lane(word));
+			promcb_find(findings, "chunk %u belongs to lane %u, which is none", chunk,
+				    promcb_chunk_lane(word));
 		if (promcb_chunk_carved(word) > each)
-			find(findings, "chunk %u has %u carved, more than fit", chunk, promcb_chunk_carved(word));
+			promcb_find(findings, "chunk %u has %u carved, more than fit", chunk,
+				    promcb_chunk_carved(word));
 		for (uint32_t slot = 0; kind == PROMCB_CHUNK_BLOCKS && slot < blocks; slot++)
 			if (image->block_component[chunk * blocks + slot])
 				listed = slot + 1;
 		/* It is counted after it was published, so it may lag by one. */
 		if (listed > promcb_chunk_carved(word) + 1)
-			find(findings, "chunk %u lists block %u, which was never carved", chunk, listed - 1);
+			promcb_find(findings, "chunk %u lists block %u, which was never carved", chunk, listed - 1);
 	}
 }
 
@@ -76,7 +69,7 @@ static bool is_overflow(const struct promcb_catalog *image, uint32_t number)
 	return index && image->components[index - 1].overflow == number + 1;
 }
 
-static void check_blocks(struct findings *findings, struct promcb_catalog *image, struct promcb_source *source)
+static void check_blocks(struct promcb_findings *findings, struct promcb_catalog *image, struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint32_t *seen = calloc((size_t)g->chunks * promcb_rings_per_chunk(g) + 1, sizeof(*seen));
@@ -90,7 +83,8 @@ static void check_blocks(struct findings *findings, struct promcb_catalog *image
 		uint64_t kind = block ? promcb_load_relaxed(&block->kind) : 0;
 
 		if (!block) {
-			find(findings, "block %u lies past the end of %" PRIu64 " bytes", number, source->file_bytes);
+			promcb_find(findings, "block %u lies past the end of %" PRIu64 " bytes", number,
+				    source->file_bytes);
 			continue;
 		}
 		bool overflow = is_overflow(image, number);
@@ -98,32 +92,34 @@ static void check_blocks(struct findings *findings, struct promcb_catalog *image
 		if (kind > PROMCB_BLOCK_BASELINE && !overflow)
 			continue;
 		if (kind != (overflow ? PROMCB_BLOCK_OVERFLOW : PROMCB_BLOCK_PLAIN))
-			find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed so", number,
-			     kind);
+			promcb_find(findings, "block %u has kind %" PRIu64 ", which is none that may be listed so",
+				    number, kind);
 		if (promcb_pair_component(promcb_load_relaxed(&block->component_lane)) !=
 		    image->block_component[number] - 1)
-			find(findings, "block %u is listed for component %u, and says it is another's", number,
-			     image->block_component[number] - 1);
+			promcb_find(findings, "block %u is listed for component %u, and says it is another's", number,
+				    image->block_component[number] - 1);
 		uint64_t ring = promcb_load_relaxed(&block->ring);
 
 		if (ring == 0)
 			continue;
 		if (ring > (uint64_t)g->chunks * promcb_rings_per_chunk(g))
-			find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
+			promcb_find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
 		else if (seen[ring]++)
-			find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
+			promcb_find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
 		else if (!promcb_chunk_is_of(promcb_catalog_chunk_word(
 						     image, source, (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
 					     (uint32_t)promcb_load_relaxed(&block->component_lane)))
-			find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number, ring - 1);
+			promcb_find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number,
+				    ring - 1);
 	}
 	if (!seen || !copy)
-		find(findings, "no memory to check %u blocks of %u bytes", image->block_count, g->block_bytes);
+		promcb_find(findings, "no memory to check %u blocks of %u bytes", image->block_count, g->block_bytes);
 	free(seen);
 	free(copy);
 }
 
-static void check_claims(struct findings *findings, const struct promcb_catalog *image, struct promcb_source *source)
+static void check_claims(struct promcb_findings *findings, const struct promcb_catalog *image,
+			 struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 
@@ -133,10 +129,10 @@ static void check_claims(struct findings *findings, const struct promcb_catalog 
 			promcb_source_view(source, g->claims_off + component * sizeof(copy), sizeof(copy), &copy);
 
 		if (!claim || promcb_load32_relaxed(claim) == 0)
-			find(findings, "component %u is listed, and nobody claimed its descriptor", component);
+			promcb_find(findings, "component %u is listed, and nobody claimed its descriptor", component);
 		else if (promcb_load32_relaxed(claim) > g->lanes + PROMCB_SPECIAL_LANES)
-			find(findings, "component %u is claimed by lane %u, which is none", component,
-			     promcb_load32_relaxed(claim) - 1);
+			promcb_find(findings, "component %u is claimed by lane %u, which is none", component,
+				    promcb_load32_relaxed(claim) - 1);
 	}
 }
 
@@ -150,7 +146,8 @@ static bool is_reached(const uint64_t *table, uint32_t mask, uint64_t hash, uint
 }
 
 /* Names are looked for by hash: a component that no producer finds is listed by readers all the same. */
-static void check_names(struct findings *findings, const struct promcb_catalog *image, struct promcb_source *source)
+static void check_names(struct promcb_findings *findings, const struct promcb_catalog *image,
+			struct promcb_source *source)
 {
 	const struct promcb_geometry *g = image->geometry;
 	uint64_t bytes = g->table_slots * sizeof(uint64_t);
@@ -158,7 +155,7 @@ static void check_names(struct findings *findings, const struct promcb_catalog *
 	const uint64_t *table = buffer ? promcb_source_view(source, g->table_off, bytes, buffer) : NULL;
 
 	if (!table)
-		find(findings, "no memory to check a table of %u slots", g->table_slots);
+		promcb_find(findings, "no memory to check a table of %u slots", g->table_slots);
 	for (uint32_t i = 0; table && i < image->count && !promcb_source_is_late(source); i++) {
 		const struct promcb_catalog_component *listed = &image->components[i];
 		uint64_t hash =
@@ -166,39 +163,42 @@ static void check_names(struct findings *findings, const struct promcb_catalog *
 		uint64_t table_hash = promcb_table_hash(listed->word);
 
 		if (listed->hash != hash && table_hash != hash)
-			find(findings, "component %u is called \"%s\", and has the hash of another name",
-			     listed->component, listed->name);
+			promcb_find(findings, "component %u is called \"%s\", and has the hash of another name",
+				    listed->component, listed->name);
 		else if (listed->hash != hash)
-			find(findings, "component %u, \"%s\", has another hash in its descriptor than its name has",
-			     listed->component, listed->name);
+			promcb_find(findings,
+				    "component %u, \"%s\", has another hash in its descriptor than its name has",
+				    listed->component, listed->name);
 		else if (table_hash != hash)
-			find(findings, "slot %u of the table leads to component %u, \"%s\", by another name's hash",
-			     listed->slot, listed->component, listed->name);
+			promcb_find(findings,
+				    "slot %u of the table leads to component %u, \"%s\", by another name's hash",
+				    listed->slot, listed->component, listed->name);
 		else if (!is_reached(table, g->table_slots - 1, hash, listed->slot))
-			find(findings, "component %u, \"%s\", is in slot %u of the table, where nobody looks for it",
-			     listed->component, listed->name, listed->slot);
+			promcb_find(findings,
+				    "component %u, \"%s\", is in slot %u of the table, where nobody looks for it",
+				    listed->component, listed->name, listed->slot);
 		if (!listed->is_padded)
-			find(findings, "component %u, \"%s\", has bytes behind its name", listed->component,
-			     listed->name);
+			promcb_find(findings, "component %u, \"%s\", has bytes behind its name", listed->component,
+				    listed->name);
 	}
 	free(buffer);
 }
 
-static void check_clocks(struct findings *findings, const struct promcb_catalog *image,
+static void check_clocks(struct promcb_findings *findings, const struct promcb_catalog *image,
 			 const struct promcb_source *source)
 {
 	for (uint32_t lane = 0; lane < image->geometry->lanes && !promcb_source_is_late(source); lane++)
 		if (image->lanes[lane].used && !image->lanes[lane].samples_count &&
 		    promcb_source_is_held(source, lane) == 1)
-			find(findings,
-			     "lane %u is held by a process whose clock is not known here, as if it ran under another "
-			     "boot: its calls count, and have no recent quantiles",
-			     lane);
+			promcb_find(findings,
+				    "lane %u is held by a process whose clock is not known here, as if it ran under "
+				    "another boot: its calls count, and have no recent quantiles",
+				    lane);
 }
 
 int promcb_check(struct promcb_source *source, void (*report)(void *context, const char *sentence), void *context)
 {
-	struct findings findings = {.report = report, .context = context};
+	struct promcb_findings findings = {.report = report, .context = context};
 	struct promcb_message message = {.text = ""};
 	struct promcb_catalog image = {.count = 0};
 	int result = promcb_source_begin(source, &message);
@@ -211,17 +211,18 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 		check_claims(&findings, &image, source);
 		check_names(&findings, &image, source);
 		check_clocks(&findings, &image, source);
+		result = promcb_check_metrics(&findings, &image, source);
 	}
 	promcb_catalog_free(&image);
 	if (result == -ENOMEM)
 		return result;
 	if (result < 0)
-		find(&findings, "%s", message.text);
-	if (findings.count > TOLD_MAX) {
+		promcb_find(&findings, "%s", message.text);
+	if (findings.count > PROMCB_TOLD_MAX) {
 		char sentence[64];
 
-		snprintf(sentence, sizeof(sentence), "and %d findings more, %d in all", findings.count - TOLD_MAX,
-			 findings.count);
+		snprintf(sentence, sizeof(sentence), "and %d findings more, %d in all",
+			 findings.count - PROMCB_TOLD_MAX, findings.count);
 		report(context, sentence);
 	}
 	return findings.count;

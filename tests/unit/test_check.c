@@ -386,7 +386,7 @@ Test(check, newer_chunk_is_passed_over)
 
 	while (*word)
 		word++;
-	set_chunk(word, PROMCB_CHUNK_RINGS + 1, PROMCB_CARVED_MAX, 0xabcd);
+	set_chunk(word, PROMCB_CHUNK_PARTS + 1, PROMCB_CARVED_MAX, 0xabcd);
 	uint32_t before = *word;
 
 	cr_assert_eq(check(&told), 0, "%s", told.sentences);

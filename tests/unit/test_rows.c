@@ -336,3 +336,73 @@ Test(rows, what_is_corrupt)
 	promcb_reader_close(reader);
 	promcb_close(p);
 }
+
+/* -- What only a check looks at ------------------------------------------------------------------------------------ */
+
+static char findings[4096];
+
+static void note(void *context, const char *sentence)
+{
+	(void)context;
+	strncat(findings, sentence, sizeof(findings) - strlen(findings) - 2);
+	strcat(findings, "\n");
+}
+
+/* Looks, and returns what was found. */
+static const char *check(void)
+{
+	struct promcb_reader *reader = open_reader(PROMCB_ACCESS_COPY);
+
+	findings[0] = '\0';
+	cr_assert(promcb_reader_check(reader, note, NULL) >= 0);
+	promcb_reader_close(reader);
+	return findings;
+}
+
+#define FINDS(word, value, says)                                                                \
+	do {                                                                                    \
+		__typeof__(word) before = (word);                                               \
+		(word) = (value);                                                               \
+		cr_assert(strstr(check(), says), "\"%s\" does not say \"%s\"", findings, says); \
+		(word) = before;                                                                \
+		cr_assert_str_eq(check(), "");                                                  \
+	} while (0)
+
+Test(rows, what_a_check_finds)
+{
+	begin();
+	uint32_t place = family(SPEC(.name = "a_total", .type = PROMCB_COUNTER, .labels = LABELS("k")));
+	struct promcb_series_found found = series(place, "v"), second = series(place, "w");
+	struct promcb_metrics_root *root = promcb_segment_root(p->segment);
+	struct promcb_family_record *record = promcb_segment_piece(p->segment, place, PROMCB_PIECE_FAMILY, 0);
+	struct promcb_series_record *one = promcb_segment_piece(p->segment, found.place, PROMCB_PIECE_SERIES, 0);
+	uint64_t *page = promcb_segment_piece(p->segment, root->tables[0], PROMCB_PIECE_TABLE, 0), *slot = page + 1;
+	uint32_t chunk = promcb_place_chunk(&p->segment->geometry, found.place);
+	uint32_t *part =
+		promcb_segment_part_word(p->segment, chunk, promcb_place_part(&p->segment->geometry, found.place));
+
+	*own(&lease, &found) = 7;
+	*own(&other, &second) = 8;
+	cr_assert_str_eq(check(), "");
+	while (promcb_slot_place(*slot) != found.place)
+		slot++;
+	uint64_t *elsewhere = slot + 100 < page + PROMCB_TABLE_WORDS ? slot + 100 : slot - 100;
+
+	FINDS(record->hash, record->hash + 1, "the family at");
+	FINDS(one->hash, one->hash + 1, "has the hash of another");
+	FINDS(*slot, *slot ^ (uint64_t)1 << 60, "by another's hash");
+	FINDS(record->series, 1, "has 2 series, and counts 1");
+	FINDS(record->series_max, 1, "its cap is 1");
+	FINDS(root->stretches[0], 0, "which is nobody's");
+	FINDS(root->stretches[0], (root->stretches[0] & ~(uint32_t)(PROMCB_CARVED_MAX << 16)) | 1 << 16,
+	      "more than one series that it does not count");
+	FINDS(root->stretches[0], root->stretches[0] ^ 3u << 28, "rows of another kind");
+	FINDS(root->stretches[7], UINT32_MAX, "stretch 7 has kind 15");
+	FINDS(*part, *part | 0xfffe, "which are none");
+	FINDS(*part, *part | (uint32_t)PROMCB_CARVED_MAX << 16, "more than it has");
+	FINDS(*part, *part & ~((uint32_t)PROMCB_CARVED_MAX << 16), "more than one piece that it does not count");
+	FINDS(one->head, one->head + (8 << 8), "share a line");
+	*elsewhere = *slot;
+	cr_assert(strstr(check(), "where nobody looks for it"), "%s", findings);
+	promcb_close(p);
+}
