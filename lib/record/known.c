@@ -207,8 +207,10 @@ int promcb_known_register(struct promcb_metric_family *family, struct promcb_lan
 	if (place < 0)
 		return (int)place;
 	values_of(key, bytes, &values);
-	result = promcb_series_find_or_add(p->segment, lease, (uint32_t)place, values.text, values.lengths, &found);
-	*cell = found.cell;
+	result = promcb_series_find_or_add(p->segment, lease, (uint32_t)place, values.text, values.lengths,
+					   family->labels, &found);
+	/* A family whose record has changed is none. */
+	*cell = found.width == family->width ? found.cell : 0;
 	return result;
 }
 
@@ -227,7 +229,8 @@ static uint32_t overflow_cell(struct promcb_metric_family *family, struct promcb
 	}
 	/* Without labels there is no other series than the one. */
 	if (place < 0 || family->labels == 0 ||
-	    !promcb_series_find(p->segment, (uint32_t)place, values, lengths, &found))
+	    !promcb_series_find(p->segment, (uint32_t)place, values, lengths, family->labels, &found) ||
+	    found.width != family->width)
 		return 0;
 	return found.cell;
 }

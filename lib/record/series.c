@@ -72,10 +72,11 @@ static bool is_series(void *context, uint32_t place)
 {
 	const struct key *key = context;
 	const struct promcb_series_record *series = promcb_segment_piece(key->segment, place, PROMCB_PIECE_SERIES, 0);
-	const uint8_t *bytes = (const uint8_t *)(series + 1);
+	const uint8_t *bytes;
 
 	if (!series || promcb_load32_relaxed(&series->family) != key->family_place)
 		return false;
+	bytes = (const uint8_t *)(series + 1);
 	size_t left = promcb_piece_lines(promcb_load_relaxed(&series->head)) * PROMCB_LINE_BYTES - sizeof(*series);
 
 	for (uint32_t i = 0; i < key->count; i++) {
@@ -114,12 +115,12 @@ static bool tell(const struct key *key, uint32_t place, struct promcb_series_fou
 }
 
 bool promcb_series_find(struct promcb_segment *segment, uint32_t family, const char *const *values,
-			const size_t *lengths, struct promcb_series_found *found)
+			const size_t *lengths, uint32_t count, struct promcb_series_found *found)
 {
 	struct key key;
 
 	*found = (struct promcb_series_found){.place = 0};
-	if (!begin_key(&key, segment, family))
+	if (!begin_key(&key, segment, family) || key.count != count)
 		return false;
 	add_values(&key, values, lengths);
 	uint32_t place = promcb_table_find(segment, key.hash, is_series, &key, NULL);
@@ -244,14 +245,15 @@ static int add_in_lane(struct key *key, struct promcb_lane_lease *lease, bool ca
 }
 
 int promcb_series_find_or_add(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t family,
-			      const char *const *values, const size_t *lengths, struct promcb_series_found *found)
+			      const char *const *values, const size_t *lengths, uint32_t count,
+			      struct promcb_series_found *found)
 {
 	struct key key;
 	uint32_t overflow;
 	int result = -EINVAL;
 
 	*found = (struct promcb_series_found){.place = 0};
-	if (!begin_key(&key, segment, family))
+	if (!begin_key(&key, segment, family) || key.count != count)
 		return -EINVAL;
 	key.values = values;
 	key.lengths = lengths;

@@ -28,11 +28,12 @@ struct promcb_series_found {
 };
 
 /*
- * values, lengths: as many as the family's view has value_count; of an enumerated label there is none.
+ * values, lengths: count of them, as many as the family's view has value_count; of an enumerated label there is none.
+ * A family whose record says another number is none.
  * Finds the series. Returns whether it is there. Without the mutex, too.
  */
 bool promcb_series_find(struct promcb_segment *segment, uint32_t family, const char *const *values,
-			const size_t *lengths, struct promcb_series_found *found);
+			const size_t *lengths, uint32_t count, struct promcb_series_found *found);
 
 /*
  * Finds or registers; else found is the family's "_overflow", if it has one, and that is counted. lease: of the calling
@@ -40,7 +41,8 @@ bool promcb_series_find(struct promcb_segment *segment, uint32_t family, const c
  * rules, or no such family), -ENOSPC (the cap, or no room), -EBUSY.
  */
 int promcb_series_find_or_add(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t family,
-			      const char *const *values, const size_t *lengths, struct promcb_series_found *found);
+			      const char *const *values, const size_t *lengths, uint32_t count,
+			      struct promcb_series_found *found);
 
 /* The series that takes what is refused of a family, made if there is none. Returns 0, -ENOSPC or -EBUSY. */
 int promcb_series_add_overflow(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t family);

@@ -264,7 +264,8 @@ static void put_bytes(struct writer *writer, const void *bytes, size_t count)
 		writer->is_full = true;
 		return;
 	}
-	memcpy(writer->image->bytes + writer->bytes, bytes, count);
+	if (count)
+		memcpy(writer->image->bytes + writer->bytes, bytes, count);
 	writer->bytes += count;
 }
 

@@ -77,10 +77,10 @@ static void add(struct promcb *p, struct promcb_lane_lease *lease, bool registra
 
 	/* One to four lines. */
 	length = (size_t)snprintf(value, sizeof(value), "%llu%*s", (unsigned long long)key, (int)(key % 5 * 30), "");
-	result = promcb_series_find_or_add(p->segment, registrar ? NULL : lease, family, values, &length, &found);
+	result = promcb_series_find_or_add(p->segment, registrar ? NULL : lease, family, values, &length, 1, &found);
 	/* Another has the registrar's lane. */
 	if (result == -EBUSY)
-		result = promcb_series_find_or_add(p->segment, lease, family, values, &length, &found);
+		result = promcb_series_find_or_add(p->segment, lease, family, values, &length, 1, &found);
 	CHECK(found.place, "family %u, key %s: %d", kind, value, result);
 	CHECK(result == 0 || (kind == CAPPED && result == -ENOSPC && found.is_overflow), "family %u, key %s: %d", kind,
 	      value, result);

@@ -48,16 +48,12 @@ static struct promcb_series_found add_series(uint32_t family, unsigned key)
 	static const char spaces[] = "                                                                                ";
 	struct promcb_series_found found;
 	char value[100];
-	const char *values[PROMCB_RECORD_LABELS_MAX];
-	size_t lengths[PROMCB_RECORD_LABELS_MAX];
+	const char *values[1] = {value};
+	size_t lengths[1];
 
 	snprintf(value, sizeof(value), "%u%.*s", key, (int)(key % 80), spaces);
-	/* As many as any record can ask for. */
-	for (unsigned i = 0; i < PROMCB_RECORD_LABELS_MAX; i++) {
-		values[i] = value;
-		lengths[i] = strlen(value);
-	}
-	promcb_series_find_or_add(p->segment, &lease, family, values, lengths, &found);
+	lengths[0] = strlen(value);
+	promcb_series_find_or_add(p->segment, &lease, family, values, lengths, 1, &found);
 	return found;
 }
 
@@ -165,7 +161,7 @@ static void change(uint8_t choice, uint16_t where, uint32_t raw)
 	}
 }
 
-/* What no registration of metrics writes: the header but for its words of metrics, what components have, their blocks. */
+/* What no registration of metrics writes: the header but for their words there, what components have, their blocks. */
 static void check_others(void)
 {
 	const struct promcb_geometry *g = &p->segment->geometry;

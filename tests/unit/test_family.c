@@ -46,7 +46,7 @@ static int add_series(uint32_t family, const char *a, const char *b, struct prom
 	const char *values[] = {a, b};
 	const size_t lengths[] = {a ? strlen(a) : 0, b ? strlen(b) : 0};
 
-	return promcb_series_find_or_add(p->segment, &lease, family, values, lengths, found);
+	return promcb_series_find_or_add(p->segment, &lease, family, values, lengths, b ? 2 : 1, found);
 }
 
 static struct promcb_family_record *record_of(uint32_t place)
@@ -230,7 +230,7 @@ Test(family, cells_of_ones_own)
 				&kinds),
 		     0);
 	cr_assert_eq(add_family(COUNTER(.name = "flat_total"), &flat), 0);
-	cr_assert_eq(promcb_series_find_or_add(p->segment, &lease, flat, NULL, NULL, &found), 0);
+	cr_assert_eq(promcb_series_find_or_add(p->segment, &lease, flat, NULL, NULL, 0, &found), 0);
 	cr_assert_eq(record_of(flat)->overflow, 0);
 	for (unsigned i = 0; i < 20000; i++) {
 		uint32_t family = i % 100 == 7 ? histograms : i % 50 == 3 ? kinds : counters;

@@ -39,7 +39,7 @@ static struct promcb_series_found series(uint32_t place, const char *value)
 	struct promcb_series_found found;
 
 	cr_assert_eq(promcb_series_find_or_add(p->segment, &lease, place, &value, (size_t[]){value ? strlen(value) : 0},
-					       &found),
+					       value ? 1 : 0, &found),
 		     0);
 	return found;
 }
