@@ -127,6 +127,20 @@ static inline void promcb_add_owned(uint64_t *word, uint64_t value)
 #endif
 }
 
+/* Takes 1 away from a word of the thread's own. Returns whether it is below 0 now. A handler may come in between. */
+static inline bool promcb_count_down(int64_t *word)
+{
+#if defined(__x86_64__) && !PROMCB_TSAN
+	bool over;
+
+	/* Compilers would load, subtract, store and test. */
+	__asm__("subq $1, %0" : "+m"(*word), "=@ccs"(over));
+	return over;
+#else
+	return --*word < 0;
+#endif
+}
+
 static inline uint64_t promcb_double_bits(double value)
 {
 	uint64_t bits;

@@ -215,7 +215,7 @@ void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 	if (!promcb_load_acquire(handle))
 		return;
 	/* An inline function may have counted already. */
-	if (promcb_thread.countdown < 0 || --promcb_thread.countdown < 0)
+	if (promcb_thread.countdown < 0 || promcb_count_down(&promcb_thread.countdown))
 		count_anew();
 	owner = series->at.owner;
 	do {

@@ -12,6 +12,47 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* -- What goes along ----------------------------------------------------------------------------------------------- */
+
+static bool is_set_by_process(const struct promcb *p, const struct promcb_series_handle *series)
+{
+	return series->at.owner == p && promcb_family_is_live(series->family);
+}
+
+/* Gauges and infos are of the process, not of a file that was removed. */
+static void keep_values(struct promcb *p, struct promcb_segment *segment, uint32_t generation)
+{
+	struct promcb_lane_lease *home = promcb_home_former(segment);
+
+	for (uint32_t number = 1; home && number < promcb_series_handles_used; number++) {
+		struct promcb_series_handle *series = &promcb_series_handles[number];
+		uint64_t *cell = is_set_by_process(p, series) && series->at.generation == generation
+					 ? promcb_row_live_find(home, series->at.component, series->width)
+					 : NULL;
+
+		if (cell)
+			series->kept = promcb_load_relaxed(cell);
+	}
+}
+
+static void set_kept_values(struct promcb *p)
+{
+	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
+		struct promcb_series_handle *series = &promcb_series_handles[number];
+		struct promcb_lane_lease *home =
+			series->kept && is_set_by_process(p, series) ? promcb_home(p->segment) : NULL;
+		uint32_t first = home ? promcb_known_resolve(series, home) : 0;
+		uint64_t *cell = first ? promcb_row_live(home, first, series->width) : NULL;
+
+		if (cell)
+			promcb_store_relaxed(cell, series->kept);
+		if (home)
+			series->kept = 0;
+	}
+}
+
+static const struct promcb_owner_hooks hooks = {.left = keep_values, .arrived = set_kept_values};
+
 /* -- Families ------------------------------------------------------------------------------------------------------ */
 
 static int add_family(struct promcb_metric_family *fresh, struct promcb_message *message,
@@ -37,6 +78,8 @@ static int add_family(struct promcb_metric_family *fresh, struct promcb_message 
 	if (result < 0)
 		return promcb_message_error(message, result, "no room for another family in this process: %s",
 					    promcb_strerror(result));
+	if (promcb_family_is_live(family))
+		promcb_owner_hooks = &hooks;
 	*out = family;
 	return 0;
 }

@@ -45,6 +45,13 @@ struct promcb_lane_lease *promcb_home(struct promcb_segment *segment)
 	return &home->lease;
 }
 
+struct promcb_lane_lease *promcb_home_former(struct promcb_segment *segment)
+{
+	struct home *home = home_of(segment);
+
+	return is_ours(home) ? &home->lease : NULL;
+}
+
 void promcb_home_leave(struct promcb_segment *segment)
 {
 	struct home *home = home_of(segment);

@@ -19,6 +19,9 @@
 /* The lease of the process's home in an attached segment, taken if there is none. NULL: no lane to be had. */
 struct promcb_lane_lease *promcb_home(struct promcb_segment *segment);
 
+/* The lease of the home that the process has or had there, for looking. NULL: it had none. */
+struct promcb_lane_lease *promcb_home_former(struct promcb_segment *segment);
+
 /* The segment is left: what the process has set there counts no more. Its lane goes with the attachment. */
 void promcb_home_leave(struct promcb_segment *segment);
 

@@ -111,7 +111,7 @@ static void add_real(struct promcb_series_handle *series, struct promcb_cell at,
 static bool is_at_hand(int64_t entry)
 {
 	return (uint64_t)entry >> 62 == (PROMCB_CELL_ASIDE | PROMCB_CELL_OWN) >> 62 && !promcb_thread_is_busy() &&
-	       --promcb_thread.countdown >= 0;
+	       !promcb_count_down(&promcb_thread.countdown);
 }
 
 void promcb_counter_add_double(struct promcb_counter *counter, double amount)

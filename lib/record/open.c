@@ -11,6 +11,7 @@
 #define LANE_RETRY_NS ((uint64_t)100000000)
 
 struct promcb *promcb_owners;
+const struct promcb_owner_hooks *promcb_owner_hooks;
 
 /* -- Places ------------------------------------------------------------------------------------------------------- */
 
@@ -131,6 +132,14 @@ static struct promcb *find_owner(const struct promcb_segment *attached)
 	return NULL;
 }
 
+/* What the process had set there goes along. */
+static void leave_unwillingly(struct promcb *p, struct promcb_segment *segment, uint32_t generation)
+{
+	leave(segment, false);
+	if (promcb_owner_hooks)
+		promcb_owner_hooks->left(p, segment, generation);
+}
+
 /* The owner goes on in the attached segment. Its handles look their components up again. */
 static void move(struct promcb *p, struct promcb_attachment *place, const struct promcb_segment *attached)
 {
@@ -151,7 +160,9 @@ static void move(struct promcb *p, struct promcb_attachment *place, const struct
 		promcb_add_relaxed(&header->dropped_values, values);
 	p->stuck = false;
 	if (old)
-		leave(old, false);
+		leave_unwillingly(p, old, p->generation - 1);
+	if (promcb_owner_hooks)
+		promcb_owner_hooks->arrived(p);
 }
 
 /* The owner's closed segment, if threads still have leases there: the same file may be opened again before they end. */
@@ -358,7 +369,7 @@ static void go_away(struct promcb *p)
 	struct promcb_segment *old = p->segment;
 
 	set_segment(p, NULL);
-	leave(old, false);
+	leave_unwillingly(p, old, p->generation);
 }
 
 void promcb_owner_follow(struct promcb *p)

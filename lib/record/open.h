@@ -55,6 +55,16 @@ struct promcb {
 /* How long a name is believed to lead where it did. */
 #define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
 
+/* What those who know more do when an owner had to leave a segment, and when it has come to another. */
+struct promcb_owner_hooks {
+	/* generation: by which handles know where they are in the segment. */
+	void (*left)(struct promcb *p, struct promcb_segment *segment, uint32_t generation);
+	void (*arrived)(struct promcb *p);
+};
+
+/* With the mutex held. NULL: nobody. */
+extern const struct promcb_owner_hooks *promcb_owner_hooks;
+
 /* All that were ever opened. Under the mutex. */
 extern struct promcb *promcb_owners;
 

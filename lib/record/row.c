@@ -111,6 +111,14 @@ uint64_t *promcb_row_live(struct promcb_lane_lease *lease, uint32_t cell, uint32
 	return find(&copy, cell, width);
 }
 
+uint64_t *promcb_row_live_find(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width)
+{
+	struct copy copy = of_living(lease);
+
+	copy.lease = NULL;
+	return find(&copy, cell, width);
+}
+
 static struct copy of_all(struct promcb_segment *segment, struct promcb_lane_lease *lease)
 {
 	struct promcb_metrics_root *root = promcb_metrics_root(segment, lease);

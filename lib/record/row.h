@@ -22,6 +22,9 @@ uint64_t *promcb_row_own(struct promcb_lane_lease *lease, uint32_t cell, uint32_
 /* The same in its live copy. */
 uint64_t *promcb_row_live(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width);
 
+/* The same where nothing is made: NULL if it is not there. */
+uint64_t *promcb_row_live_find(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width);
+
 /* Empties what the lane's live copy has of an earlier holder, and says that it counts from now on. */
 void promcb_row_begin_live(struct promcb_lane_lease *lease);
 

@@ -27,6 +27,12 @@ gcc-12)
     start_stop 10000 125 13.6 4.2
     call 10000 500 59 8.4
     count_log 10000 85 9.5 5.3
+    counter_add_inline 10000 16 3.4 0.1
+    counter_add 10000 20 4.4 1.2
+    counter_add_double 10000 36 7.6 1.2
+    counter_add_with 10000 610 91 11.7
+    gauge_set 10000 23 4.4 1.2
+    histogram_observe 10000 44 4.5 1.2
     render 4 150 16.6 0.1'
   ;;
 gcc-14)

@@ -77,5 +77,9 @@ record_at_inline 3 3 6
 record_at 3 3 7
 record 3 3 10
 call 3 3 28
+counter_add_inline 1 1 4
+counter_add 1 1 5
+gauge_set 1 1 7
+histogram_observe 2 2 10
 END
 [ -z "$failed" ] || fail "a fast path touches more memory than it did"

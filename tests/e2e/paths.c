@@ -8,7 +8,7 @@
  * much was done (calls, or lines), and where the segment, the stack and a mark lie: the mark is 1 while the path is
  * being walked.
  */
-#include <promcb/inline.h>
+#include <promcb/metric_inline.h>
 #include <promcb/promcb.h>
 #include <promcb/reader.h>
 
@@ -26,6 +26,7 @@ static struct {
 	struct promcb *metrics;
 	struct promcb_snapshot *snapshot;
 	uint64_t now_ns;
+	struct promcb_counter *counter;
 } here __attribute__((aligned(64)));
 
 static char names[NAMES_MAX][32];
@@ -104,6 +105,71 @@ static void walk_count_log(uint64_t count)
 		promcb_count_log(here.component, PROMCB_LOG_INFO);
 }
 
+static struct promcb_metric_family *counters, *reals;
+static struct promcb_counter *real;
+static struct promcb_gauge *gauge;
+static struct promcb_histogram *histogram;
+
+static void walk_counter_add_inline(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_counter_add_inline(here.counter, latency_of(i));
+}
+
+static void walk_counter_add(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_counter_add(here.counter, latency_of(i));
+}
+
+static void walk_counter_add_double(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_counter_add_double(real, 0.5);
+}
+
+static void walk_counter_add_with(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_counter_add_with(counters, (const char *const[]){"GET", "/api/v1/things", "200", NULL}, 1);
+}
+
+static void walk_gauge_set(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_gauge_set(gauge, 17);
+}
+
+static void walk_histogram_observe(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_histogram_observe(histogram, latency_of(i));
+}
+
+static int declare(struct promcb *p)
+{
+	const char *const labels[] = {"method", "route", "status", NULL};
+	struct promcb_metric_family *gauges, *histograms;
+
+	if (promcb_family_register(
+		    p, &(struct promcb_family_spec){.name = "requests_total", .type = PROMCB_COUNTER, .labels = labels},
+		    &counters) < 0 ||
+	    promcb_family_register(p,
+				   &(struct promcb_family_spec){
+					   .name = "energy_total", .type = PROMCB_COUNTER, .flags = PROMCB_DOUBLES},
+				   &reals) < 0 ||
+	    promcb_family_register(p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE}, &gauges) <
+		    0 ||
+	    promcb_family_register(p, &(struct promcb_family_spec){.name = "sizes", .type = PROMCB_HISTOGRAM},
+				   &histograms) < 0)
+		return -1;
+	if (promcb_counter_with(counters, (const char *const[]){"GET", "/api/v1/things", "200", NULL}, &here.counter) <
+		    0 ||
+	    promcb_counter_with(reals, NULL, &real) < 0 || promcb_gauge_with(gauges, NULL, &gauge) < 0)
+		return -1;
+	return promcb_histogram_with(histograms, NULL, &histogram);
+}
+
 static int count_lines(void *context, const void *bytes, size_t length)
 {
 	const char *at = bytes, *end = at + length;
@@ -125,17 +191,29 @@ static void walk_render(uint64_t count)
 		promcb_render(here.snapshot, PROMCB_FORMAT_TEXT, NULL, discard, NULL);
 }
 
-/* A path, and whether it goes through many components. */
+/* A path, and whether it goes through many components, or is one of series. */
 static const struct path {
 	const char *name;
 	void (*walk)(uint64_t count);
 	bool many;
+	bool series;
 } paths[] = {
-	{"nothing", walk_nothing, false},         {"record_at_inline", walk_record_at_inline, false},
-	{"record_at", walk_record_at, false},     {"record_at_failures", walk_record_at_failures, false},
-	{"record_many", walk_record_many, false}, {"record", walk_record, false},
-	{"start_stop", walk_start_stop, false},   {"call", walk_call, true},
-	{"count_log", walk_count_log, false},     {"render", walk_render, true},
+	{"counter_add_inline", walk_counter_add_inline, false, true},
+	{"counter_add", walk_counter_add, false, true},
+	{"counter_add_double", walk_counter_add_double, false, true},
+	{"counter_add_with", walk_counter_add_with, false, true},
+	{"gauge_set", walk_gauge_set, false, true},
+	{"histogram_observe", walk_histogram_observe, false, true},
+	{"nothing", walk_nothing, false, false},
+	{"record_at_inline", walk_record_at_inline, false, false},
+	{"record_at", walk_record_at, false, false},
+	{"record_at_failures", walk_record_at_failures, false, false},
+	{"record_many", walk_record_many, false, false},
+	{"record", walk_record, false, false},
+	{"start_stop", walk_start_stop, false, false},
+	{"call", walk_call, true, false},
+	{"count_log", walk_count_log, false, false},
+	{"render", walk_render, true, false},
 };
 
 /* Its own function, by whose name a counter knows where to begin and to end. */
@@ -183,6 +261,12 @@ static bool prepare(const struct path *path)
 	}
 	if (path->walk == walk_start_stop)
 		warm_timer();
+	if (path->series) {
+		if (declare(here.metrics) < 0)
+			return false;
+		/* As many as until the countdown is as long as it gets. */
+		path->walk(1000);
+	}
 	if (path->walk != walk_render)
 		return true;
 	return promcb_reader_open(NULL, NULL, &reader, NULL) == 0 &&
@@ -229,6 +313,8 @@ int main(int argc, char **argv)
 	print_places();
 	/* A look at where the segment has gone, which is due once a second, is behind. */
 	promcb_record(here.component, latency_of(0), true);
+	/* Nor is it the next use that looks at the clock. */
+	promcb_thread.countdown = 32;
 	paths_walk(path, count);
 	printf("done %" PRIu64 "\n", path->walk == walk_render ? count * lines : count);
 	return 0;

@@ -115,7 +115,7 @@ static void expect(const char *how, const struct totals *before, uint64_t times)
 	printf("%s: exact, %llu times\n", how, (unsigned long long)times);
 }
 
-/* -- Threads and children ------------------------------------------------------------------------------------------- */
+/* -- Threads and children ------------------------------------------------------------------------------------------ */
 
 static void *add_in_thread(void *argument)
 {
@@ -174,7 +174,7 @@ static void children(const char *how, pid_t (*make)(void), bool with_threads, bo
 	expect(how, &before, 1 + PROCESSES * (with_threads ? THREADS + 1 : 1));
 }
 
-/* -- Handlers ------------------------------------------------------------------------------------------------------- */
+/* -- Handlers ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t handled, handler_stop;
 static pthread_t interrupted;
@@ -229,7 +229,7 @@ static void handlers(void)
 	printf("handlers: %llu came in between\n", (unsigned long long)handled);
 }
 
-/* -- SIGKILL -------------------------------------------------------------------------------------------------------- */
+/* -- SIGKILL ------------------------------------------------------------------------------------------------------- */
 
 static void killed(void)
 {

@@ -252,6 +252,60 @@ Test(metric, strangers_overflow)
 	cr_assert_eq(cells_total(counter, 0), 2973);
 }
 
+/* A segment that is removed takes its counts along, and nothing that the process has set. */
+Test(metric, what_is_set_goes_along)
+{
+	struct promcb_gauge *used, *cleared;
+	struct promcb_counter *before, *after;
+	double sum;
+
+	p = fixture_open(NULL);
+	struct promcb_metric_family *gauges =
+		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+	struct promcb_metric_family *infos = declare(
+		(struct promcb_family_spec){.name = "app_info", .type = PROMCB_INFO, .labels = VALUES("version")});
+	struct promcb_metric_family *sent = sent_family();
+
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &used), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &cleared), 0);
+	cr_assert_eq(promcb_counter_with(sent, VALUES("a"), &before), 0);
+	promcb_gauge_set(used, 12.5);
+	promcb_gauge_set(cleared, 3);
+	promcb_gauge_clear(cleared);
+	cr_assert_eq(promcb_info_with(infos, VALUES("1.2")), 0);
+	promcb_counter_add(before, 5);
+	for (uint32_t generation = 1; generation <= 3; generation++) {
+		uint32_t cell = cells_first(used);
+
+		cr_assert_eq(promcb_remove(fixture_segment, true, NULL), 0);
+		/* Whatever comes to the slow path finds it out. */
+		cr_assert_eq(promcb_counter_with(sent,
+						 VALUES(generation == 1   ? "b"
+							: generation == 2 ? "c"
+									  : "d"),
+						 &after),
+			     0);
+		cr_assert_eq(cells_live(p->segment, cells_first(used), &sum), 1, "cell %u, then %u", cell,
+			     cells_first(used));
+		cr_assert_eq(sum, 12.5);
+		promcb_gauge_add(used, 1);
+		cr_assert_eq(cells_live(p->segment, cells_first(used), &sum), 1);
+		cr_assert_eq(sum, 13.5);
+		promcb_gauge_add(used, -1);
+		promcb_counter_add(before, generation);
+		promcb_counter_add(after, 7);
+		cr_assert_eq(cells_total(before, 0), generation);
+		cr_assert_eq(cells_total(after, 0), 7);
+		for (uint32_t number = 1; number < promcb_series_handles_used; number++)
+			if (promcb_series_handles[number].family == infos && promcb_series_handles[number].key) {
+				cr_assert_eq(cells_live(p->segment, promcb_series_handles[number].at.component, &sum),
+					     1);
+				cr_assert_eq(sum, 1);
+			}
+	}
+	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 0);
+}
+
 enum { THREADS = 8, ROUNDS = 20000 };
 
 static struct promcb_counter *counters[4];
