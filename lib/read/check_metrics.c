@@ -362,18 +362,18 @@ static int check_records(struct check *c, uint32_t kind)
 			} else if (kind == PROMCB_PIECE_SERIES) {
 				struct owner *family = find_family(c, c->record.series.family);
 				struct promcb_record_copy series = c->record;
-				uint32_t values = 0, width = 0, overflow = 0;
+				uint32_t values = 0, width = 0;
 
 				if (family && copy_record(c, family->place, false) == PROMCB_PIECE_FAMILY) {
 					values = c->record.family.labels;
 					values -= values && (c->record.family.flags & PROMCB_FAMILY_ENUMERATED);
 					width = c->record.family.width;
-					overflow = c->record.family.overflow;
 				}
 				c->record = series;
 				if (!family || c->record.count < sizeof(c->record.series))
 					continue;
-				family->series += place != overflow;
+				/* "_overflow" has no place below the cap, and may not be told of yet. */
+				family->series += c->record.series.counted != 0;
 				if (series_hash(c, values, &hash))
 					check_hash(c, page, slot, "series", hash);
 				check_cells(c, place, width);

@@ -5,6 +5,7 @@
  *
  * Invariants: those of ../stress/audit.h, after each death and after another process had the dead one's lane; and
  *   - That process registers all that the dead one would have.
+ *   - A reader's check finds the same: nothing.
  *   - A death costs a place of a cap at the two points where it says so, and nowhere else.
  */
 #include "../stress/audit.h"
@@ -160,6 +161,17 @@ static void settle(struct promcb *p)
 		CHECK(promcb_part_settle(&leases[lane]), "lane %u has no memory", lane);
 }
 
+/* What a reader says of the same. */
+static void check_as_reader(void)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_reader *reader;
+
+	CHECK(promcb_reader_open(stress_segment, NULL, &reader, &message) == 0, "%s", message.text);
+	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "a reader finds faults");
+	promcb_reader_close(reader);
+}
+
 /* In a process of its own, so that nothing of the segment stays in this one. settled: nobody has a lane. */
 static struct numbers audit_apart(bool settled)
 {
@@ -176,6 +188,7 @@ static struct numbers audit_apart(bool settled)
 		if (settled)
 			settle(p);
 		audit = audit_segment(p->segment, settled);
+		check_as_reader();
 		*numbers = (struct numbers){audit.series, audit.lost_places};
 		_exit(0);
 	}
