@@ -32,6 +32,11 @@ static struct promcb_recorder *own_recorder(void)
 					  offsetof(struct promcb_recorder, entries));
 }
 
+struct promcb_recorder *promcb_recorder_at_hand(void)
+{
+	return promcb_thread.distance == PROMCB_NO_ENTRIES_DISTANCE ? NULL : own_recorder();
+}
+
 /* -- When to look ------------------------------------------------------------------------------------------------- */
 
 /*

@@ -44,6 +44,9 @@ typedef void promcb_cell_use(struct promcb_series_handle *series, struct promcb_
  */
 void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context);
 
+/* The calling thread's recorder, without the mutex. NULL: it has none. */
+struct promcb_recorder *promcb_recorder_at_hand(void);
+
 /* The header of the segment that a cell lies in, while it is used. NULL: of none. */
 struct promcb_header *promcb_cell_header(struct promcb_cell at);
 

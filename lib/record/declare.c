@@ -6,7 +6,7 @@
  * family is full, the label values of strangers are looked up in the segment and counted as "_overflow" without it, and
  * without memory.
  */
-#include "base/clock.h"
+#include "base/name.h"
 #include "record/cell.h"
 
 #include <errno.h>
@@ -115,6 +115,47 @@ int promcb_family_register(struct promcb *p, const struct promcb_family_spec *sp
 
 /* -- Series -------------------------------------------------------------------------------------------------------- */
 
+/*
+ * The segment that the owner has, where the calling thread has a lease: so it stays mapped for as long as open.h says,
+ * whoever leaves it. place: the family's. NULL: there is none, or the family is not known there.
+ */
+static struct promcb_segment *leased_segment(const struct promcb_metric_family *family, uint32_t *place)
+{
+	struct promcb_segment *segment = promcb_owner_glance(family->at.owner, &family->at, place);
+	const struct promcb_recorder *recorder = promcb_recorder_at_hand();
+
+	if (!segment || *place == PROMCB_NO_COMPONENT || !recorder ||
+	    recorder->leases[promcb_attachment_of(segment)->slot].segment != segment)
+		return NULL;
+	return segment;
+}
+
+/*
+ * Whether the label values are a stranger's in a family that is full: then they are counted as refused, and cost no
+ * mutex, no memory and no handle, however many come.
+ */
+static bool refuse_stranger(const struct promcb_metric_family *family, const char *key, size_t bytes)
+{
+	struct promcb_family_record *record;
+	struct promcb_series_found found;
+	struct promcb_segment *segment;
+	struct promcb_values values;
+	uint32_t place;
+
+	segment = leased_segment(family, &place);
+	record = segment ? promcb_segment_piece(segment, place, PROMCB_PIECE_FAMILY, 0) : NULL;
+	if (!record || promcb_load_relaxed(&record->series) < promcb_load32_relaxed(&record->series_max))
+		return false;
+	promcb_known_values(key, bytes, &values);
+	for (uint32_t i = 0; i < family->labels; i++)
+		if (!promcb_name_is_utf8(values.text[i], values.lengths[i]))
+			return false;
+	if (promcb_series_find(segment, place, values.text, values.lengths, family->labels, &found))
+		return false;
+	promcb_add_relaxed(&record->refused, 1);
+	return true;
+}
+
 static int register_series(struct promcb_metric_family *family, const char *key, size_t bytes, void **out)
 {
 	struct promcb *p = family->at.owner;
@@ -160,6 +201,10 @@ static int find_series(struct promcb_metric_family *family, enum promcb_metric_t
 	if (found) {
 		*out = found;
 		return 0;
+	}
+	if (refuse_stranger(family, key, (size_t)bytes)) {
+		*out = family->overflow;
+		return -ENOSPC;
 	}
 	return register_series(family, key, (size_t)bytes, out);
 }

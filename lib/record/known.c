@@ -80,12 +80,7 @@ int promcb_known_key(const struct promcb_metric_family *family, const char *cons
 	return bytes - 2 * count > PROMCB_SERIES_VALUES_MAX ? -EINVAL : (int)bytes;
 }
 
-struct values {
-	const char *text[PROMCB_RECORD_LABELS_MAX];
-	size_t lengths[PROMCB_RECORD_LABELS_MAX];
-};
-
-static void values_of(const char *key, size_t bytes, struct values *values)
+void promcb_known_values(const char *key, size_t bytes, struct promcb_values *values)
 {
 	size_t at = 0;
 
@@ -201,12 +196,12 @@ int promcb_known_register(struct promcb_metric_family *family, struct promcb_lan
 	struct promcb *p = family->at.owner;
 	int64_t place = promcb_known_place(family, lease, NULL);
 	struct promcb_series_found found;
-	struct values values;
+	struct promcb_values values;
 	int result;
 
 	if (place < 0)
 		return (int)place;
-	values_of(key, bytes, &values);
+	promcb_known_values(key, bytes, &values);
 	result = promcb_series_find_or_add(p->segment, lease, (uint32_t)place, values.text, values.lengths,
 					   family->labels, &found);
 	/* A family whose record has changed is none. */

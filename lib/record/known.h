@@ -2,7 +2,8 @@
 /*
  * known.h: families and series as this process knows them, whichever file their owner presently has.
  *
- * Called with the process's mutex held, but for promcb_known_make(), promcb_known_key() and promcb_known_find().
+ * Called with the process's mutex held, but for promcb_known_make(), promcb_known_key(), promcb_known_values()
+ * and promcb_known_find().
  *
  * Invariants
  *   - A family and a series are never freed: handles lead to them, and names to those.
@@ -59,6 +60,14 @@ struct promcb_metric_family *promcb_known_make(struct promcb *p, const union pro
  */
 int promcb_known_key(const struct promcb_metric_family *family, const char *const *values, const size_t *lengths,
 		     size_t count, char key[PROMCB_KEY_BYTES_MAX]);
+
+/* A key taken apart. */
+struct promcb_values {
+	const char *text[PROMCB_RECORD_LABELS_MAX];
+	size_t lengths[PROMCB_RECORD_LABELS_MAX];
+};
+
+void promcb_known_values(const char *key, size_t bytes, struct promcb_values *values);
 
 /* The handle of a series that this process has had, or NULL. */
 static inline void *promcb_known_find(struct promcb_metric_family *family, const char *key, size_t bytes)

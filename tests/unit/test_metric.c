@@ -222,6 +222,11 @@ Test(metric, gauges_of_the_process_and_of_the_segment)
 	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 0);
 }
 
+static struct promcb_family_record *record_of(const struct promcb_metric_family *family)
+{
+	return promcb_segment_piece(p->segment, family->at.component, PROMCB_PIECE_FAMILY, 0);
+}
+
 /* The cap is exact; what is beyond it is counted in one series, and nothing is lost. */
 Test(metric, strangers_overflow)
 {
@@ -245,6 +250,8 @@ Test(metric, strangers_overflow)
 	cr_assert_eq(cells_total(counter, 0), 3);
 	cr_assert_eq(promcb_counter_with(family, VALUES("/999"), &counter), -ENOSPC);
 	cr_assert_eq(cells_total(counter, 0), 2970);
+	cr_assert_eq(promcb_load_relaxed(&record_of(family)->refused), 991, "each of them, and the one just now");
+	cr_assert_eq(promcb_series_handles_used, 12, "no handle for strangers");
 	/* So are values against the rules. */
 	cr_assert_eq(promcb_counter_add_with(family, VALUES("\xff"), 1), -EINVAL);
 	cr_assert_eq(promcb_counter_add_with(family, VALUES("a", "b"), 1), -EINVAL);
