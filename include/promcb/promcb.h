@@ -71,6 +71,7 @@
  *                                                           the present segment
  *      promcb_record_many, promcb_record_outcome       T S  wait-free, as promcb_record
  *      promcb_start, promcb_stop                       T S  wait-free, as promcb_record
+ *      promcb_elapsed_ns                               T S  wait-free
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
  *      promcb_set_state, promcb_count_bad_lines        T S  blocking (this process only)
@@ -228,6 +229,12 @@ void promcb_record_outcome(struct promcb_component *component, bool success);
  * Thread-safe. Async-signal-safe.
  */
 uint64_t promcb_start(void);
+
+/*
+ * Nanoseconds since promcb_start() gave the token, in the same process; 0 where the clock went backwards. Thread-safe.
+ * Async-signal-safe.
+ */
+uint64_t promcb_elapsed_ns(uint64_t start);
 
 /*
  * Records the call that started at the token. A clock that went backwards gives a latency of 0, and is counted.

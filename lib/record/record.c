@@ -347,6 +347,14 @@ uint64_t promcb_start(void)
 	return promcb_clock_token();
 }
 
+uint64_t promcb_elapsed_ns(uint64_t start)
+{
+	bool backward = false;
+	uint64_t now_ns;
+
+	return promcb_clock_elapsed_ns(start, &now_ns, &backward);
+}
+
 void promcb_stop(struct promcb_component *component, uint64_t start, bool success)
 {
 	bool backward = false;

@@ -302,6 +302,7 @@ Test(record, start_and_stop)
 
 	while (now_ns() - begin < 5000000) {
 	}
+	cr_assert_geq(promcb_elapsed_ns(token), 4900000);
 	promcb_stop(component, token, true);
 	double elapsed = (double)(now_ns() - begin) / 1e9;
 	struct promcb_summary s = fixture_summary("timed");
@@ -309,6 +310,7 @@ Test(record, start_and_stop)
 	cr_assert_eq(s.total_calls, 1);
 	cr_assert_geq(s.latency_sum, 0.0049);
 	cr_assert_leq(s.latency_sum, elapsed);
+	cr_assert_eq(promcb_elapsed_ns(now_ns() + 1000000000000u), 0);
 	/* A token from the future: counted, with a latency of 0. */
 	promcb_stop(component, now_ns() + 1000000000000u, true);
 	cr_assert_eq(fixture_summary("timed").total_calls, 2);
