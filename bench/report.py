@@ -19,6 +19,7 @@ GROUPS = (
     ("record", "Recording one component"),
     ("components", "Recording many components (x: components)"),
     ("name", "Recording by name (x: names)"),
+    ("series", "Counting in series (x: series)"),
     ("scraped", "Recording while scraped (x: components, y: scrapes a second, 1000000: back to back)"),
     ("read", "Reading (x: components, y: lanes; peers: the same number of components)"),
     ("process", "A whole process (x: components, y: lanes)"),
