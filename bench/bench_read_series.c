@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench_read_series: how long do a snapshot of counters with labels and its rendering take, and how much memory do they?
+ * bench_read_series: how long do a snapshot of counters with labels and its rendering take?
  *
  * x series of one family, each with three label values of 33 bytes, each added to by y threads in lanes of their own.
  * Snapshots are taken by a map and by copies; text and protobuf are rendered from a snapshot at hand. What cannot be

@@ -25,6 +25,7 @@
 #ifndef PROMCB_READER_H
 #define PROMCB_READER_H
 
+#include <promcb/metric.h>
 #include <promcb/promcb.h>
 
 #pragma GCC visibility push(default)
@@ -238,6 +239,58 @@ struct promcb_recent_call {
  */
 int promcb_snapshot_call(const struct promcb_snapshot *snapshot, size_t index, size_t number,
 			 struct promcb_recent_call *out);
+
+/* -- Families and series, of metric.h ------------------------------------------------------------------------------ */
+
+/* A family. Text ends with the snapshot. */
+struct promcb_family_summary {
+	const char *name, *help, *unit; /* help and unit may be empty */
+	enum promcb_metric_type type;
+	enum promcb_scope scope;
+	uint64_t labels;                /* of each series; that of the enumerated values is the last */
+	uint64_t series;                /* how many are listed; enumerated values are one each */
+	uint64_t series_max;            /* the cap */
+	uint64_t refused;               /* look-ups beyond it, and those with label values against the rules */
+	uint64_t buckets;               /* of a histogram; 0: it is none */
+	uint64_t created_ns;            /* Unix nanoseconds */
+	uint64_t reserved[6];           /* zero, until a later version has a use for them */
+};
+
+/* A series. */
+struct promcb_series_summary {
+	double number;                  /* of a histogram, the sum; of an info, 1 */
+	uint64_t count;                 /* of a histogram: how many values; else 0 */
+	uint64_t created_ns;            /* Unix nanoseconds; since then it counts */
+	uint64_t reserved[5];           /* zero, until a later version has a use for them */
+};
+
+/*
+ * The families that the segment has, sorted by name: those that a scrape shows. promcb_snapshot_difference() has none.
+ * Gauges and infos have the series that are set in a living process, or in the segment.
+ */
+size_t promcb_snapshot_families(const struct promcb_snapshot *snapshot);
+
+/* Family index of a snapshot, below promcb_snapshot_families(). Returns 0, or -ENOENT. */
+int promcb_snapshot_family(const struct promcb_snapshot *snapshot, size_t index, struct promcb_family_summary *out);
+
+/* Series number of a family, from 0 on. Returns 0, or -ENOENT. */
+int promcb_snapshot_series(const struct promcb_snapshot *snapshot, size_t index, size_t number,
+			   struct promcb_series_summary *out);
+
+/* The name of a family's label, from 0 on, and the value that a series has for it. NULL: there is none. */
+const char *promcb_snapshot_label(const struct promcb_snapshot *snapshot, size_t index, size_t label);
+const char *promcb_snapshot_label_value(const struct promcb_snapshot *snapshot, size_t index, size_t number,
+					size_t label);
+
+/*
+ * Copies how many values each bucket of a series of a histogram holds, at most room of them. Returns how many buckets
+ * there are; 0: no such series, or no histogram.
+ */
+size_t promcb_snapshot_series_buckets(const struct promcb_snapshot *snapshot, size_t index, size_t number,
+				      uint64_t *counts, size_t room);
+
+/* The upper bound of a bucket of a family, included; infinite for the last. NaN: there is no such bucket. */
+double promcb_snapshot_series_bound(const struct promcb_snapshot *snapshot, size_t index, size_t bucket);
 
 /* -- Differences --------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_render_metrics.c: families and series, as every format prints them. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -163,4 +164,65 @@ Test(metrics_text, numbers_are_the_same_in_all_formats)
 	}
 	family = (struct promcb_snapshot_family){.type = PROMCB_LEVEL, .decimals = 3};
 	cr_assert_eq(double_cell(promcb_metrics_number(&family, (uint64_t)-1500)), double_cell(-1.5));
+}
+
+/* -- What readers are told ----------------------------------------------------------------------------------------- */
+
+static size_t find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_family_summary *family)
+{
+	for (size_t i = 0; promcb_snapshot_family(snapshot, i, family) == 0; i++)
+		if (strcmp(family->name, name) == 0)
+			return i;
+	cr_assert_fail("%s", name);
+	return SIZE_MAX;
+}
+
+static double number_of(const struct promcb_snapshot *snapshot, size_t index, size_t number)
+{
+	struct promcb_series_summary series;
+
+	cr_assert_eq(promcb_snapshot_series(snapshot, index, number, &series), 0);
+	return series.number;
+}
+
+Test(metrics_api, families_and_series, .fini = drop_metrics)
+{
+	struct promcb_snapshot snapshot = make_snapshot(0);
+	struct promcb_family_summary family;
+	struct promcb_series_summary series;
+	uint64_t counts[400];
+
+	cr_assert_eq(promcb_snapshot_families(&snapshot), 0);
+	cr_assert_eq(promcb_snapshot_family(&snapshot, 0, &family), -ENOENT);
+	make_every_kind(make_metrics(&snapshot));
+	cr_assert_eq(promcb_snapshot_families(&snapshot), 9);
+	cr_assert_eq(promcb_snapshot_family(&snapshot, 9, &family), -ENOENT);
+	size_t errors = find(&snapshot, "errors_total", &family);
+
+	cr_assert(family.labels == 2 && family.series == 3 && family.type == PROMCB_COUNTER && family.buckets == 0);
+	cr_assert_str_eq(promcb_snapshot_label(&snapshot, errors, 1), "type");
+	cr_assert_null(promcb_snapshot_label(&snapshot, errors, 2));
+	cr_assert_str_eq(promcb_snapshot_label_value(&snapshot, errors, 2, 0), "mail");
+	cr_assert_str_eq(promcb_snapshot_label_value(&snapshot, errors, 2, 1), "other");
+	cr_assert_null(promcb_snapshot_label_value(&snapshot, errors, 3, 0));
+	cr_assert_null(promcb_snapshot_label_value(&snapshot, errors, 0, 2));
+	cr_assert_eq(double_cell(number_of(&snapshot, errors, 2)), double_cell(3));
+	cr_assert_eq(promcb_snapshot_series(&snapshot, errors, 3, &series), -ENOENT);
+	cr_assert_eq(promcb_snapshot_series_buckets(&snapshot, errors, 0, counts, 400), 0);
+	size_t jobs = find(&snapshot, "queue_jobs", &family);
+
+	cr_assert_eq(double_cell(number_of(&snapshot, jobs, 0)), double_cell(-12.5));
+	cr_assert_eq(double_cell(number_of(&snapshot, find(&snapshot, "app_build_info", &family), 0)), double_cell(1));
+	size_t ratio = find(&snapshot, "ratio", &family);
+
+	cr_assert_eq(family.buckets, 5);
+	cr_assert_eq(promcb_snapshot_series(&snapshot, ratio, 0, &series), 0);
+	cr_assert(series.count == 15 && series.created_ns == MADE_CREATED);
+	cr_assert_eq(double_cell(series.number), double_cell(3.25));
+	cr_assert_eq(promcb_snapshot_series_buckets(&snapshot, ratio, 0, counts, 400), 5);
+	cr_assert(counts[0] == 1 && counts[4] == 5);
+	cr_assert_eq(double_cell(promcb_snapshot_series_bound(&snapshot, ratio, 1)), double_cell(0.5));
+	cr_assert(isinf(promcb_snapshot_series_bound(&snapshot, ratio, 4)));
+	cr_assert(isnan(promcb_snapshot_series_bound(&snapshot, ratio, 5)));
+	cr_assert(isnan(promcb_snapshot_series_bound(&snapshot, jobs, 0)));
 }
