@@ -113,9 +113,9 @@ static inline uint32_t promcb_piece_number(uint64_t head)
 
 /*
  * -- Parts and stretches: words as chunks have them, see words.h: lane + 1, how many lines or cells were carved, and a
- * kind: of a part 1, of a stretch how many rows lie together in it; 0: nobody's. A chunk of parts begins with the words of all its parts, u32 each: these lines of its
- * first part, or of its first parts, are never carved. What the chunk's own word says to be carved is 1 once it has
- * memory and a part of it was taken; nobody looks into it before. --
+ * kind: of a part 1, of a stretch how many rows lie together in it; 0: nobody's. A chunk of parts begins with the
+ * words of all its parts, u32 each: these lines of its first part, or of its first parts, are never carved. What the
+ * chunk's own word says to be carved is 1 once it has memory and a part of it was taken. Nobody looks before. --
  */
 #define PROMCB_PART_KIND 1
 

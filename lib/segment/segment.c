@@ -9,6 +9,7 @@
 #include "base/reserved.h"
 #include "format/geometry.h"
 #include "segment/create.h"
+#include "segment/piece.h"
 
 #include <promcb/inject.h>
 
@@ -374,10 +375,7 @@ bool promcb_segment_may_grow(struct promcb_segment *segment, uint64_t bytes)
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
 {
 	const struct promcb_geometry *g = &segment->geometry;
-	uint32_t mapped_chunks = segment->mapped_bytes > g->chunks_off
-					 ? (uint32_t)((segment->mapped_bytes - g->chunks_off) / g->chunk_bytes)
-					 : 0;
-	uint32_t chunks = g->chunks < mapped_chunks ? g->chunks : mapped_chunks, begin = segment->chunks_from;
+	uint32_t chunks = promcb_segment_chunks(segment), begin = segment->chunks_from;
 	uint32_t mine = promcb_chunk_word(kind, 0, lane);
 
 	if (!promcb_segment_may_grow(segment, g->chunk_bytes))
