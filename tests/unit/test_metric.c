@@ -9,13 +9,22 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
-#include <signal.h>
+#include <sys/wait.h>
 
 TestSuite(metric, .init = fixture_begin, .fini = fixture_end);
 
 #define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static struct promcb *p;
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		cr_assert_eq(errno, EINTR);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
 
 static struct promcb_metric_family *declare(struct promcb_family_spec spec)
 {
@@ -311,6 +320,114 @@ Test(metric, what_is_set_goes_along)
 			}
 	}
 	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 0);
+}
+
+/* The child of vfork may die in the middle: it counts beside its parent's cells what the parent has not counted yet. */
+Test(metric, child_of_vfork_counts)
+{
+	struct promcb_counter *had, *fresh;
+	struct promcb_gauge *gauge, *set_before;
+	double sum;
+
+	if (getenv("MESON_EXE_WRAPPER"))
+		cr_skip_test("an emulator has no vfork");
+	p = fixture_open(NULL);
+	struct promcb_metric_family *sent = sent_family();
+	struct promcb_metric_family *gauges =
+		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+	struct promcb_header *header = promcb_segment_header(p->segment);
+
+	cr_assert_eq(promcb_counter_with(sent, VALUES("a"), &had), 0);
+	cr_assert_eq(promcb_counter_with(sent, VALUES("b"), &fresh), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &set_before), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &gauge), 0);
+	promcb_counter_add(had, 1);
+	promcb_gauge_set(set_before, 1);
+	pid_t child = vfork();
+
+	if (child == 0) {
+		for (uint32_t i = 0; i < 1000; i++) {
+			promcb_counter_add(had, 1);
+			promcb_counter_add(fresh, 1);
+			promcb_counter_add_with(sent, VALUES("b"), 1);
+		}
+		promcb_gauge_set(set_before, 2);
+		promcb_gauge_set(gauge, 3);
+		_exit(0);
+	}
+	cr_assert_eq(wait_for(child), 0);
+	cr_assert_eq(cells_total(had, 0), 1001);
+	cr_assert_eq(cells_total(fresh, 0), 2000);
+	cr_assert_eq(cells_live(p->segment, cells_first(set_before), &sum), 1);
+	cr_assert_eq(sum, 2);
+	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 0);
+	cr_assert_eq(promcb_load_relaxed(&header->dropped_values), 1);
+	promcb_gauge_set(gauge, 4);
+	promcb_counter_add(fresh, 1);
+	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 1);
+	cr_assert_eq(cells_total(fresh, 0), 2001);
+	cr_assert_eq(promcb_load_relaxed(&header->dropped_values), 1);
+}
+
+/* Setting needs a lane of the process's own; where there is none, what was to be set is counted as dropped. */
+Test(metric, no_lane_for_gauges)
+{
+	struct promcb_options options = {.lanes = 1};
+	struct promcb_counter *counter;
+	struct promcb_gauge *gauge;
+	double sum;
+
+	p = fixture_open(&options);
+	struct promcb_metric_family *gauges =
+		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
+
+	cr_assert_eq(promcb_counter_with(sent_family(), VALUES("a"), &counter), 0);
+	promcb_counter_add(counter, 1);
+	cr_assert_eq(promcb_gauge_with(gauges, NULL, &gauge), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		promcb_gauge_set(gauge, 1);
+		promcb_gauge_add(gauge, 1);
+		promcb_counter_add(counter, 1);
+	}
+	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 0);
+	cr_assert_eq(cells_total(counter, 0), 101);
+	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 200);
+}
+
+/* A child has no gauges of its parent's, and its own are beside them. */
+Test(metric, child_of_fork_has_a_home_of_its_own)
+{
+	struct promcb_gauge *gauge;
+	int ready[2], end[2];
+	char byte = 0;
+	double sum;
+
+	p = fixture_open(NULL);
+	struct promcb_metric_family *gauges =
+		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
+
+	cr_assert_eq(promcb_gauge_with(gauges, NULL, &gauge), 0);
+	promcb_gauge_set(gauge, 5);
+	cr_assert_eq(pipe(ready), 0);
+	cr_assert_eq(pipe(end), 0);
+	pid_t child = fork();
+
+	if (child == 0) {
+		close(end[1]);
+		promcb_gauge_add(gauge, 7);
+		if (write(ready[1], &byte, 1) != 1 || read(end[0], &byte, 1) != 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(end[0]);
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 2);
+	cr_assert_eq(sum, 12, "the child began at 0");
+	promcb_gauge_add(gauge, 1);
+	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 2);
+	cr_assert_eq(sum, 13);
+	close(end[1]);
+	cr_assert_eq(wait_for(child), 0);
 }
 
 enum { THREADS = 8, ROUNDS = 20000 };
