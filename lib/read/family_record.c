@@ -5,6 +5,23 @@
 
 #include <math.h>
 
+/* UTF-8 without a zero. What is ASCII, as most is, is looked at in words. */
+static bool is_text(const uint8_t *bytes, size_t count)
+{
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+	uint64_t word, odd = 0;
+	size_t i = 0;
+
+	for (; i + sizeof(word) <= count; i += sizeof(word)) {
+		memcpy(&word, bytes + i, sizeof(word));
+		/* The top bit of a byte that is 0, or has it. */
+		odd |= (word - ones) | word;
+	}
+	for (; i < count; i++)
+		odd |= (uint64_t)(bytes[i] - 1) | bytes[i];
+	return !(odd & tops) || (!memchr(bytes, 0, count) && promcb_name_is_utf8((const char *)bytes, count));
+}
+
 /* Takes a string out of a record, into memory of the metrics. NULL: there is none that is whole, or no memory. */
 static const char *take_text(const struct promcb_record_copy *record, struct promcb_metrics *metrics, size_t *at)
 {
@@ -15,8 +32,7 @@ static const char *take_text(const struct promcb_record_copy *record, struct pro
 		return NULL;
 	memcpy(&bytes, record->bytes + *at, sizeof(bytes));
 	*at += sizeof(bytes);
-	if (record->count - *at < bytes || memchr(record->bytes + *at, 0, bytes) ||
-	    !promcb_name_is_utf8((const char *)record->bytes + *at, bytes))
+	if (record->count - *at < bytes || !is_text(record->bytes + *at, bytes))
 		return NULL;
 	text = promcb_metrics_memory(metrics, (size_t)bytes + 1);
 	if (!text)
@@ -39,8 +55,7 @@ const char *promcb_record_texts(const struct promcb_record_copy *record, struct 
 			return NULL;
 		memcpy(&length, record->bytes + from, sizeof(length));
 		from += sizeof(length);
-		if (length > record->count - from || memchr(record->bytes + from, 0, length) ||
-		    !promcb_name_is_utf8((const char *)record->bytes + from, length))
+		if (length > record->count - from || !is_text(record->bytes + from, length))
 			return NULL;
 		from += length;
 		bytes += (size_t)length + 1;

@@ -17,7 +17,9 @@ struct promcb_pieces {
 	struct promcb_catalog *catalog;
 	struct promcb_source *source;
 	struct promcb_message *message;
-	const uint8_t **chunks;         /* copies of this stage; NULL: none */
+	const uint8_t **chunks;         /* in the map, or copies of this stage; NULL: none */
+	uint32_t copied_end;            /* behind the last that is a copy */
+	uint16_t *lanes;                /* of each part: the lane + 1; 0: not known yet */
 };
 
 /* Returns 0, or -ENOMEM. pieces: freed by promcb_pieces_free() in any case. */

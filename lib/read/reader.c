@@ -151,11 +151,19 @@ static void describe(struct promcb_snapshot *snapshot, const struct promcb_catal
 	info->schema = g->schema;
 	info->recent_samples = g->recent_samples;
 	info->window_seconds = g->window_ns ? (uint32_t)(g->window_ns / 1000000000u) : PROMCB_WINDOW_ANY;
+	if (snapshot->metrics) {
+		info->families = snapshot->metrics->family_count;
+		info->series = snapshot->metrics->series_count;
+	}
 	if (header) {
 		info->components_rejected = promcb_load_relaxed(&header->components_rejected);
 		info->rejected_calls = promcb_load_relaxed(&header->rejected_calls);
 		info->dropped_calls = promcb_load_relaxed(&header->dropped_calls);
 		info->bad_lines = promcb_load_relaxed(&header->bad_lines);
+		info->families_rejected = promcb_load_relaxed(&header->families_rejected);
+		info->series_rejected = promcb_load_relaxed(&header->series_rejected);
+		info->rejected_values = promcb_load_relaxed(&header->rejected_values);
+		info->dropped_values = promcb_load_relaxed(&header->dropped_values);
 	}
 	count_lanes(info, image, source);
 }

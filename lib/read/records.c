@@ -9,20 +9,21 @@
 /* How many records are read between two looks at the clock. */
 enum { LATE_STEP = 64, CELLS_MAX = PROMCB_STRETCHES * PROMCB_STRETCH_CELLS };
 
-/* A family's place and its number, sorted by place. */
+/* A family, by its place. */
 struct entry {
-	uint32_t place, number;
+	uint32_t place;                 /* 0: none */
+	uint32_t number;                /* in the metrics; UINT32_MAX: it is passed over */
+	uint32_t overflow;              /* the place of its series of what is too many */
 };
 
 struct reading {
 	struct promcb_records *records;
 	struct promcb_metrics *metrics;
 	struct promcb_pieces *pieces;
-	uint32_t *places;               /* of records: of all, then of series alone */
+	uint32_t *places;               /* of records */
 	size_t place_count, place_room;
-	struct entry *entries;
-	uint32_t *overflows;            /* by a family's number: the place of its series of what is too many */
-	size_t family_room;
+	struct entry *entries;          /* a table, open addressing, at most half full */
+	size_t entry_room;              /* a power of two */
 	struct promcb_record_copy record;
 	uint8_t buffer[PROMCB_PART_BYTES] __attribute__((aligned(PROMCB_LINE_BYTES)));
 };
@@ -125,74 +126,88 @@ static uint32_t copy_record(struct reading *r, uint32_t place)
 	return promcb_piece_kind(to[0]);
 }
 
-static int add_family(struct reading *r, uint32_t place)
+/* Where the family at a place stands among the entries, or would. */
+static size_t slot_of(const struct reading *r, uint32_t place)
+{
+	size_t mask = r->entry_room - 1, slot = (place * 2654435761u >> 7) & mask;
+
+	while (r->entries[slot].place && r->entries[slot].place != place)
+		slot = (slot + 1) & mask;
+	return slot;
+}
+
+/* Room for one more family. */
+static bool make_room(struct reading *r)
 {
 	struct promcb_metrics *metrics = r->metrics;
-	size_t count = metrics->family_count;
+	size_t count = metrics->family_count, room = r->entry_room ? 2 * r->entry_room : 64;
+	struct entry *before = r->entries;
 
-	/* Of a newer minor version: it is passed over, with its series. */
-	if (r->record.count >= sizeof(r->record.family) && r->record.family.type > PROMCB_INFO)
-		return 0;
-	if (count == r->family_room) {
-		size_t room = r->family_room ? 2 * r->family_room : 16;
-		struct promcb_snapshot_family *families = realloc(metrics->families, room * sizeof(*families));
-		struct entry *entries = realloc(r->entries, room * sizeof(*entries));
-		uint32_t *overflows = realloc(r->overflows, room * sizeof(*overflows));
+	if (2 * (count + 1) <= r->entry_room)
+		return true;
+	struct promcb_snapshot_family *families = realloc(metrics->families, room / 2 * sizeof(*families));
 
-		metrics->families = families ? families : metrics->families;
-		r->entries = entries ? entries : r->entries;
-		r->overflows = overflows ? overflows : r->overflows;
-		if (!families || !entries || !overflows)
-			return -ENOMEM;
-		r->family_room = room;
+	if (families)
+		metrics->families = families;
+	r->entries = calloc(room, sizeof(*r->entries));
+	if (!families || !r->entries) {
+		free(r->entries);
+		r->entries = before;
+		return false;
 	}
-	if (!promcb_family_take(&r->record, r->metrics, &metrics->families[count]))
-		return corrupt(r, "a family's record is none", place);
-	r->overflows[count] = r->record.family.overflow;
-	r->entries[count] = (struct entry){place, (uint32_t)count};
-	metrics->family_count++;
+	size_t old = r->entry_room;
+
+	r->entry_room = room;
+	for (size_t i = 0; i < old; i++)
+		if (before[i].place)
+			r->entries[slot_of(r, before[i].place)] = before[i];
+	free(before);
+	return true;
+}
+
+/* The record at hand is a family's. */
+static int add_family(struct reading *r, uint32_t place)
+{
+	size_t count = r->metrics->family_count;
+	struct entry entry = {.place = place, .overflow = r->record.family.overflow, .number = (uint32_t)count};
+
+	if (!make_room(r))
+		return -ENOMEM;
+	if (r->entries[slot_of(r, place)].place)
+		return 0;
+	if (r->record.count < sizeof(r->record.family) || r->record.family.type <= PROMCB_INFO) {
+		if (!promcb_family_take(&r->record, r->metrics, &r->metrics->families[count]))
+			return corrupt(r, "a family's record is none", place);
+		r->metrics->family_count++;
+	} else {
+		/* Of a newer minor version: it is passed over, with its series. */
+		entry.number = UINT32_MAX;
+	}
+	r->entries[slot_of(r, place)] = entry;
 	return 0;
 }
 
-static int compare_entries(const void *left, const void *right)
+/*
+ * The family of a series, which may come before it in the table. It was led to before the series was made, so it can be
+ * read. NULL: there is none, or none that is listed; then *result says why.
+ */
+static const struct entry *find_family(struct reading *r, uint32_t place, int *result)
 {
-	uint32_t one = ((const struct entry *)left)->place, other = ((const struct entry *)right)->place;
+	const struct entry *entry = r->entry_room ? &r->entries[slot_of(r, place)] : NULL;
 
-	return (one > other) - (one < other);
-}
+	if (!entry || !entry->place) {
+		struct promcb_record_copy series = r->record;
+		uint32_t kind = copy_record(r, place);
 
-/* All families, before any series; the places of series stay. */
-static int read_families(struct reading *r)
-{
-	size_t kept = 0;
-	int result = 0;
-
-	for (size_t i = 0; i < r->place_count && result == 0; i++) {
-		uint32_t place = r->places[i], kind = copy_record(r, place);
-
-		result = look_at_clock(r, i);
-		if (result < 0)
-			break;
-		if (kind == PROMCB_PIECE_SERIES)
-			r->places[kept++] = place;
-		else if (kind == PROMCB_PIECE_FAMILY)
-			result = add_family(r, place);
-		else if (kind <= PROMCB_PIECE_ROW)
-			result = corrupt(r, "the table of series leads to what is no record", place);
+		*result = kind == PROMCB_PIECE_FAMILY ? add_family(r, place)
+			  : kind > PROMCB_PIECE_ROW   ? 0
+						      : corrupt(r, "a series is of no family", place);
+		r->record = series;
+		if (*result < 0 || kind != PROMCB_PIECE_FAMILY)
+			return NULL;
+		entry = &r->entries[slot_of(r, place)];
 	}
-	r->place_count = kept;
-	if (r->metrics->family_count)
-		qsort(r->entries, r->metrics->family_count, sizeof(*r->entries), compare_entries);
-	return result;
-}
-
-static const struct entry *find_family(const struct reading *r, uint32_t place)
-{
-	const struct entry key = {place, 0};
-
-	return r->metrics->family_count
-		       ? bsearch(&key, r->entries, r->metrics->family_count, sizeof(*r->entries), compare_entries)
-		       : NULL;
+	return entry->number == UINT32_MAX ? NULL : entry;
 }
 
 static int add_series(struct reading *r, uint32_t place)
@@ -203,13 +218,13 @@ static int add_series(struct reading *r, uint32_t place)
 	const struct promcb_snapshot_family *family;
 	size_t at = sizeof(*record);
 	uint32_t word = record->cell % PROMCB_ROW_WORDS;
+	int result = 0;
 
 	if (r->record.count < sizeof(*record))
 		return corrupt(r, "a series' record is none", place);
-	/* Of a newer kind, or younger than the page of the table that would have led to its family. */
-	entry = find_family(r, record->family);
+	entry = find_family(r, record->family, &result);
 	if (!entry)
-		return 0;
+		return result;
 	family = &r->metrics->families[entry->number];
 	if (record->cell >= CELLS_MAX || word == 0 ||
 	    (family->width < PROMCB_ROW_WORDS ? word + family->width > PROMCB_ROW_WORDS : word != 1) ||
@@ -218,7 +233,7 @@ static int add_series(struct reading *r, uint32_t place)
 	*series = (struct promcb_snapshot_series){.created_ns = record->created_realtime_ns,
 						  .cell = record->cell,
 						  .family = entry->number,
-						  .is_overflow = r->overflows[entry->number] == place};
+						  .is_overflow = entry->overflow == place};
 	series->values = promcb_record_texts(&r->record, r->metrics, &at, family->labels);
 	if (!series->values)
 		return corrupt(r, "a series' label values are none", place);
@@ -231,17 +246,26 @@ static int add_series(struct reading *r, uint32_t place)
 	return 0;
 }
 
-static int read_series(struct reading *r)
+static int read_records(struct reading *r)
 {
 	int result = 0;
 
-	r->metrics->series = calloc(r->place_count + 1, sizeof(*r->metrics->series));
+	r->metrics->series = malloc((r->place_count + 1) * sizeof(*r->metrics->series));
 	if (!r->metrics->series)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->place_count && result == 0; i++) {
+		uint32_t kind;
+
 		result = look_at_clock(r, i);
-		if (result == 0 && copy_record(r, r->places[i]) == PROMCB_PIECE_SERIES)
+		if (result < 0)
+			break;
+		kind = copy_record(r, r->places[i]);
+		if (kind == PROMCB_PIECE_SERIES)
 			result = add_series(r, r->places[i]);
+		else if (kind == PROMCB_PIECE_FAMILY)
+			result = add_family(r, r->places[i]);
+		else if (kind <= PROMCB_PIECE_ROW)
+			result = corrupt(r, "the table of series leads to what is no record", r->places[i]);
 	}
 	return result;
 }
@@ -338,9 +362,7 @@ int promcb_records_read(struct promcb_records *records, struct promcb_metrics *m
 		result = read_tables(r);
 		promcb_pieces_stage(pieces);
 		if (result == 0)
-			result = read_families(r);
-		if (result == 0)
-			result = read_series(r);
+			result = read_records(r);
 		promcb_pieces_stage(pieces);
 		if (result == 0)
 			result = make_cells(r);
@@ -349,7 +371,6 @@ int promcb_records_read(struct promcb_records *records, struct promcb_metrics *m
 	}
 	free(r->places);
 	free(r->entries);
-	free(r->overflows);
 	free(r);
 	return result;
 }

@@ -36,6 +36,19 @@ VALUE(bad_lines, true, info->bad_lines)
 VALUE(saturated_calls, true, info->saturated_calls)
 VALUE(backward_calls, true, info->backward_calls)
 
+/* Where nobody ever declared a family, nothing is said of them. */
+static bool has_families(const struct promcb_segment_info *info)
+{
+	return info->families || info->families_rejected;
+}
+
+VALUE(families, has_families(info), info->families)
+VALUE(series, has_families(info), info->series)
+VALUE(families_rejected, has_families(info), info->families_rejected)
+VALUE(series_rejected, has_families(info), info->series_rejected)
+VALUE(rejected_values, has_families(info), info->rejected_values)
+VALUE(dropped_values, has_families(info), info->dropped_values)
+
 static const struct row {
 	struct promcb_family family;
 	struct {
@@ -139,6 +152,42 @@ static const struct row {
 	  0,
 	  {0}},
 	 {{NULL, NULL, backward_calls}}},
+	{{"promcb_families", "Families that are registered.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0, {0}},
+	 {{NULL, NULL, families}}},
+	{{"promcb_series", "Series of families that are listed.", NULL, PROMCB_FAMILY_GAUGE, NULL, 0, {0}},
+	 {{NULL, NULL, series}}},
+	{{"promcb_families_rejected_total",
+	  "Families that were declared otherwise than they are.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
+	 {{NULL, NULL, families_rejected}}},
+	{{"promcb_series_rejected_total",
+	  "Look-ups of series beyond a cap, or with label values against the rules.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
+	 {{NULL, NULL, series_rejected}}},
+	{{"promcb_rejected_values_total",
+	  "Negative amounts of counters, NaN and infinities, which are not counted.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
+	 {{NULL, NULL, rejected_values}}},
+	{{"promcb_dropped_values_total",
+	  "Values that could not be recorded.",
+	  NULL,
+	  PROMCB_FAMILY_COUNTER,
+	  NULL,
+	  0,
+	  {0}},
+	 {{NULL, NULL, dropped_values}}},
 };
 
 /* The series of a family at hand, and memory for their labels: as many for each. */

@@ -311,6 +311,8 @@ Test(rows, what_is_corrupt)
 	WITH(((char *)(record + 1))[2], '-', "family's record");
 	WITH(((char *)(record + 1))[0], 6, "family's record");
 	WITH(((char *)(record + 1))[1], 127, "family's record");
+	WITH(one->family, lane->copy, "of no family");
+	WITH(one->family, UINT32_MAX, "of no family");
 	WITH(one->cell, 64, "cells are out of range");
 	WITH(one->cell, UINT32_MAX, "cells are out of range");
 	WITH(one->cell, second.cell, "share a cell");
