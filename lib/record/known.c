@@ -60,24 +60,26 @@ int promcb_known_key(const struct promcb_metric_family *family, const char *cons
 {
 	size_t bytes = 0;
 
-	if (!lengths) {
-		count = 0;
-		while (values && count <= family->labels && values[count])
-			count++;
-	}
-	if (count != family->labels)
+	if (lengths && count != family->labels)
 		return -EINVAL;
-	for (size_t i = 0; i < count; i++) {
-		size_t length = lengths ? lengths[i] : strnlen(values[i], PROMCB_LABEL_VALUE_MAX + 1);
+	for (uint32_t i = 0; i < family->labels; i++) {
+		size_t length;
 
+		if (!lengths && (!values || !values[i]))
+			return -EINVAL;
+		length = lengths ? lengths[i] : strnlen(values[i], PROMCB_LABEL_VALUE_MAX + 1);
 		if (length > PROMCB_LABEL_VALUE_MAX || bytes + 2 + length > PROMCB_KEY_BYTES_MAX)
 			return -EINVAL;
 		key[bytes++] = (char)(length & 0xff);
 		key[bytes++] = (char)(length >> 8);
+		/* Compilers that know a bound would copy by "rep movs", which takes 30 ns to begin. */
+		__asm__("" : "+r"(length));
 		memcpy(key + bytes, values[i], length);
 		bytes += length;
 	}
-	return bytes - 2 * count > PROMCB_SERIES_VALUES_MAX ? -EINVAL : (int)bytes;
+	if (!lengths && values && values[family->labels])
+		return -EINVAL;
+	return bytes - 2 * (size_t)family->labels > PROMCB_SERIES_VALUES_MAX ? -EINVAL : (int)bytes;
 }
 
 void promcb_known_values(const char *key, size_t bytes, struct promcb_values *values)
