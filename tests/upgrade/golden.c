@@ -2,7 +2,7 @@
 /*
  * golden: makes the segments that are kept in tests/golden/segments, and does to copies of them what time will do.
  *
- *   golden make calls|lanes|resets|outcomes SEGMENT
+ *   golden make calls|lanes|resets|outcomes|series SEGMENT
  *                                            a segment by a fixed recipe
  *   golden more SEGMENT                      a producer of today attaches and records
  *   golden minor|major|abi SEGMENT           the segment of a newer minor version, with bytes in every reserved place;
@@ -16,6 +16,9 @@
 
 #include "base/clock_domain.h"
 #include "format/layout.h"
+#include "record/open.h"
+
+#include <promcb/metric.h>
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -179,6 +182,100 @@ static void make_outcomes(void)
 	promcb_close(p);
 }
 
+/* -- Series ------------------------------------------------------------------------------------------------------- */
+
+#define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static struct promcb_metric_family *family(struct promcb *p, const struct promcb_family_spec *spec)
+{
+	struct promcb_family_spec ours = *spec;
+	struct promcb_message message = {.text = ""};
+	struct promcb_metric_family *out;
+
+	ours.message = &message;
+	CHECK(promcb_family_register(p, &ours, &out) == 0, "%s: %s", spec->name, message.text);
+	return out;
+}
+
+static struct promcb_metric_family *hits(struct promcb *p)
+{
+	return family(p, &(struct promcb_family_spec){.name = "golden_hits_total",
+						      .help = "Hits, by who and how.",
+						      .type = PROMCB_COUNTER,
+						      .labels = VALUES("who", "how"),
+						      .series_max = 5});
+}
+
+static struct promcb_metric_family *waits(struct promcb *p)
+{
+	return family(p, &(struct promcb_family_spec){.name = "golden_wait_seconds",
+						      .help = "Waits.",
+						      .unit = "seconds",
+						      .type = PROMCB_HISTOGRAM,
+						      .decimals = 9,
+						      .buckets_per_octave = 1,
+						      .labels = VALUES("who")});
+}
+
+/* Every kind that outlives its process; by three of them, and more series than the cap. */
+static void add_to_series(struct promcb *p, unsigned times)
+{
+	static const double bounds[] = {0.5, 1, 2.5};
+	struct promcb_metric_family *sizes = family(p, &(struct promcb_family_spec){.name = "golden_size",
+										    .type = PROMCB_HISTOGRAM,
+										    .bounds = bounds,
+										    .bound_count = 3,
+										    .flags = PROMCB_DOUBLES});
+	struct promcb_metric_family *kinds =
+		family(p, &(struct promcb_family_spec){.name = "golden_kinds_total",
+						       .type = PROMCB_COUNTER,
+						       .labels = VALUES("who"),
+						       .enumerated_label = "kind",
+						       .enumerated = VALUES("good", "bad", "ug\"ly\\")});
+	struct promcb_metric_family *level =
+		family(p, &(struct promcb_family_spec){.name = "golden_queued", .type = PROMCB_LEVEL, .decimals = 3});
+	struct promcb_metric_family *backup = family(p, &(struct promcb_family_spec){.name = "golden_backup_bytes",
+										     .unit = "bytes",
+										     .type = PROMCB_GAUGE,
+										     .scope = PROMCB_SCOPE_SEGMENT});
+	struct promcb_counter *kind;
+
+	for (unsigned k = 0; k < times; k++) {
+		char who[16];
+
+		snprintf(who, sizeof(who), "w%u", k % 8);
+		promcb_counter_add_with(hits(p), VALUES(who, "b\xc3\xbc\"\\\n"), k + 1);
+		promcb_histogram_observe_with(waits(p), VALUES(who), (uint64_t)k * 1000000);
+		promcb_histogram_observe_double_with(sizes, NULL, 0.25 * k);
+		promcb_level_add_with(level, NULL, k % 2 ? 1500 : -1);
+	}
+	CHECK(promcb_counter_with(kinds, VALUES("x"), &kind) == 0, "kinds");
+	for (uint32_t i = 0; i < 3; i++)
+		promcb_counter_add_at(kind, i, i + 1);
+	promcb_gauge_set_with(backup, NULL, 4096.5);
+}
+
+static void make_series(void)
+{
+	const struct promcb_options options = {.max_bytes = 2 << 20,
+					       .components = 6,
+					       .lanes = 3,
+					       .recent_samples = 64,
+					       .window_seconds = PROMCB_WINDOW_ANY,
+					       .schema = 3};
+
+	CHECK(promcb_create(segment, &options, NULL) == 0, "create");
+	for (unsigned life = 0; life < 3; life++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			add_to_series(attach(NULL), 10 * (life + 1));
+			_exit(0);
+		}
+		CHECK(child > 0 && stress_wait(child) == 0, "life %u", life);
+	}
+}
+
 static void more(void)
 {
 	struct promcb *p = attach(NULL);
@@ -197,6 +294,8 @@ static void more(void)
 	promcb_set_state(component, PROMCB_OPEN);
 	int result = promcb_reset(p, "outlives");
 
+	if (promcb_segment_header(p->segment)->metrics)
+		add_to_series(p, 7);
 	/* Where the table was full it is not there. */
 	CHECK(result == 0 || result == -ENOENT, "reset: %d", result);
 	promcb_close(p);
@@ -359,6 +458,8 @@ int main(int argc, char **argv)
 			make_lanes();
 		else if (strcmp(argv[2], "outcomes") == 0)
 			make_outcomes();
+		else if (strcmp(argv[2], "series") == 0)
+			make_series();
 		else
 			make_resets();
 		open_file();
