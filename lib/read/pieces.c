@@ -40,7 +40,7 @@ int promcb_pieces_corrupt(const struct promcb_pieces *pieces, const char *what, 
 				    what, (unsigned long long)number);
 }
 
-/* A whole chunk, in the map or copied in this stage. NULL: it has holes, and is no honest one; or there is no memory. */
+/* A whole chunk, in the map or copied in this stage. NULL: it has holes, as no honest one; or there is no memory. */
 static const uint8_t *find_chunk(struct promcb_pieces *pieces, uint32_t chunk)
 {
 	const struct promcb_geometry *g = pieces->catalog->geometry;

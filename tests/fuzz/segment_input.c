@@ -2,8 +2,10 @@
 #include "segment_input.h"
 
 #include "format/geometry.h"
+#include "format/metrics.h"
 #include "world.h"
 
+#include <promcb/metric.h>
 #include <promcb/promcb.h>
 
 #include <dirent.h>
@@ -65,6 +67,54 @@ static void send(struct promcb *p, const char *name, unsigned calls)
 		pthread_join(thread, NULL);
 }
 
+/* A family of each kind that is read in a way of its own, in the lane of this thread and in that of another. */
+static void *count_series(void *context)
+{
+	struct promcb *p = context;
+	static const double bounds[] = {1, 2};
+	static const char *const label[] = {"who", NULL}, *const kinds[] = {"a", "b", NULL};
+	static const char *const who[] = {"x\n\"", NULL}, *const other[] = {"", NULL};
+	const struct promcb_family_spec specs[] = {
+		{.name = "hits_total", .help = "Hits.", .type = PROMCB_COUNTER, .labels = label, .series_max = 2},
+		{.name = "kinds_total", .type = PROMCB_COUNTER, .enumerated_label = "kind", .enumerated = kinds},
+		{.name = "work_total", .type = PROMCB_COUNTER, .flags = PROMCB_DOUBLES},
+		{.name = "wait_seconds", .unit = "seconds", .type = PROMCB_HISTOGRAM, .decimals = 3, .labels = label},
+		{.name = "ratio",
+		 .type = PROMCB_HISTOGRAM,
+		 .flags = PROMCB_DOUBLES,
+		 .bounds = bounds,
+		 .bound_count = 2},
+		{.name = "jobs", .type = PROMCB_LEVEL, .decimals = 2},
+		{.name = "open", .type = PROMCB_GAUGE},
+		{.name = "last", .type = PROMCB_GAUGE, .scope = PROMCB_SCOPE_SEGMENT},
+		{.name = "build_info", .type = PROMCB_INFO, .labels = label},
+	};
+	struct promcb_metric_family *families[sizeof(specs) / sizeof(specs[0])];
+
+	for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++)
+		promcb_family_register(p, &specs[i], &families[i]);
+	for (unsigned i = 0; i < 3; i++)
+		promcb_counter_add_with(families[0], i ? who : other, i);
+	promcb_counter_add_with(families[1], NULL, 3);
+	promcb_counter_add_double_with(families[2], NULL, 0.25);
+	promcb_histogram_observe_with(families[3], who, 1500);
+	promcb_histogram_observe_double_with(families[4], NULL, 1.5);
+	promcb_level_add_with(families[5], NULL, -7);
+	promcb_gauge_set_with(families[6], NULL, 1.5);
+	promcb_gauge_set_with(families[7], NULL, 86400);
+	promcb_info_with(families[8], who);
+	return NULL;
+}
+
+static void fill_series(struct promcb *p)
+{
+	pthread_t thread;
+
+	count_series(p);
+	if (pthread_create(&thread, NULL, count_series, p) == 0)
+		pthread_join(thread, NULL);
+}
+
 static void fill(unsigned number, struct promcb *p)
 {
 	struct promcb_component *component;
@@ -79,6 +129,8 @@ static void fill(unsigned number, struct promcb *p)
 	send(p, "b", 70);
 	promcb_component(p, "b", &component);
 	promcb_set_state(component, PROMCB_OPEN);
+	if (number == 2 || number == 4)
+		fill_series(p);
 	if (number == 2)
 		return;
 	promcb_reset(p, "a");
@@ -223,11 +275,41 @@ static void change_geometry(struct fuzz_segment *segment, const struct fuzz_chan
 		return;
 }
 
+/* Its length, or where it has memory. */
+static void change_file(const struct fuzz_segment *segment, const struct fuzz_change *change)
+{
+	uint64_t max_bytes = segment->now.max_bytes, page = change->index % (max_bytes / 4096);
+
+	if (change->area == FUZZ_SIZE && ftruncate(segment->fd, (off_t)(change->value % (max_bytes + 8192))) < 0)
+		return;
+	if (change->area == FUZZ_HOLE && fallocate(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+						   (off_t)(page * 4096), (off_t)(change->field + 1) * 4096) < 0)
+		return;
+}
+
+/* Where a line of the chunks of parts begins, the lines of all counted one after the other; of none, the first. */
+static uint64_t find_line(const struct fuzz_segment *segment, uint64_t index)
+{
+	const struct promcb_geometry *g = &segment->geometry;
+	uint32_t chunks[64] = {0}, count = 0, lines = g->chunk_bytes / PROMCB_LINE_BYTES;
+
+	for (uint32_t chunk = 0; chunk < g->chunks && count < 64; chunk++) {
+		uint32_t word;
+
+		memcpy(&word, segment->bytes + g->chunk_table_off + chunk * sizeof(word), sizeof(word));
+		if (promcb_chunk_kind(word) == PROMCB_CHUNK_PARTS)
+			chunks[count++] = chunk;
+	}
+	count += count == 0;
+	index %= (uint64_t)count * lines;
+	return g->chunks_off + (uint64_t)chunks[index / lines] * g->chunk_bytes + index % lines * PROMCB_LINE_BYTES;
+}
+
 void fuzz_segment_change(struct fuzz_segment *segment, const struct fuzz_change *change, bool large)
 {
 	const struct promcb_geometry *g = &segment->now;
 	uint32_t lane_slots = g->lanes + PROMCB_SPECIAL_LANES;
-	uint64_t off = 0, word = change->field, index = change->index, pages = g->max_bytes / 4096;
+	uint64_t off = 0, word = change->field, index = change->index;
 	size_t bytes = sizeof(uint64_t);
 
 	switch (change->area) {
@@ -268,14 +350,12 @@ void fuzz_segment_change(struct fuzz_segment *segment, const struct fuzz_change 
 		off = promcb_ring_off(g, (uint32_t)index % (g->chunks * promcb_rings_per_chunk(g))) +
 		      (word & ((1u << g->ring_log2) - 1)) * 8;
 		break;
+	case FUZZ_PIECE:
+		off = find_line(segment, index) + word % (PROMCB_LINE_BYTES / 8) * 8;
+		break;
 	case FUZZ_SIZE:
-		if (ftruncate(segment->fd, (off_t)(change->value % (g->max_bytes + 8192))) < 0)
-			return;
-		return;
 	case FUZZ_HOLE:
-		if (fallocate(segment->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)(index % pages * 4096),
-			      (off_t)(word + 1) * 4096) < 0)
-			return;
+		change_file(segment, change);
 		return;
 	case FUZZ_BYTES:
 		off = (index << 8 | word) * 2 % segment->file_bytes;

@@ -39,6 +39,7 @@ enum fuzz_area {
 	FUZZ_HOLE,              /* pages from page index on, one more than field, lose their memory */
 	FUZZ_BYTES,             /* 8 bytes anywhere */
 	FUZZ_CALL,              /* of the library, for fuzz_writer.c: which is field, with index and value */
+	FUZZ_PIECE,             /* word field of line index of all chunks of parts */
 	FUZZ_AREAS,
 };
 

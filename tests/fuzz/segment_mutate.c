@@ -79,8 +79,8 @@ static void fill_change(const struct fuzz_segment *segment, uint64_t *state, uin
 		FUZZ_CHUNK,      FUZZ_CLAIM,      FUZZ_CLAIM,      FUZZ_TABLE,     FUZZ_TABLE,     FUZZ_TABLE,
 		FUZZ_DESCRIPTOR, FUZZ_DESCRIPTOR, FUZZ_DESCRIPTOR, FUZZ_DIRECTORY, FUZZ_DIRECTORY, FUZZ_DIRECTORY,
 		FUZZ_BLOCK,      FUZZ_BLOCK,      FUZZ_BLOCK,      FUZZ_BLOCK,     FUZZ_RING,      FUZZ_SIZE,
-		FUZZ_HOLE,       FUZZ_BYTES,      FUZZ_CALL,       FUZZ_CALL,      FUZZ_CALL,      FUZZ_CALL,
-		FUZZ_CALL,       FUZZ_DIRECTORY,
+		FUZZ_HOLE,       FUZZ_BYTES,      FUZZ_CALL,       FUZZ_CALL,      FUZZ_CALL,      FUZZ_PIECE,
+		FUZZ_PIECE,      FUZZ_PIECE,
 	};
 	/* Words that are followed or judged, by area. */
 	static const uint8_t descriptor_fields[] = {0, 0, 1, 16, 17, 32, 33, 48, 48, 49, 49};
@@ -95,6 +95,9 @@ static void fill_change(const struct fuzz_segment *segment, uint64_t *state, uin
 		field = block_fields[field % sizeof(block_fields)];
 	if (area == FUZZ_DIRECTORY)
 		field %= 8;
+	/* The first parts have most of what there is. */
+	if (area == FUZZ_PIECE)
+		index = (uint16_t)(random >> 16) % (random >> 32 & 1 ? 512 : 4096);
 	if (random >> 35 & 1)
 		operation = FUZZ_SET;
 	change[0] = (uint8_t)(area | operation << 4);

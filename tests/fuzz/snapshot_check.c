@@ -166,7 +166,9 @@ static void check_lines(const struct text *text)
 		const uint8_t *line = text->bytes + at, *end = memchr(line, '\n', text->length - at);
 
 		FUZZ_REQUIRE(end > line, "an empty line at %zu", at);
-		FUZZ_REQUIRE(*line == '#' || (*line >= 'a' && *line <= 'z'), "a line that begins with %d", *line);
+		FUZZ_REQUIRE(*line == '#' || *line == '_' || (*line >= 'a' && *line <= 'z') ||
+				     (*line >= 'A' && *line <= 'Z'),
+			     "a line that begins with %d", *line);
 		at += (size_t)(end - line) + 1;
 	}
 }
