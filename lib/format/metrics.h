@@ -56,7 +56,8 @@ enum {
 	PROMCB_TABLE_STAGES = 4,        /* of 1, 8, 64 and 512 pages */
 	PROMCB_TABLE_PAGES = 1 + 8 + 64 + 512,
 	PROMCB_TABLE_WORDS = 512,       /* of a page, its head included, which is no slot */
-	PROMCB_TABLE_WINDOW = 8,        /* slots in a page that a hash may be in */
+	PROMCB_TABLE_WINDOW = 8,        /* slots in a page that a hash may be in, but for the last stage */
+	PROMCB_TABLE_STEPS = (PROMCB_TABLE_STAGES - 1) * PROMCB_TABLE_WINDOW + 128, /* of a search */
 
 	PROMCB_STRETCHES = 434,
 	PROMCB_STRETCHES_KEPT = 34,     /* the last, which the registrar's lane alone takes: it never finds none free */
@@ -192,20 +193,26 @@ static inline bool promcb_slot_matches(uint64_t word, uint64_t hash)
 }
 
 /*
- * Where what has a hash may be: stage by stage, in one window of one page each, in the slots from the window's first
- * on. The search ends at the first slot that is 0, or at a page that is not there; slots never become 0 again. So no
- * key is there twice: all go the same way, and take the first free slot by CAS.
+ * Where what has a hash may be: stage by stage, in one page each, in the slots from its window's first on; in the last
+ * stage in more of them, around the page. The search ends at the first slot that is 0, or at a page that is not there;
+ * slots never become 0 again. So no key is there twice: all go the same way, and take the first free slot by CAS.
  */
-static inline uint32_t promcb_table_page(uint64_t hash, uint32_t stage)
+static inline uint32_t promcb_table_page(uint64_t hash, uint32_t step)
 {
-	uint32_t before = stage == 0 ? 0 : stage == 1 ? 1 : stage == 2 ? 9 : 73;
+	static const uint32_t before[] = {0, 1, 9, 73};
+	uint32_t stage = step / PROMCB_TABLE_WINDOW;
 
-	return before + ((uint32_t)hash & (((uint32_t)1 << 3 * stage) - 1));
+	stage = stage < PROMCB_TABLE_STAGES ? stage : PROMCB_TABLE_STAGES - 1;
+	return before[stage] + ((uint32_t)hash & (((uint32_t)1 << 3 * stage) - 1));
 }
 
-static inline uint32_t promcb_table_slot(uint64_t hash)
+/* In that page. 0: the head, where none is, and the search goes on. */
+static inline uint32_t promcb_table_slot(uint64_t hash, uint32_t step)
 {
-	return ((uint32_t)(hash >> 9) & (PROMCB_TABLE_WORDS / PROMCB_TABLE_WINDOW - 1)) * PROMCB_TABLE_WINDOW;
+	uint32_t first = ((uint32_t)(hash >> 9) & (PROMCB_TABLE_WORDS / PROMCB_TABLE_WINDOW - 1)) * PROMCB_TABLE_WINDOW;
+	uint32_t last = (PROMCB_TABLE_STAGES - 1) * PROMCB_TABLE_WINDOW;
+
+	return (first + (step < last ? step % PROMCB_TABLE_WINDOW : step - last)) % PROMCB_TABLE_WORDS;
 }
 
 /* -- Pieces -------------------------------------------------------------------------------------------------------- */

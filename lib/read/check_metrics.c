@@ -204,20 +204,14 @@ static void see_copies(struct check *c)
 /* Whether a producer that looks for the hash comes to the slot: none before it is free, no page before it missing. */
 static bool is_reached(const struct check *c, uint64_t hash, uint32_t page, uint32_t slot)
 {
-	for (uint32_t stage = 0; stage < PROMCB_TABLE_STAGES; stage++) {
-		uint32_t its = promcb_table_page(hash, stage);
+	for (uint32_t step = 0; step < PROMCB_TABLE_STEPS; step++) {
+		uint32_t its = promcb_table_page(hash, step), at = promcb_table_slot(hash, step);
 
-		if (!c->pages[its])
+		if (its == page && at == slot)
+			return true;
+		/* Slot 0 is the page's head. */
+		if (!c->pages[its] || (at && c->pages[its][at] == 0))
 			return false;
-		for (uint32_t i = 0; i < PROMCB_TABLE_WINDOW; i++) {
-			uint32_t at = promcb_table_slot(hash) + i;
-
-			if (its == page && at == slot)
-				return true;
-			/* Slot 0 is the page's head. */
-			if (at && c->pages[its][at] == 0)
-				return false;
-		}
 	}
 	return false;
 }

@@ -60,8 +60,8 @@ struct promcb_metrics_root *promcb_segment_root(struct promcb_segment *segment)
 uint64_t *promcb_segment_slot(struct promcb_segment *segment, struct promcb_metrics_root *root, uint64_t hash,
 			      uint32_t step, uint32_t *page)
 {
-	uint32_t number = promcb_table_page(hash, step / PROMCB_TABLE_WINDOW);
-	uint32_t slot = promcb_table_slot(hash) + step % PROMCB_TABLE_WINDOW;
+	uint32_t number = promcb_table_page(hash, step);
+	uint32_t slot = promcb_table_slot(hash, step);
 	/* [PIECE] acquire: the page's place before the page. */
 	uint64_t *words = promcb_segment_piece(segment, promcb_load32_acquire(&root->tables[number]),
 					       PROMCB_PIECE_TABLE, PROMCB_PART_LINES);

@@ -29,9 +29,6 @@ void *promcb_segment_piece(struct promcb_segment *segment, uint32_t place, uint3
 /* The root of all metrics, NULL if there is none. */
 struct promcb_metrics_root *promcb_segment_root(struct promcb_segment *segment);
 
-/* How many slots what has a hash may be in. */
-enum { PROMCB_TABLE_STEPS = PROMCB_TABLE_STAGES * PROMCB_TABLE_WINDOW };
-
 /*
  * The slot of a step of the search for what has the hash. NULL: there is none; then page is that which is not there, or
  * UINT32_MAX where it is the page's head that lies there, and the search goes on with the next step.

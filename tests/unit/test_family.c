@@ -271,3 +271,20 @@ Test(family, a_full_segment)
 	cr_assert_eq(record_of(place)->series, added - 1);
 	cr_assert_eq(promcb_segment_header(p->segment)->series_rejected, 1);
 }
+
+/* The table has room for as many, whichever they are. */
+Test(family, a_hundred_thousand)
+{
+	struct promcb_series_found found;
+	uint32_t place;
+	char value[16];
+
+	begin(&(struct promcb_options){.max_bytes = 128 << 20});
+	cr_assert_eq(add_family(COUNTER(.name = "a_total", .labels = LABELS("x"), .series_max = 100000), &place), 0);
+	for (unsigned i = 0; i < 100000; i++) {
+		snprintf(value, sizeof(value), "%u", i);
+		cr_assert_eq(add_series(place, value, NULL, &found), 0, "series %u", i);
+		cr_assert_not(found.is_overflow);
+	}
+	cr_assert_eq(record_of(place)->series, 100000);
+}
