@@ -113,7 +113,7 @@ struct promcb_segment_info {
 	uint64_t families;              /* with their series: what a scrape shows of metric.h */
 	uint64_t series;
 	uint64_t families_rejected;     /* declared otherwise than they are */
-	uint64_t series_rejected;       /* label values against the rules, or no room: counted as "_overflow" */
+	uint64_t series_rejected;       /* look-ups led to "_overflow": a cap, values against the rules, no room */
 	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
 	uint64_t dropped_values;        /* could not be recorded at all */
 	uint64_t reserved[2];           /* zero, until a later version has a use for them */

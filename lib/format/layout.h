@@ -161,7 +161,7 @@ struct promcb_header {
 	uint64_t dropped_calls;         /* could not be recorded at all */
 	uint64_t bad_lines;             /* of logs: no call could be read from them */
 	uint64_t families_rejected;     /* declared otherwise than they are */
-	uint64_t series_rejected;       /* label values against the rules, or no room: counted as "_overflow" */
+	uint64_t series_rejected;       /* look-ups led to "_overflow": a cap, values against the rules, no room */
 	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
 	uint64_t dropped_values;        /* could not be recorded at all */
 	uint8_t pad_counts[64];

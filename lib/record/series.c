@@ -271,7 +271,7 @@ int promcb_series_find_or_add(struct promcb_segment *segment, struct promcb_lane
 	overflow = promcb_load32_acquire(&key.family->overflow); /* [PIECE] the place before the series. */
 	if (overflow && tell(&key, overflow, found))
 		promcb_add_relaxed(&key.family->refused, 1);
-	if (result != -EDQUOT && result != -EBUSY)
+	if (result != -EBUSY)
 		promcb_add_relaxed(&promcb_segment_header(segment)->series_rejected, 1);
 	return result == -EDQUOT ? -ENOSPC : result;
 }
