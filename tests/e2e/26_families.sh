@@ -38,15 +38,16 @@ for line in 'proxy_sent_bytes_total{peer="10.0.0.7",zone="eu"} 3000' \
   has "$line"
 done
 "$tools/promcb-export" --check >"$scratch/check" || fail "check: $(cat "$scratch/check")"
+mkdir "$scratch/all" && echo "families of every kind" >"$scratch/all/options" || fail mkdir
 for format in text openmetrics protobuf; do
-  "$tools/promcb-export" --format $format >"$scratch/$format" || fail "--format $format"
+  "$tools/promcb-export" --format $format >"$scratch/all/$format" || fail "--format $format"
 done
 if command -v promtool protoc >/dev/null &&
   $python -c 'import google.protobuf, prometheus_client.openmetrics.parser' 2>/dev/null; then
-  promtool check metrics <"$scratch/text" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
+  promtool check metrics <"$scratch/all/text" >"$scratch/lint" 2>&1 || fail "promtool: $(cat "$scratch/lint")"
   filled "$scratch/lint" && fail "promtool is not silent: $(cat "$scratch/lint")"
   protoc -I "$here" --python_out="$scratch" "$here/metrics.proto" || fail "protoc"
-  $python "$here/formats.py" "$scratch" "$scratch/text" "$scratch/openmetrics" "$scratch/protobuf" || fail "formats"
+  $python "$here/formats.py" "$scratch" "$scratch/all" || fail "formats"
 fi
 
 # A kill takes the gauges along, and nothing else.
