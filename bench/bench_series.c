@@ -2,7 +2,7 @@
 /*
  * bench_series: what does counting in a series cost, beside the same instruction on a plain array of one's own?
  *
- * x: how many series there are, of three labels with 33 bytes of values, taken at random; 1: always the same one. floor:
+ * x: how many series there are, of three labels with 33 bytes of values, taken at random; 1: always the one. floor:
  * for counters one un-prefixed add, for gauges one store, for doubles one un-prefixed compare and exchange, for
  * histograms the bucket and two adds; by label values, the look-up in libck's hash table of values that are joined
  * already. inline: compiled into the caller; promcb: by a call.

@@ -119,7 +119,7 @@ int main(void)
 	uint64_t rounds = stress_scale(3000), random = stress_seed(), begun = 0;
 
 	if (stress_emulated()) {
-		puts("an emulator drops no locks");
+		printf("an emulator drops no locks\n");
 		return 77;
 	}
 	stress_begin("gauges");
