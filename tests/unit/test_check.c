@@ -145,6 +145,9 @@ static void spoil_slot(void)
 	uint32_t component, mask = segment.geometry->table_slots - 1;
 
 	descriptor_of("alpha", &component);
+	/* The last of a run: a slot that is free in the midst of one hides those behind it, too. */
+	for (uint32_t i = (uint32_t)(slot_of(component) - table); table[(i + 1) & mask]; i = (i + 1) & mask)
+		component = promcb_table_component(table[(i + 1) & mask]);
 	word = *slot_of(component);
 	*slot_of(component) = 0;
 	uint32_t slot = ((uint32_t)promcb_table_hash(word) + segment.geometry->table_slots / 2) & mask;
