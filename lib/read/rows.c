@@ -12,12 +12,16 @@ struct row {
 	uint32_t place, number, copy;
 };
 
+struct list {
+	struct row *rows;
+	size_t count, room;
+};
+
 struct adding {
 	const struct promcb_records *records;
 	struct promcb_metrics *metrics;
 	struct promcb_pieces *pieces;
-	struct row *rows;
-	size_t count, room;
+	struct list roots, branches, rows;
 	uint8_t buffer[WIDEST] __attribute__((aligned(PROMCB_LINE_BYTES)));
 };
 
@@ -37,18 +41,18 @@ static uint32_t lane_of(uint32_t copy)
 
 /* -- Which rows there are ------------------------------------------------------------------------------------------ */
 
-static int add_row(struct adding *a, struct row row)
+static int add_row(struct list *list, struct row row)
 {
-	if (a->count == a->room) {
-		size_t room = a->room ? 2 * a->room : 256;
-		struct row *more = realloc(a->rows, room * sizeof(*more));
+	if (list->count == list->room) {
+		size_t room = list->room ? 2 * list->room : 256;
+		struct row *more = realloc(list->rows, room * sizeof(*more));
 
 		if (!more)
 			return -ENOMEM;
-		a->rows = more;
-		a->room = room;
+		list->rows = more;
+		list->room = room;
 	}
-	a->rows[a->count++] = row;
+	list->rows[list->count++] = row;
 	return 0;
 }
 
@@ -72,27 +76,46 @@ static int read_branch(struct adding *a, uint32_t place, uint32_t copy, uint32_t
 }
 
 /*
- * Lists the rows of a copy that a listed series has cells in. Three stages, for all copies at once: roots, branches,
- * rows; here the first two, since a branch leads to rows alone. place: of the root.
+ * Lists the rows that a listed series has cells in. Stage by stage for all copies at once, roots, branches, rows: what a
+ * stage has copied of a chunk is older than a place that was loaded after, and has not what that leads to.
  */
-static int list_rows(struct adding *a, uint32_t place, uint32_t copy)
+static int list_branches(struct adding *a)
 {
-	uint32_t branches[PROMCB_BRANCHES], places[PROMCB_BRANCHES];
-	uint32_t rows = promcb_cell_row(a->records->cells) + 1;
-	int result = read_branch(a, place, copy, PROMCB_BRANCH_IS_ROOT, branches);
+	uint32_t branches[PROMCB_BRANCHES], rows = promcb_cell_row(a->records->cells) + 1;
+	int result = 0;
 
-	for (uint32_t i = 0; i < PROMCB_BRANCHES && i * PROMCB_BRANCHES < rows && result == 0; i++) {
-		if (!branches[i])
-			continue;
-		result = look_at_clock(a, 0);
+	promcb_pieces_stage(a->pieces);
+	for (size_t k = 0; k < a->roots.count && result == 0; k++) {
+		const struct row *root = &a->roots.rows[k];
+
+		result = look_at_clock(a, k);
 		if (result == 0)
-			result = read_branch(a, branches[i], copy, i, places);
+			result = read_branch(a, root->place, root->copy, PROMCB_BRANCH_IS_ROOT, branches);
+		for (uint32_t i = 0; i < PROMCB_BRANCHES && i * PROMCB_BRANCHES < rows && result == 0; i++)
+			if (branches[i])
+				result = add_row(&a->branches, (struct row){branches[i], i, root->copy});
+	}
+	return result;
+}
+
+static int list_rows(struct adding *a)
+{
+	uint32_t places[PROMCB_BRANCHES], rows = promcb_cell_row(a->records->cells) + 1;
+	int result = 0;
+
+	promcb_pieces_stage(a->pieces);
+	for (size_t k = 0; k < a->branches.count && result == 0; k++) {
+		const struct row *branch = &a->branches.rows[k];
+
+		result = look_at_clock(a, k);
+		if (result == 0)
+			result = read_branch(a, branch->place, branch->copy, branch->number, places);
 		for (uint32_t j = 0; j < PROMCB_BRANCHES && result == 0; j++) {
-			uint32_t number = i * PROMCB_BRANCHES + j;
+			uint32_t number = branch->number * PROMCB_BRANCHES + j;
 
 			/* Of what nobody listed owns, nothing is read. */
 			if (places[j] && number < rows && a->records->rows[number])
-				result = add_row(a, (struct row){places[j], number, copy});
+				result = add_row(&a->rows, (struct row){places[j], number, branch->copy});
 		}
 	}
 	return result;
@@ -118,9 +141,9 @@ static int list_lane(struct adding *a, uint32_t lane)
 	live_taken = promcb_load_acquire(&entry->live_taken);
 	live = live_taken && live_taken == promcb_load_relaxed(&entry->taken) ? promcb_load32_acquire(&entry->live) : 0;
 	if (lasting)
-		result = list_rows(a, lasting, lane);
+		result = add_row(&a->roots, (struct row){lasting, 0, lane});
 	if (result == 0 && live)
-		result = list_rows(a, live, lane | PROMCB_COPY_LIVE);
+		result = add_row(&a->roots, (struct row){live, 0, lane | PROMCB_COPY_LIVE});
 	return result;
 }
 
@@ -218,17 +241,17 @@ static int add_live(struct adding *a, size_t first, size_t end)
 	int result = kept ? 0 : -ENOMEM;
 
 	for (size_t i = first; i < end && result == 0; i++) {
-		const uint64_t *words = view_row(a, &a->rows[i], &count);
+		const uint64_t *words = view_row(a, &a->rows.rows[i], &count);
 
 		if (!words)
-			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", a->rows[i].place);
+			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", a->rows.rows[i].place);
 		for (uint32_t j = 0; words && j < count; j++)
 			kept[(i - first) * WIDEST / sizeof(*kept) + j] = promcb_load_relaxed(&words[j]);
 	}
-	if (result == 0 && promcb_source_is_held(a->pieces->source, lane_of(a->rows[first].copy)) == 1)
+	if (result == 0 && promcb_source_is_held(a->pieces->source, lane_of(a->rows.rows[first].copy)) == 1)
 		for (size_t i = first; i < end; i++)
 			add_words(a, kept + (i - first) * WIDEST / sizeof(*kept),
-				  a->records->rows[a->rows[i].number] * PROMCB_ROW_WORDS, &a->rows[i]);
+				  a->records->rows[a->rows.rows[i].number] * PROMCB_ROW_WORDS, &a->rows.rows[i]);
 	free(kept);
 	return result;
 }
@@ -237,8 +260,8 @@ static int add_rows(struct adding *a)
 {
 	int result = 0;
 
-	for (size_t i = 0, end; i < a->count && result == 0; i = end) {
-		const struct row *row = &a->rows[i];
+	for (size_t i = 0, end; i < a->rows.count && result == 0; i = end) {
+		const struct row *row = &a->rows.rows[i];
 		uint32_t count;
 
 		end = i + 1;
@@ -246,7 +269,7 @@ static int add_rows(struct adding *a)
 		if (result < 0)
 			break;
 		if (row->copy & PROMCB_COPY_LIVE) {
-			while (end < a->count && a->rows[end].copy == row->copy)
+			while (end < a->rows.count && a->rows.rows[end].copy == row->copy)
 				end++;
 			result = add_live(a, i, end);
 			continue;
@@ -273,16 +296,21 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 	a->records = records;
 	a->metrics = metrics;
 	a->pieces = pieces;
-	a->rows = NULL;
-	a->count = a->room = 0;
+	a->roots = a->branches = a->rows = (struct list){.rows = NULL};
 	if (records->root.shared)
-		result = list_rows(a, records->root.shared, PROMCB_COPY_SHARED);
+		result = add_row(&a->roots, (struct row){records->root.shared, 0, PROMCB_COPY_SHARED});
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
 		result = list_lane(a, lane);
+	if (result == 0)
+		result = list_branches(a);
+	if (result == 0)
+		result = list_rows(a);
 	promcb_pieces_stage(pieces);
 	if (result == 0)
 		result = add_rows(a);
-	free(a->rows);
+	free(a->roots.rows);
+	free(a->branches.rows);
+	free(a->rows.rows);
 	free(a);
 	return result;
 }
