@@ -76,8 +76,8 @@ static int read_branch(struct adding *a, uint32_t place, uint32_t copy, uint32_t
 }
 
 /*
- * Lists the rows that a listed series has cells in. Stage by stage for all copies at once, roots, branches, rows: what a
- * stage has copied of a chunk is older than a place that was loaded after, and has not what that leads to.
+ * Lists the rows that a listed series has cells in. Stage by stage for all copies at once, roots, branches, rows: what
+ * a stage has copied of a chunk is older than a place that was loaded after, and has not what that leads to.
  */
 static int list_branches(struct adding *a)
 {
