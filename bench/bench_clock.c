@@ -45,7 +45,7 @@ static void sleep_until(uint64_t when_ns)
 		;
 }
 
-static int drift(const char *segment, struct promcb *metrics, unsigned seconds)
+static int drift(const char *segment, struct promcb_session *metrics, unsigned seconds)
 {
 	struct promcb_component *component, *before;
 	struct promcb_reader *reader;
@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	};
 	struct bench_arguments arguments = bench_arguments(argc, argv);
 	unsigned seconds = argc > 3 ? (unsigned)atoi(argv[3]) : 10;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	const char *segment = bench_segment();
 	int status = 0;
 

@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 {
 	struct bench_arguments arguments = bench_arguments(argc, argv);
 	struct promcb_options options = {.max_bytes = (uint64_t)4 << 30, .components = 20000};
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	const char *segment = bench_segment();
 	uint32_t most = 0;
 

@@ -93,7 +93,7 @@ int main(int argc, char **argv)
 				.newest_ns = bench_coarse_ns()};
 	pthread_t *threads = calloc((size_t)lanes, sizeof(*threads));
 	pthread_barrier_t done;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 
 	filler.components = calloc((size_t)components, sizeof(struct promcb_component *));
 	filler.done = &done;

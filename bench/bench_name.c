@@ -23,7 +23,7 @@ enum { ORDER = 65536, NAME_BYTES = 32, NAMES_MAX = 40000, HANDLES_MAX = 65000 };
 static char (*names)[NAME_BYTES], (*keys)[NAME_BYTES];
 static uint32_t order[ORDER];
 static ck_ht_t table;
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static uint64_t stop;
 static uint32_t handles;
 

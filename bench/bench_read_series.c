@@ -41,7 +41,7 @@ static void fill(const char *segment)
 {
 	const struct promcb_options options = {.max_bytes = (uint64_t)256 << 20, .lanes = (uint32_t)lanes + 4};
 	struct promcb_metric_family *family;
-	struct promcb *p;
+	struct promcb_session *p;
 	pthread_t *threads = calloc(lanes, sizeof(*threads));
 	int result = promcb_open(segment, &options, &p);
 

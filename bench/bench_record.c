@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 		{"machine", "24 additions", "floor", additions, 0, 1000, 0},
 	};
 	struct bench_arguments arguments = bench_arguments(argc, argv);
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	const char *segment = bench_segment();
 
 	if (promcb_open(segment, NULL, &metrics) < 0 || promcb_component(metrics, "bench", &component) < 0) {

@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 	static const uint64_t rates[] = {1, 10, 100, 1000, BACK_TO_BACK};
 	struct bench_arguments arguments = bench_arguments(argc, argv);
 	struct bench_case which = {"scraped", "recording while scraped", "promcb", in_turn, 0, 0, 0};
-	struct promcb *metrics = NULL, *others = NULL;
+	struct promcb_session *metrics = NULL, *others = NULL;
 	const char *segment = bench_segment();
 	uint64_t *scrapes = bench_shared_memory(sizeof(uint64_t));
 

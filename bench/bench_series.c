@@ -157,7 +157,7 @@ static void called_histogram(unsigned worker, uint64_t count)
 	EACH(promcb_histogram_observe(histogram, bench_latency_ns[i % BENCH_LATENCIES]));
 }
 
-static bool declare(struct promcb *p, uint32_t count)
+static bool declare(struct promcb_session *p, uint32_t count)
 {
 	static const char *const labels[] = {"method", "route", "peer", NULL};
 	struct promcb_metric_family *reals, *gauges, *histograms;
@@ -225,7 +225,7 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 	struct promcb_options options = {.max_bytes = (uint64_t)1 << 30};
 	uint64_t state = 1 + count;
 	const char *segment = bench_segment();
-	struct promcb *p;
+	struct promcb_session *p;
 
 	for (unsigned worker = 0; worker < BENCH_WORKERS_MAX; worker++)
 		cells[worker] = calloc(count + 16, sizeof(uint64_t));

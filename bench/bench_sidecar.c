@@ -30,7 +30,7 @@ enum { CLIENTS = 8, BACK_TO_BACK = 1000000, COMPONENTS_MAX = 1000, PIECE = 1 << 
 struct side {
 	const char *who;
 	char segment[80];
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	struct promcb_component *components[COMPONENTS_MAX];
 };
 

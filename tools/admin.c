@@ -55,7 +55,7 @@ static error_t parse_reset(int key, char *text, struct argp_state *state)
 static const struct argp_option reset_options[] = {{"all", 'a', NULL, 0, "Reset every component", 0}, {0}};
 
 /* A reset needs write access, and opening to write would make a segment that is missing. */
-static int open_existing(const char *segment, struct promcb **out)
+static int open_existing(const char *segment, struct promcb_session **out)
 {
 	struct promcb_message message = {.text = ""};
 	struct promcb_options options = {.message = &message};
@@ -80,7 +80,7 @@ static int run_reset(const char *segment, int argc, char **argv)
 					 NULL,
 					 NULL};
 	struct reset_arguments arguments = {.segment = segment};
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	int result;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);

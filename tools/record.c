@@ -248,11 +248,11 @@ static void warn_of_owner(const char *segment)
 			path, (unsigned)status.st_uid);
 }
 
-struct promcb *promcb_record_open(const char *segment)
+struct promcb_session *promcb_record_open(const char *segment)
 {
 	struct promcb_message message = {.text = ""};
 	struct promcb_options segment_options = {.message = &message};
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	int result = promcb_open(segment, &segment_options, &metrics);
 
 	if (result < 0) {
@@ -266,7 +266,7 @@ struct promcb *promcb_record_open(const char *segment)
 	return metrics;
 }
 
-int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out)
+int promcb_record_find(struct promcb_session *metrics, const char *name, struct promcb_component **out)
 {
 	int result = promcb_component(metrics, name, out);
 	const char *error = promcb_name_error(name, strlen(name));
@@ -296,7 +296,7 @@ static void record_call(const struct arguments *arguments, struct promcb_compone
 /* A call or a log line may count as "_overflow"; a state that would be set there is another component's business. */
 static int record_once(const struct arguments *arguments)
 {
-	struct promcb *metrics = promcb_record_open(arguments->segment);
+	struct promcb_session *metrics = promcb_record_open(arguments->segment);
 	struct promcb_component *component;
 	int result;
 

@@ -31,9 +31,9 @@ int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rul
  * Finds or registers a component, and complains where it cannot be had: then it is "_overflow". Returns 0, or the
  * library's -errno.
  */
-int promcb_record_find(struct promcb *metrics, const char *name, struct promcb_component **out);
+int promcb_record_find(struct promcb_session *metrics, const char *name, struct promcb_component **out);
 
 /* Opens the segment, or complains. Returns it, or NULL. */
-struct promcb *promcb_record_open(const char *segment);
+struct promcb_session *promcb_record_open(const char *segment);
 
 #endif

@@ -136,7 +136,7 @@ int promcb_record_command(const char *segment, const char *component, char *cons
 {
 	struct promcb_component *handle = NULL;
 	uint64_t start_ns, now_ns;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	sigset_t watched, before;
 	int error, status = 0;
 	pid_t child = 0;

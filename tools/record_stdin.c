@@ -24,7 +24,7 @@
 enum { BUFFER_BYTES = 256 * 1024, DRAINED_BYTES_MAX = 1024 * 1024 };
 
 struct intake {
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	const struct promcb_line_rules *rules;
 	struct promcb_component *overflow;
 	struct promcb_component *last; /* the component of the line before; NULL: none */

@@ -109,7 +109,8 @@ struct promcb_family_spec {
  * that differs, and the message says both), -ENOSPC (no room), -EBUSY, -EMFILE. Other label names under the same name
  * are another family of it. Another help is no difference. Thread-safe.
  */
-int promcb_family_register(struct promcb *p, const struct promcb_family_spec *spec, struct promcb_metric_family **out);
+int promcb_family_register(struct promcb_session *p, const struct promcb_family_spec *spec,
+			   struct promcb_metric_family **out);
 
 /*
  * The series of a family that has the label values, made if there is none. values: in the order of the family's labels,

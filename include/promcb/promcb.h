@@ -6,7 +6,7 @@
  *
  *     int main(void)
  *     {
- *             struct promcb *metrics;
+ *             struct promcb_session *metrics;
  *             struct promcb_component *payments;
  *
  *             if (promcb_open(NULL, NULL, &metrics) < 0)
@@ -118,7 +118,7 @@ extern "C" {
 /* options.window_seconds: recent samples of any age. */
 #define PROMCB_WINDOW_ANY UINT32_MAX
 
-struct promcb;           /* one opened segment */
+struct promcb_session;           /* one opened segment */
 struct promcb_component; /* one named thing whose calls are counted; valid until the process ends */
 
 enum promcb_state { PROMCB_CLOSED = 0, PROMCB_OPEN = 1, PROMCB_HALF_OPEN = 2 };
@@ -160,21 +160,21 @@ struct promcb_options {
  * filesystem that cannot reserve space), -EMFILE (descriptors, or 64 segments in this process), -ENOMEM.
  * Thread-safe.
  */
-int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out);
+int promcb_open(const char *segment, const struct promcb_options *options, struct promcb_session **out);
 
 /*
  * Gives the segment back. A record through a component after that is dropped without harm, by any thread. Where other
  * threads recorded in it, its memory stays mapped for some seconds: they may be in the middle of a record. p: may be
  * NULL. Thread-safe.
  */
-void promcb_close(struct promcb *p);
+void promcb_close(struct promcb_session *p);
 
 /*
  * The segment named by PROMCB_SEGMENT, else "/promcb", opened at the first call and never closed.
  * Returns NULL with errno set if it cannot be opened; every function here takes that NULL and does nothing.
  * Thread-safe.
  */
-struct promcb *promcb_default(void);
+struct promcb_session *promcb_default(void);
 
 /*
  * Finds or registers a component. name: 1 to PROMCB_NAME_MAX bytes of UTF-8 without control bytes; the caller keeps
@@ -185,13 +185,14 @@ struct promcb *promcb_default(void);
  * was free and another process was registering), -EMFILE (65,535 handles in this process). Thread-safe.
  */
 #ifndef __cplusplus
-int promcb_component(struct promcb *p, const char *name, struct promcb_component **out);
+int promcb_component(struct promcb_session *p, const char *name, struct promcb_component **out);
 #else
 /*
  * In C++ a function hides the struct of its name, and "promcb_component *c" would be no declaration. So there it has
  * another name, with the same symbol behind it, and is called by the macro, which is one before "(" alone.
  */
-int promcb_component_get(struct promcb *p, const char *name, struct promcb_component **out) __asm__("promcb_component");
+int promcb_component_get(struct promcb_session *p, const char *name,
+			 struct promcb_component **out) __asm__("promcb_component");
 #define promcb_component(...) promcb_component_get(__VA_ARGS__)
 #endif
 
@@ -247,7 +248,7 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
  * or -errno: -EINVAL (a negative, NaN or infinite latency, counted as rejected and not recorded; or the name), else
  * as promcb_component(); with -ENOSPC and -EBUSY the call was recorded as "_overflow". Thread-safe.
  */
-int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success);
+int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success);
 
 /*
  * Sets the component's circuit-breaker state. Setting the current state changes nothing.
@@ -276,15 +277,15 @@ void promcb_count_log(struct promcb_component *component, enum promcb_log_level 
  * many, so that a log whose format has changed is not taken for a service without calls. Thread-safe.
  * Async-signal-safe.
  */
-void promcb_count_bad_lines(struct promcb *p, uint64_t count);
+void promcb_count_bad_lines(struct promcb_session *p, uint64_t count);
 
 /*
  * Forgets what was recorded of a component, or of all, in every process. Its name stays, and so does its state. The
  * counts in the segment go on; readers subtract what stood at the reset. Returns 0, or -errno: -ENOENT (no such
  * component), -EBUSY (another process is resetting), -ENOSPC (no space to note the counts at the reset). Thread-safe.
  */
-int promcb_reset(struct promcb *p, const char *name);
-int promcb_reset_all(struct promcb *p);
+int promcb_reset(struct promcb_session *p, const char *name);
+int promcb_reset_all(struct promcb_session *p);
 
 /*
  * What an error of promcb means, as a phrase without a full stop. error: negative or positive. Thread-safe.

@@ -20,8 +20,8 @@ struct promcb_attachment {
 	uint32_t slot;                  /* of the table */
 	uint32_t leases;                 /* of recorders */
 	uint32_t calls;                 /* that are in the middle of something long, and have no lease */
-	void *owner;                    /* struct promcb: whose present or former segment it is */
-	bool closing;                   /* left by its owner, or closed: no lease is taken, no entry leads there */
+	void *session;                    /* struct promcb_session: whose present or former segment it is */
+	bool closing;                   /* left by its session, or closed: no lease is taken, no entry leads there */
 	bool closed;                    /* the latter */
 	uint64_t left_ns;               /* CLOCK_MONOTONIC: since when */
 	bool parked;                    /* other memory is at the addresses, which an interrupted frame may still use */

@@ -113,17 +113,17 @@ static uint64_t own_place(struct promcb_lane_lease *lease, const struct promcb_s
  */
 static uint64_t find(const void *handle, struct promcb_series_handle *series)
 {
-	struct promcb *p = series->at.owner;
+	struct promcb_session *p = series->at.session;
 	struct promcb_recorder *recorder;
 	struct promcb_lane_lease *lease;
 	uint64_t place = 0;
 	uint32_t cell;
 
-	promcb_owner_follow(p);
+	promcb_session_follow(p);
 	if (!p->segment)
 		return 0;
 	recorder = promcb_recorder_current(true);
-	lease = promcb_owner_lease(p, recorder);
+	lease = promcb_session_lease(p, recorder);
 	cell = promcb_known_resolve(series, lease);
 	if (!cell)
 		return 0;
@@ -143,7 +143,7 @@ static uint64_t find(const void *handle, struct promcb_series_handle *series)
 static uint64_t find_shared(const struct promcb_series_handle *series)
 {
 	uint32_t cell;
-	struct promcb_segment *segment = promcb_owner_glance(series->at.owner, &series->at, &cell);
+	struct promcb_segment *segment = promcb_session_glance(series->at.session, &series->at, &cell);
 
 	if (!segment || cell == PROMCB_NO_COMPONENT || promcb_family_is_live(series->family))
 		return 0;
@@ -193,17 +193,17 @@ static enum found find_place(const void *handle, struct promcb_series_handle *se
 
 static void count_dropped(const struct promcb_series_handle *series)
 {
-	const struct promcb *p = series->at.owner;
+	const struct promcb_session *p = series->at.session;
 	struct promcb_saved_state way;
 	struct promcb_segment *segment;
 	uint32_t cell;
 
-	if (promcb_owner_is_away(p)) {
-		promcb_owner_count_lost_value(p);
+	if (promcb_session_is_away(p)) {
+		promcb_session_count_lost_value(p);
 		return;
 	}
 	promcb_process_enter_or_visit(&way, true);
-	segment = promcb_owner_glance(p, &series->at, &cell);
+	segment = promcb_session_glance(p, &series->at, &cell);
 	if (segment)
 		promcb_add_relaxed(&promcb_segment_header(segment)->dropped_values, 1);
 	promcb_process_leave(&way);
@@ -212,7 +212,7 @@ static void count_dropped(const struct promcb_series_handle *series)
 void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 {
 	struct promcb_series_handle *series = promcb_series_handle_of(handle);
-	const struct promcb *owner;
+	const struct promcb_session *session;
 	uint64_t entry;
 	enum found found;
 
@@ -222,7 +222,7 @@ void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 	/* An inline function may have counted already. */
 	if (promcb_thread.countdown < 0 || promcb_count_down(&promcb_thread.countdown))
 		count_anew();
-	owner = series->at.owner;
+	session = series->at.session;
 	do {
 		entry = promcb_load_relaxed(entry_of(handle));
 		if (promcb_thread_is_busy() && is_own(entry) && !promcb_family_is_live(series->family))
@@ -235,8 +235,8 @@ void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 			return;
 		}
 		/* Metrics that are off cost no more than this. */
-		if (!promcb_owner_is_found(owner)) {
-			promcb_owner_count_lost_value(owner);
+		if (!promcb_session_is_found(session)) {
+			promcb_session_count_lost_value(session);
 			return;
 		}
 		found = find_place(handle, series, entry, use, context);

@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component, struct promcb_lane_lease *lease)
+uint32_t promcb_component_resolve(struct promcb_session *p, struct promcb_component *component,
+				  struct promcb_lane_lease *lease)
 {
 	struct promcb_handle *handle = promcb_component_handle(component);
 
@@ -27,7 +28,7 @@ uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *com
 }
 
 /* A handle whose component is looked up once there is a segment again: its generation is that of no segment yet. */
-static int add_unresolved(struct promcb *p, const char *name, size_t length, struct promcb_component **out)
+static int add_unresolved(struct promcb_session *p, const char *name, size_t length, struct promcb_component **out)
 {
 	const struct promcb_handle handle = {p, PROMCB_OVERFLOW_COMPONENT, p->generation - 1};
 	int result = promcb_handle_add(&p->names, name, length, &handle, out);
@@ -37,7 +38,7 @@ static int add_unresolved(struct promcb *p, const char *name, size_t length, str
 	return result;
 }
 
-int promcb_component(struct promcb *p, const char *name, struct promcb_component **out)
+int promcb_component(struct promcb_session *p, const char *name, struct promcb_component **out)
 {
 	struct promcb_component *found;
 	struct promcb_lane_lease *lease;
@@ -67,11 +68,11 @@ int promcb_component(struct promcb *p, const char *name, struct promcb_component
 	} else if (!entered) {
 		*out = p->overflow;
 		result = -EBUSY;
-	} else if (promcb_owner_follow(p), !p->segment) {
+	} else if (promcb_session_follow(p), !p->segment) {
 		result = p->opens ? add_unresolved(p, name, length, out) : -EINVAL;
 	} else {
 		*out = p->overflow;
-		lease = promcb_owner_lease(p, promcb_recorder_current(true));
+		lease = promcb_session_lease(p, promcb_recorder_current(true));
 		result = promcb_component_register(p->segment, lease, name, length);
 		if (result >= 0)
 			result = promcb_handle_add(&p->names, name, length,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * component.h: handles to components of the segment that their owner has at present. promcb_component() is here.
+ * component.h: handles to components of the segment that their session has at present. promcb_component() is here.
  *
  * Called with the process's mutex held.
  */
@@ -9,8 +9,8 @@
 
 #include "record/open.h"
 
-/* The handle's component in the owner's present segment, registered there if need be; "_overflow" if it cannot be. */
-uint32_t promcb_component_resolve(struct promcb *p, struct promcb_component *component,
+/* The handle's component in the session's present segment, registered there if need be; "_overflow" if it cannot be. */
+uint32_t promcb_component_resolve(struct promcb_session *p, struct promcb_component *component,
 				  struct promcb_lane_lease *lease);
 
 #endif

@@ -14,13 +14,13 @@
 
 /* -- What goes along ----------------------------------------------------------------------------------------------- */
 
-static bool is_set_by_process(const struct promcb *p, const struct promcb_series_handle *series)
+static bool is_set_by_process(const struct promcb_session *p, const struct promcb_series_handle *series)
 {
-	return series->at.owner == p && promcb_family_is_live(series->family);
+	return series->at.session == p && promcb_family_is_live(series->family);
 }
 
 /* Gauges and infos are of the process, not of a file that was removed. */
-static void keep_values(struct promcb *p, struct promcb_segment *segment, uint32_t generation)
+static void keep_values(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation)
 {
 	struct promcb_lane_lease *home = promcb_home_former(segment);
 
@@ -35,7 +35,7 @@ static void keep_values(struct promcb *p, struct promcb_segment *segment, uint32
 	}
 }
 
-static void set_kept_values(struct promcb *p)
+static void set_kept_values(struct promcb_session *p)
 {
 	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
 		struct promcb_series_handle *series = &promcb_series_handles[number];
@@ -58,19 +58,19 @@ static const struct promcb_owner_hooks hooks = {.left = keep_values, .arrived = 
 static int add_family(struct promcb_metric_family *fresh, struct promcb_message *message,
 		      struct promcb_metric_family **out)
 {
-	struct promcb *p = fresh->at.owner;
+	struct promcb_session *p = fresh->at.session;
 	struct promcb_metric_family *family;
 	int64_t place = 0;
 	int result = 0;
 
-	promcb_owner_follow(p);
+	promcb_session_follow(p);
 	if (!p->opens)
 		return promcb_message_error(message, -EINVAL, "the segment was closed");
 	family = promcb_known_like(fresh);
 	if (!family)
 		family = fresh;
 	if (p->segment)
-		place = promcb_known_place(family, promcb_owner_lease(p, promcb_recorder_current(true)), message);
+		place = promcb_known_place(family, promcb_session_lease(p, promcb_recorder_current(true)), message);
 	if (place < 0)
 		return (int)place;
 	if (family == fresh)
@@ -84,7 +84,8 @@ static int add_family(struct promcb_metric_family *fresh, struct promcb_message 
 	return 0;
 }
 
-int promcb_family_register(struct promcb *p, const struct promcb_family_spec *spec, struct promcb_metric_family **out)
+int promcb_family_register(struct promcb_session *p, const struct promcb_family_spec *spec,
+			   struct promcb_metric_family **out)
 {
 	struct promcb_saved_state way;
 	union promcb_family_image image;
@@ -116,12 +117,12 @@ int promcb_family_register(struct promcb *p, const struct promcb_family_spec *sp
 /* -- Series -------------------------------------------------------------------------------------------------------- */
 
 /*
- * The segment that the owner has, where the calling thread has a lease: so it stays mapped for as long as open.h says,
- * whoever leaves it. place: the family's. NULL: there is none, or the family is not known there.
+ * The segment that the session has, where the calling thread has a lease: so it stays mapped for as long as open.h
+ * says, whoever leaves it. place: the family's. NULL: there is none, or the family is not known there.
  */
 static struct promcb_segment *leased_segment(const struct promcb_metric_family *family, uint32_t *place)
 {
-	struct promcb_segment *segment = promcb_owner_glance(family->at.owner, &family->at, place);
+	struct promcb_segment *segment = promcb_session_glance(family->at.session, &family->at, place);
 	const struct promcb_recorder *recorder = promcb_recorder_at_hand();
 
 	if (!segment || *place == PROMCB_NO_COMPONENT || !recorder ||
@@ -158,7 +159,7 @@ static bool refuse_stranger(const struct promcb_metric_family *family, const cha
 
 static int register_series(struct promcb_metric_family *family, const char *key, size_t bytes, void **out)
 {
-	struct promcb *p = family->at.owner;
+	struct promcb_session *p = family->at.session;
 	struct promcb_saved_state way;
 	bool entered = promcb_process_enter(&way);
 	void *found = promcb_known_find(family, key, bytes);
@@ -170,10 +171,10 @@ static int register_series(struct promcb_metric_family *family, const char *key,
 		*out = found;
 		result = 0;
 	} else if (entered) {
-		promcb_owner_follow(p);
+		promcb_session_follow(p);
 		result = p->opens ? 0 : -EINVAL;
 		if (p->segment)
-			result = promcb_known_register(family, promcb_owner_lease(p, promcb_recorder_current(true)),
+			result = promcb_known_register(family, promcb_session_lease(p, promcb_recorder_current(true)),
 						       key, bytes, &cell);
 		if (result == 0)
 			result = promcb_known_add(family, key, bytes, cell, out);
@@ -190,7 +191,7 @@ static int find_series(struct promcb_metric_family *family, enum promcb_metric_t
 	int bytes;
 
 	*out = promcb_handle_table.series;
-	if (!family || !family->at.owner || family->type != type)
+	if (!family || !family->at.session || family->type != type)
 		return -EINVAL;
 	bytes = promcb_known_key(family, values, lengths, count, key);
 	if (bytes < 0) {

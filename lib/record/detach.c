@@ -18,7 +18,7 @@ static bool has_rested(const struct promcb_attachment *attachment)
 
 bool promcb_attachment_tidy(struct promcb_attachment *attachment)
 {
-	/* [GUEST] the owner's place was changed before guests are looked for. */
+	/* [GUEST] the session's place was changed before guests are looked for. */
 	if (!attachment->closing || attachment->leases || attachment->calls ||
 	    !(has_rested(attachment) || attachment->closed) || promcb_process_has_guests())
 		return true;

@@ -51,7 +51,7 @@ static struct promcb_entry overflow_place(struct promcb_segment *segment, uint32
 }
 
 /* The lease's own block of the component, else its overflow block, else nothing. */
-static struct promcb_entry best_place(struct promcb *p, struct promcb_component *component,
+static struct promcb_entry best_place(struct promcb_session *p, struct promcb_component *component,
 				      struct promcb_lane_lease *lease)
 {
 	struct promcb_segment *segment = p->segment;
@@ -70,9 +70,9 @@ static void look(uint64_t now_ns)
 {
 	struct promcb_recorder *recorder = promcb_recorder_current(false);
 
-	for (struct promcb *p = recorder ? promcb_owners : NULL; p; p = p->next) {
+	for (struct promcb_session *p = recorder ? promcb_sessions : NULL; p; p = p->next) {
 		if (p->segment && recorder->leases[p->slot].segment)
-			promcb_owner_follow(p);
+			promcb_session_follow(p);
 	}
 	promcb_thread.fresh_ns = now_ns + PROMCB_LOOK_INTERVAL_NS - 1;
 }
@@ -89,7 +89,7 @@ void promcb_entry_look_now(uint64_t now_ns)
 
 struct promcb_entry promcb_entry_find(struct promcb_component *component)
 {
-	struct promcb *p = promcb_component_handle(component)->owner;
+	struct promcb_session *p = promcb_component_handle(component)->session;
 	struct promcb_recorder *recorder;
 	struct promcb_entry *entry, place;
 	struct promcb_lane_lease *lease;
@@ -99,11 +99,11 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 		return (struct promcb_entry){.block = 0, .ring = 0};
 	if (promcb_entry_is_look_due(now_ns))
 		look(now_ns);
-	promcb_owner_follow(p);
+	promcb_session_follow(p);
 	if (!p->segment)
 		return (struct promcb_entry){.block = 0, .ring = 0};
 	recorder = promcb_recorder_current(true);
-	lease = promcb_owner_lease(p, recorder);
+	lease = promcb_session_lease(p, recorder);
 	place = best_place(p, component, lease);
 	if (recorder && place.ring) {
 		entry = promcb_recorder_entry(recorder, component);
@@ -117,10 +117,10 @@ struct promcb_entry promcb_entry_find(struct promcb_component *component)
 struct promcb_entry promcb_entry_find_overflow(const struct promcb_component *component, bool exact)
 {
 	const struct promcb_handle *handle = promcb_component_handle(component);
-	/* [HANDLE] acquire: the owner before what it leads to. */
-	const struct promcb *p = promcb_load_pointer_acquire(&handle->owner);
+	/* [HANDLE] acquire: the session before what it leads to. */
+	const struct promcb_session *p = promcb_load_pointer_acquire(&handle->session);
 	uint32_t number;
-	struct promcb_segment *segment = p ? promcb_owner_glance(p, handle, &number) : NULL;
+	struct promcb_segment *segment = p ? promcb_session_glance(p, handle, &number) : NULL;
 
 	if (!segment || (exact && number == PROMCB_NO_COMPONENT))
 		return (struct promcb_entry){.block = 0, .ring = 0};
@@ -155,14 +155,14 @@ struct promcb_entry promcb_entry_beside(const struct promcb_entry *at)
 
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at)
 {
-	struct promcb *p = promcb_component_handle(component)->owner;
+	struct promcb_session *p = promcb_component_handle(component)->session;
 	struct promcb_recorder *recorder = promcb_recorder_current(false);
 	struct promcb_entry *entry;
 	struct promcb_lane_lease *lease;
 
 	if (!recorder || !p || !p->segment)
 		return;
-	lease = promcb_owner_lease(p, recorder);
+	lease = promcb_session_lease(p, recorder);
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
 	    entry->block != at->block || entry->ring != at->ring || !lease->lane ||

@@ -10,7 +10,7 @@ uint32_t promcb_series_handles_used = 1;
 
 struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];
 
-/* The key of each handle in its owner's names. */
+/* The key of each handle in its session's names. */
 static const char *handle_names[PROMCB_HANDLES_MAX];
 
 const char *promcb_handle_name(const struct promcb_handle *handle)
@@ -31,12 +31,12 @@ int promcb_handle_add(struct promcb_names *names, const char *name, size_t lengt
 		return -ENOMEM;
 	handle->component = words->component;
 	handle->generation = words->generation;
-	/* [HANDLE] release: the rest before the owner. */
-	promcb_store_pointer_release(&handle->owner, words->owner);
+	/* [HANDLE] release: the rest before the session. */
+	promcb_store_pointer_release(&handle->session, words->session);
 	handle_names[promcb_handles_used] = key;
 	if (promcb_names_put(names, key, length, handle) < 0) {
 		/* [HANDLE] release: nobody was given it. */
-		promcb_store_pointer_release(&handle->owner, NULL);
+		promcb_store_pointer_release(&handle->session, NULL);
 		return -ENOMEM;
 	}
 	promcb_handles_used++;

@@ -3,10 +3,10 @@
  * handle.h: the process's table of handles, which is what applications hold, and behind it the entries of threads that
  * have none.
  *
- * Called with the process's mutex held. A handle is never freed, and its owner never changes.
+ * Called with the process's mutex held. A handle is never freed, and its session never changes.
  *
  * Pairs, in one process
- *   [HANDLE] handle.c fills a handle, then stores its owner; record.c loads the owner before what it leads to. A
+ *   [HANDLE] handle.c fills a handle, then stores its session; record.c loads the session before what it leads to. A
  *            thread that finds a handle by its name could see it half made.
  */
 #ifndef PROMCB_HANDLE_H
@@ -20,8 +20,8 @@ enum { PROMCB_HANDLES_MAX = 65536, PROMCB_SERIES_HANDLES_MAX = 131072 };
 
 /* Handles, and behind them entries of nothing for threads without a recorder: see inline.h. */
 struct promcb_handle {
-	void *owner;                    /* struct promcb; NULL: the handle does nothing. [HANDLE] */
-	uint32_t component;             /* in the owner's present segment, if generation is the owner's */
+	void *session;                    /* struct promcb_session; NULL: the handle does nothing. [HANDLE] */
+	uint32_t component;             /* in the session's present segment, if generation is the session's */
 	uint32_t generation;
 };
 
@@ -50,7 +50,7 @@ struct promcb_metric_family;
 
 /* A series as this process has it, by the number of its handle. Never freed. */
 struct promcb_series_handle {
-	struct promcb_handle at;        /* its component is the first cell in the owner's present segment */
+	struct promcb_handle at;        /* its component is the first cell in the session's present segment */
 	struct promcb_metric_family *family;   /* see known.h */
 	const char *key;                /* its label values */
 	uint32_t key_bytes;
@@ -80,8 +80,8 @@ static inline struct promcb_component *promcb_handle_component(struct promcb_han
 const char *promcb_handle_name(const struct promcb_handle *handle);
 
 /*
- * A new handle, found by its name from then on, with the words owner, component and generation. Returns 0, or -EMFILE,
- * -ENOMEM.
+ * A new handle, found by its name from then on, with the words session, component and generation. Returns 0, or
+ * -EMFILE, -ENOMEM.
  */
 int promcb_handle_add(struct promcb_names *names, const char *name, size_t length, const struct promcb_handle *words,
 		      struct promcb_component **out);

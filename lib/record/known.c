@@ -30,7 +30,7 @@ static void set_buckets(struct promcb_metric_family *family, const struct promcb
 				   promcb_bits_double(record->smallest), promcb_bits_double(record->largest));
 }
 
-struct promcb_metric_family *promcb_known_make(struct promcb *p, const union promcb_family_image *image)
+struct promcb_metric_family *promcb_known_make(struct promcb_session *p, const union promcb_family_image *image)
 {
 	struct promcb_metric_family *family = calloc(1, sizeof(*family));
 	struct promcb_family_view view;
@@ -39,7 +39,7 @@ struct promcb_metric_family *promcb_known_make(struct promcb *p, const union pro
 		return NULL;
 	family->image = *image;
 	promcb_family_view(&family->image, sizeof(family->image), &view);
-	family->at.owner = p;
+	family->at.session = p;
 	family->type = view.record->type;
 	family->scope = view.record->scope;
 	family->doubles = (view.record->flags & PROMCB_FAMILY_DOUBLES) != 0;
@@ -114,7 +114,7 @@ static bool is_alike(const struct promcb_metric_family *one, const struct promcb
 struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family *like)
 {
 	for (struct promcb_metric_family *family = families; family; family = family->next)
-		if (family->at.owner == like->at.owner && is_alike(family, like))
+		if (family->at.session == like->at.session && is_alike(family, like))
 			return family;
 	return NULL;
 }
@@ -122,7 +122,7 @@ struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family
 static int add_handle(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out)
 {
 	uint32_t number = promcb_series_handles_used;
-	struct promcb *p = family->at.owner;
+	struct promcb_session *p = family->at.session;
 	struct promcb_series_handle *series = &promcb_series_handles[number];
 	uintptr_t shape = (uintptr_t)(family->native.buckets ? (void *)&family->native : (void *)family);
 
@@ -171,7 +171,7 @@ int promcb_known_add_family(struct promcb_metric_family *family)
 int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,
 			   struct promcb_message *message)
 {
-	struct promcb *p = family->at.owner;
+	struct promcb_session *p = family->at.session;
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	uint32_t place;
 	int result;
@@ -195,7 +195,7 @@ int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_la
 int promcb_known_register(struct promcb_metric_family *family, struct promcb_lane_lease *lease, const char *key,
 			  size_t bytes, uint32_t *cell)
 {
-	struct promcb *p = family->at.owner;
+	struct promcb_session *p = family->at.session;
 	int64_t place = promcb_known_place(family, lease, NULL);
 	struct promcb_series_found found;
 	struct promcb_values values;
@@ -216,7 +216,7 @@ static uint32_t overflow_cell(struct promcb_metric_family *family, struct promcb
 {
 	const char *values[PROMCB_RECORD_LABELS_MAX];
 	size_t lengths[PROMCB_RECORD_LABELS_MAX];
-	struct promcb *p = family->at.owner;
+	struct promcb_session *p = family->at.session;
 	int64_t place = promcb_known_place(family, lease, NULL);
 	struct promcb_series_found found;
 
@@ -235,7 +235,7 @@ static uint32_t overflow_cell(struct promcb_metric_family *family, struct promcb
 uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb_lane_lease *lease)
 {
 	struct promcb_metric_family *family = series->family;
-	struct promcb *p = series->at.owner;
+	struct promcb_session *p = series->at.session;
 	uint32_t cell = 0;
 
 	if (series->at.generation == p->generation)

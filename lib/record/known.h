@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * known.h: families and series as this process knows them, whichever file their owner presently has.
+ * known.h: families and series as this process knows them, whichever file their session presently has.
  *
  * Called with the process's mutex held, but for promcb_known_make(), promcb_known_key(), promcb_known_values()
  * and promcb_known_find().
  *
  * Invariants
  *   - A family and a series are never freed: handles lead to them, and names to those.
- *   - Where they lie in the segment is of the owner's generation, or is looked up again, or registered there. [FOLLOW]
+ *   - Where they lie in the segment is of the session's generation, or is looked up again, or registered there.
+ *     [FOLLOW]
  */
 #ifndef PROMCB_KNOWN_H
 #define PROMCB_KNOWN_H
@@ -52,7 +53,7 @@ static inline bool promcb_family_is_live(const struct promcb_metric_family *fami
 }
 
 /* A family that nobody knows of yet, in memory of malloc, as the spec declares it. NULL: no memory. */
-struct promcb_metric_family *promcb_known_make(struct promcb *p, const union promcb_family_image *image);
+struct promcb_metric_family *promcb_known_make(struct promcb_session *p, const union promcb_family_image *image);
 
 /*
  * Makes a key. lengths: NULL where the values end with zeros. Returns its length, or -EINVAL where the values are not
@@ -75,7 +76,7 @@ static inline void *promcb_known_find(struct promcb_metric_family *family, const
 	return promcb_names_find(&family->series, key, bytes);
 }
 
-/* The family of the owner that this process has declared in the same way, but for its help. NULL: none. */
+/* The family of the session that this process has declared in the same way, but for its help. NULL: none. */
 struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family *family);
 
 /*
@@ -86,13 +87,13 @@ int promcb_known_add_family(struct promcb_metric_family *family);
 /* Adds a series that lies at a cell of the family's present segment; 0: it is not known where. As above. */
 int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out);
 
-/* The family's place in its owner's present segment, registered there if need be. Returns it, or -errno. */
+/* The family's place in its session's present segment, registered there if need be. Returns it, or -errno. */
 int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,
 			   struct promcb_message *message);
 
 /*
- * The series' first cell in its owner's present segment, registered there if need be: that of the overflow series where
- * it cannot be, 0 where there is none either.
+ * The series' first cell in its session's present segment, registered there if need be: that of the overflow series
+ * where it cannot be, 0 where there is none either.
  */
 uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb_lane_lease *lease);
 

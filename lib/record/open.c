@@ -10,7 +10,7 @@
 
 #define LANE_RETRY_NS ((uint64_t)100000000)
 
-struct promcb *promcb_owners;
+struct promcb_session *promcb_sessions;
 const struct promcb_owner_hooks *promcb_owner_hooks;
 
 /* -- Places ------------------------------------------------------------------------------------------------------- */
@@ -60,14 +60,14 @@ static void leave(struct promcb_segment *segment, bool closed)
 
 /* -- Owners ------------------------------------------------------------------------------------------------------- */
 
-/* Moves an attached segment into the place, as the owner's. */
+/* Moves an attached segment into the place, as the session's. */
 static struct promcb_segment *adopt(struct promcb_attachment *place, const struct promcb_segment *attached,
-				    struct promcb *p)
+				    struct promcb_session *p)
 {
 	*place = (struct promcb_attachment){
 		.segment = *attached,
 		.slot = (uint32_t)(place - promcb_attachments),
-		.owner = p,
+		.session = p,
 		.lock_fd = -1,
 	};
 	promcb_home_forget(&place->segment);
@@ -81,7 +81,7 @@ static struct promcb_segment *adopt(struct promcb_attachment *place, const struc
 	return &place->segment;
 }
 
-static void set_segment(struct promcb *p, struct promcb_segment *segment)
+static void set_segment(struct promcb_session *p, struct promcb_segment *segment)
 {
 	uint64_t place = p->opens ? PROMCB_PLACE_AWAY : 0;
 
@@ -92,13 +92,13 @@ static void set_segment(struct promcb *p, struct promcb_segment *segment)
 	promcb_store_release(&p->place, place);
 }
 
-struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
-					   uint32_t *component)
+struct promcb_segment *promcb_session_glance(const struct promcb_session *p, const struct promcb_handle *handle,
+					     uint32_t *component)
 {
 	uint64_t place;
 	uint32_t generation, number;
 
-	/* Again only if the owner has moved in between. */
+	/* Again only if the session has moved in between. */
 	do {
 		/* [FOLLOW] acquire: the place before the generation. */
 		place = promcb_load_acquire(&p->place);
@@ -113,15 +113,15 @@ struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct 
 	return &promcb_attachments[(place & (((uint64_t)1 << PROMCB_PLACE_SLOT_BITS) - 1)) - 1].segment;
 }
 
-static bool is_away(const struct promcb *p)
+static bool is_away(const struct promcb_session *p)
 {
 	return p->opens > 0 && !p->segment;
 }
 
-/* An owner of the same file, whether open or closed; or one that would find it by its name at his next look. */
-static struct promcb *find_owner(const struct promcb_segment *attached)
+/* A session of the same file, whether open or closed; or one that would find it by its name at his next look. */
+static struct promcb_session *find_session(const struct promcb_segment *attached)
 {
-	for (struct promcb *p = promcb_owners; p; p = p->next) {
+	for (struct promcb_session *p = promcb_sessions; p; p = p->next) {
 		if (p->device == attached->device && p->inode == attached->inode &&
 		    memcmp(p->identity, attached->identity, sizeof(p->identity)) == 0 && !is_away(p))
 			return p;
@@ -133,15 +133,15 @@ static struct promcb *find_owner(const struct promcb_segment *attached)
 }
 
 /* What the process had set there goes along. */
-static void leave_unwillingly(struct promcb *p, struct promcb_segment *segment, uint32_t generation)
+static void leave_unwillingly(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation)
 {
 	leave(segment, false);
 	if (promcb_owner_hooks)
 		promcb_owner_hooks->left(p, segment, generation);
 }
 
-/* The owner goes on in the attached segment. Its handles look their components up again. */
-static void move(struct promcb *p, struct promcb_attachment *place, const struct promcb_segment *attached)
+/* The session goes on in the attached segment. Its handles look their components up again. */
+static void move(struct promcb_session *p, struct promcb_attachment *place, const struct promcb_segment *attached)
 {
 	struct promcb_segment *old = p->segment;
 	struct promcb_header *header;
@@ -165,20 +165,20 @@ static void move(struct promcb *p, struct promcb_attachment *place, const struct
 		promcb_owner_hooks->arrived(p);
 }
 
-/* The owner's closed segment, if threads still have leases there: the same file may be opened again before they end. */
-static struct promcb_attachment *find_closing(const struct promcb *p)
+/* The session's closed segment, if threads still have leases there: the file may be opened again before they end. */
+static struct promcb_attachment *find_closing(const struct promcb_session *p)
 {
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
 
-		if (promcb_attachment_is_attached(attachment) && attachment->owner == p &&
+		if (promcb_attachment_is_attached(attachment) && attachment->session == p &&
 		    attachment->segment.inode == p->inode && attachment->segment.device == p->device)
 			return attachment;
 	}
 	return NULL;
 }
 
-/* Words for one more owner, that a child finds 0: of a page for many, none of which is ever given back. */
+/* Words for one more session, that a child finds 0: of a page for many, none of which is ever given back. */
 static struct promcb_lost *words_of_lost(void)
 {
 	static struct promcb_lost *words;
@@ -193,9 +193,9 @@ static struct promcb_lost *words_of_lost(void)
 }
 
 /* attached: taken over, or left to the caller with its base. */
-static int open_owner(struct promcb *fresh, struct promcb_segment *attached, struct promcb **out)
+static int open_session(struct promcb_session *fresh, struct promcb_segment *attached, struct promcb_session **out)
 {
-	struct promcb *p = find_owner(attached);
+	struct promcb_session *p = find_session(attached);
 	struct promcb_attachment *place;
 	int result;
 
@@ -212,8 +212,8 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 			return result;
 		set_segment(p, adopt(place, attached, p));
 		attached->base = NULL;
-		p->next = promcb_owners;
-		promcb_owners = p;
+		p->next = promcb_sessions;
+		promcb_sessions = p;
 	} else if (p->opens == 0 && find_closing(p)) {
 		struct promcb_attachment *closing = find_closing(p);
 
@@ -238,10 +238,10 @@ static int open_owner(struct promcb *fresh, struct promcb_segment *attached, str
 	return 0;
 }
 
-static int open_path(const char *path, const struct promcb_options *options, struct promcb **out)
+static int open_path(const char *path, const struct promcb_options *options, struct promcb_session **out)
 {
 	struct promcb_segment attached;
-	struct promcb *fresh;
+	struct promcb_session *fresh;
 	struct promcb_saved_state way;
 	int result = promcb_segment_attach(&attached, path, options, true, false, options->message);
 
@@ -254,7 +254,7 @@ static int open_path(const char *path, const struct promcb_options *options, str
 	}
 	fresh->options = *options;
 	fresh->options.message = NULL;
-	result = promcb_process_enter(&way) ? open_owner(fresh, &attached, out) : -EBUSY;
+	result = promcb_process_enter(&way) ? open_session(fresh, &attached, out) : -EBUSY;
 	promcb_process_leave(&way);
 	if (attached.base)
 		promcb_segment_unmap(&attached);
@@ -276,7 +276,7 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
-	for (struct promcb *p = promcb_process->unwiped ? promcb_owners : NULL; p; p = p->next) {
+	for (struct promcb_session *p = promcb_process->unwiped ? promcb_sessions : NULL; p; p = p->next) {
 		promcb_store_relaxed(&p->lost->calls, 0);
 		promcb_store_relaxed(&p->lost->values, 0);
 	}
@@ -294,7 +294,7 @@ static void renew(void)
 
 static const struct promcb_process_hooks hooks = {.start = promcb_recorder_start, .renew = renew};
 
-int promcb_open(const char *segment, const struct promcb_options *options, struct promcb **out)
+int promcb_open(const char *segment, const struct promcb_options *options, struct promcb_session **out)
 {
 	PROMCB_NOT_CANCELLED;
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
@@ -316,7 +316,7 @@ int promcb_open(const char *segment, const struct promcb_options *options, struc
 	return open_path(path, &ours, out);
 }
 
-void promcb_close(struct promcb *p)
+void promcb_close(struct promcb_session *p)
 {
 	struct promcb_saved_state way;
 
@@ -338,11 +338,11 @@ void promcb_close(struct promcb *p)
 	promcb_process_leave(&way);
 }
 
-struct promcb *promcb_default(void)
+struct promcb_session *promcb_default(void)
 {
 	static void *shared;
 	/* [DEFAULT] acquire: the pointer before what it leads to. */
-	struct promcb *p = promcb_load_pointer_acquire(&shared);
+	struct promcb_session *p = promcb_load_pointer_acquire(&shared);
 	int result;
 
 	if (p)
@@ -358,13 +358,13 @@ struct promcb *promcb_default(void)
 	return p;
 }
 
-static bool is_due(const struct promcb *p)
+static bool is_due(const struct promcb_session *p)
 {
 	return promcb_clock_monotonic_coarse_ns() - promcb_load_relaxed(&p->checked_ns) >= PROMCB_LOOK_INTERVAL_NS;
 }
 
 /* The file has no name and nobody finds it, and there is no other: what is recorded meanwhile is counted as dropped. */
-static void go_away(struct promcb *p)
+static void go_away(struct promcb_session *p)
 {
 	struct promcb_segment *old = p->segment;
 
@@ -372,7 +372,7 @@ static void go_away(struct promcb *p)
 	leave_unwillingly(p, old, p->generation);
 }
 
-void promcb_owner_follow(struct promcb *p)
+void promcb_session_follow(struct promcb_session *p)
 {
 	struct promcb_segment *old = p->segment, attached;
 	struct promcb_attachment *place;
@@ -401,30 +401,30 @@ void promcb_owner_follow(struct promcb *p)
 	}
 }
 
-bool promcb_owner_is_away(const struct promcb *p)
+bool promcb_session_is_away(const struct promcb_session *p)
 {
 	return p && promcb_load_relaxed(&p->place) == PROMCB_PLACE_AWAY;
 }
 
-bool promcb_owner_is_found(const struct promcb *p)
+bool promcb_session_is_found(const struct promcb_session *p)
 {
-	return p && promcb_load_relaxed(&p->place) != 0 && (!promcb_owner_is_away(p) || is_due(p));
+	return p && promcb_load_relaxed(&p->place) != 0 && (!promcb_session_is_away(p) || is_due(p));
 }
 
-void promcb_owner_count_lost(const struct promcb *p)
+void promcb_session_count_lost(const struct promcb_session *p)
 {
-	/* The owner's own word, which never changes and was there before any handle led here. */
-	if (promcb_owner_is_away(p))
+	/* The session's own word, which never changes and was there before any handle led here. */
+	if (promcb_session_is_away(p))
 		promcb_add_relaxed(&p->lost->calls, 1);
 }
 
-void promcb_owner_count_lost_value(const struct promcb *p)
+void promcb_session_count_lost_value(const struct promcb_session *p)
 {
-	if (promcb_owner_is_away(p))
+	if (promcb_session_is_away(p))
 		promcb_add_relaxed(&p->lost->values, 1);
 }
 
-struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder)
+struct promcb_lane_lease *promcb_session_lease(struct promcb_session *p, struct promcb_recorder *recorder)
 {
 	struct promcb_attachment *attachment;
 	struct promcb_lane_lease *lease;

@@ -3,20 +3,20 @@
  * open.h: an opened segment as the application knows it, whichever file it presently is.
  *
  * Invariants
- *   - A file is attached once per process, by one owner; opens counts how often.
- *   - An owner is never freed, since handles lead to it. Without a segment, its handles do nothing.
- *   - When the segment is removed or recreated the owner follows: generation goes up, and every handle looks its
+ *   - A file is attached once per process, by one session; opens counts how often.
+ *   - A session is never freed, since handles lead to it. Without a segment, its handles do nothing.
+ *   - When the segment is removed or recreated the session follows: generation goes up, and every handle looks its
  *     component up again. All threads' entries are taken away at that moment. The old mapping stays for two seconds,
  *     for threads in the middle of a record; then it goes where no thread has a lease, else it is parked: its leases
  *     are cleared, its lanes and its file given up, and what a frame that a handler interrupted may still load from and
  *     store into is memory of nobody, at the same addresses, until 62 other segments were left. So an idle thread costs
  *     nothing.
- *   - An owner whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
+ *   - A session whose file has no name left, and who finds no other, is away: it has no segment, calls are counted as
  *     dropped, in the next segment, and the name is looked for each second.
  *
  * Pairs, in one process
  *   [DEFAULT] open.c publishes the segment of promcb_default(). A thread could see it half made.
- *   [FOLLOW]  open.c changes the owner's place before component.c a handle's number, and that before the handle's
+ *   [FOLLOW]  open.c changes the session's place before component.c a handle's number, and that before the handle's
  *             generation. A guest loads them the other way round, the place once more at the end: if it is the same,
  *             and of the handle's generation, the number is of that segment. It could take a number of the old segment
  *             to the new one, or the other way round, and record another component.
@@ -28,8 +28,8 @@
 #include "record/home.h"
 #include "record/recorder.h"
 
-struct promcb {
-	struct promcb *next;
+struct promcb_session {
+	struct promcb_session *next;
 	uint32_t opens;
 	uint32_t generation;
 	struct promcb_segment *segment;         /* NULL: closed, or away */
@@ -48,55 +48,55 @@ struct promcb {
 	uint64_t checked_ns;                    /* CLOCK_MONOTONIC of the last look at the name. Relaxed */
 };
 
-/* A place: the generation, and below it slot + 1 of the segment. Of owners without a segment; 0: closed. */
+/* A place: the generation, and below it slot + 1 of the segment. Of sessions without a segment; 0: closed. */
 #define PROMCB_PLACE_AWAY UINT64_MAX
 #define PROMCB_PLACE_SLOT_BITS 8
 
 /* How long a name is believed to lead where it did. */
 #define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
 
-/* What those who know more do when an owner had to leave a segment, and when it has come to another. */
+/* What those who know more do when a session had to leave a segment, and when it has come to another. */
 struct promcb_owner_hooks {
 	/* generation: by which handles know where they are in the segment. */
-	void (*left)(struct promcb *p, struct promcb_segment *segment, uint32_t generation);
-	void (*arrived)(struct promcb *p);
+	void (*left)(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation);
+	void (*arrived)(struct promcb_session *p);
 };
 
 /* With the mutex held. NULL: nobody. */
 extern const struct promcb_owner_hooks *promcb_owner_hooks;
 
 /* All that were ever opened. Under the mutex. */
-extern struct promcb *promcb_owners;
+extern struct promcb_session *promcb_sessions;
 
 /*
- * With the mutex held: looks, at most once a second, whether the name still leads to the owner's segment, and follows
+ * With the mutex held: looks, at most once a second, whether the name still leads to the session's segment, and follows
  * it.
  */
-void promcb_owner_follow(struct promcb *p);
+void promcb_session_follow(struct promcb_session *p);
 
 /*
- * With the mutex held: the recorder's lease in the owner's present segment, with a lane if one can be had. NULL: no
+ * With the mutex held: the recorder's lease in the session's present segment, with a lane if one can be had. NULL: no
  * recorder, or closed.
  */
-struct promcb_lane_lease *promcb_owner_lease(struct promcb *p, struct promcb_recorder *recorder);
+struct promcb_lane_lease *promcb_session_lease(struct promcb_session *p, struct promcb_recorder *recorder);
 
 /*
- * For a guest, or by whom the owner cannot change: the owner's segment, and the handle's component there, or
+ * For a guest, or by whom the session cannot change: the session's segment, and the handle's component there, or
  * PROMCB_NO_COMPONENT if the handle has none yet. NULL: closed, or away.
  */
-struct promcb_segment *promcb_owner_glance(const struct promcb *p, const struct promcb_handle *handle,
-					   uint32_t *component);
+struct promcb_segment *promcb_session_glance(const struct promcb_session *p, const struct promcb_handle *handle,
+					     uint32_t *component);
 
 #define PROMCB_NO_COMPONENT UINT32_MAX
 
-/* Whether the owner is away; without the mutex, as the next two. */
-bool promcb_owner_is_away(const struct promcb *p);
+/* Whether the session is away; without the mutex, as the next two. */
+bool promcb_session_is_away(const struct promcb_session *p);
 
 /* Whether it is worth a try to record: open, and not away since the last look. */
-bool promcb_owner_is_found(const struct promcb *p);
+bool promcb_session_is_found(const struct promcb_session *p);
 
-/* Counts a call, or what was to be counted in a series, that found its owner away. */
-void promcb_owner_count_lost(const struct promcb *p);
-void promcb_owner_count_lost_value(const struct promcb *p);
+/* Counts a call, or what was to be counted in a series, that found its session away. */
+void promcb_session_count_lost(const struct promcb_session *p);
+void promcb_session_count_lost_value(const struct promcb_session *p);
 
 #endif

@@ -24,9 +24,10 @@
  *   [MUTEX]  process.c's futex: what one holder wrote, before the next holder reads it.
  *   [START]  process.c's first start: what one thread made, before the next looks whether it is there; or a handler of
  *            fork, or a record, that came by no handle.
- *   [GUEST]  process.c names a guest before it looks where the owner's segment is; detach.c looks whether there are any
- *            after open.c has told where the segment is now, and before it unmaps the old one. Both change one word, so
- *            one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped memory.
+ *   [GUEST]  process.c names a guest before it looks where the session's segment is; detach.c looks whether there are
+ *            any after open.c has told where the segment is now, and before it unmaps the old one. Both change one
+ *            word, so one comes first: a guest is seen, or sees the new place. Without, it could store into unmapped
+ *            memory.
  */
 #ifndef PROMCB_PROCESS_H
 #define PROMCB_PROCESS_H
@@ -55,7 +56,7 @@ struct promcb_locks {
 
 struct promcb_recorder;
 
-/* What came while an owner was away. Relaxed. */
+/* What came while a session was away. Relaxed. */
 struct promcb_lost {
 	uint64_t calls;
 	uint64_t values;

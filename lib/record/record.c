@@ -46,11 +46,12 @@ static void overflow_record(const struct promcb_entry *at, uint64_t latency_ns, 
 static struct promcb_entry before_round(struct promcb_component *component, const struct promcb_entry *at,
 					uint64_t position)
 {
-	/* [HANDLE] acquire: the owner before what it leads to. */
-	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
+	/* [HANDLE] acquire: the session before what it leads to. */
+	const struct promcb_session *session =
+		promcb_load_pointer_acquire(&promcb_component_handle(component)->session);
 	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
 	bool grow = promcb_entry_address(at->ring) == (uintptr_t)promcb_entry_block(at)->first_ring &&
-		    position >= PROMCB_FIRST_RING_SLOTS && now_ns >= promcb_load_relaxed(&owner->grow_retry_ns);
+		    position >= PROMCB_FIRST_RING_SLOTS && now_ns >= promcb_load_relaxed(&session->grow_retry_ns);
 	struct promcb_saved_state way;
 	struct promcb_entry now_at;
 
@@ -213,8 +214,9 @@ static enum found find_place(struct promcb_component *component, const struct pr
 static bool with_entry(struct promcb_component *component, void (*use)(const struct promcb_entry *at, void *context),
 		       void *context)
 {
-	/* [HANDLE] acquire: the owner before what it leads to. */
-	const struct promcb *owner = promcb_load_pointer_acquire(&promcb_component_handle(component)->owner);
+	/* [HANDLE] acquire: the session before what it leads to. */
+	const struct promcb_session *session =
+		promcb_load_pointer_acquire(&promcb_component_handle(component)->session);
 	struct promcb_entry at;
 	enum found found;
 
@@ -230,7 +232,7 @@ static bool with_entry(struct promcb_component *component, void (*use)(const str
 			return true;
 		}
 		/* Metrics that are off cost no more than this. */
-		if (!promcb_owner_is_found(owner))
+		if (!promcb_session_is_found(session))
 			return false;
 		found = find_place(component, &at, use, context);
 	} while (found == OWN_BLOCK);
@@ -242,8 +244,8 @@ static void with_entry_of_call(struct promcb_component *component,
 			       void (*use)(const struct promcb_entry *at, void *context), void *context)
 {
 	if (!with_entry(component, use, context))
-		/* [HANDLE] acquire: the owner before what it leads to. */
-		promcb_owner_count_lost(promcb_load_pointer_acquire(&promcb_component_handle(component)->owner));
+		/* [HANDLE] acquire: the session before what it leads to. */
+		promcb_session_count_lost(promcb_load_pointer_acquire(&promcb_component_handle(component)->session));
 }
 
 struct call {
@@ -378,7 +380,7 @@ static void count_rejected(const struct promcb_entry *at, void *context)
 		promcb_add_relaxed(&promcb_segment_header(segment)->rejected_calls, 1);
 }
 
-int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool success)
+int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success)
 {
 	struct promcb_component *component = NULL;
 	uint64_t latency_ns;
@@ -407,7 +409,7 @@ int promcb_call(struct promcb *p, const char *name, double latency_seconds, bool
 	return result;
 }
 
-void promcb_count_bad_lines(struct promcb *p, uint64_t count)
+void promcb_count_bad_lines(struct promcb_session *p, uint64_t count)
 {
 	uint32_t number = PROMCB_OVERFLOW_COMPONENT;
 	struct promcb_segment *segment;
@@ -416,10 +418,10 @@ void promcb_count_bad_lines(struct promcb *p, uint64_t count)
 	if (!p)
 		return;
 	if (promcb_process_enter_or_visit(&way, true)) {
-		promcb_owner_follow(p);
+		promcb_session_follow(p);
 		segment = p->segment;
 	} else {
-		segment = promcb_owner_glance(p, promcb_component_handle(p->overflow), &number);
+		segment = promcb_session_glance(p, promcb_component_handle(p->overflow), &number);
 	}
 	if (segment)
 		promcb_add_relaxed(&promcb_segment_header(segment)->bad_lines, count);

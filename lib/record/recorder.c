@@ -230,10 +230,10 @@ void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot)
 		return;
 	attachment = promcb_attachment_of(lease->segment);
 	for (uint32_t index = 0; index < promcb_handles_used; index++)
-		if (promcb_handle_table.handles[index].owner == attachment->owner && recorder->entries[index].ring)
+		if (promcb_handle_table.handles[index].session == attachment->session && recorder->entries[index].ring)
 			recorder->entries[index] = (struct promcb_entry){0, 0};
 	for (uint32_t index = 1; index < promcb_series_handles_used; index++)
-		if (recorder->series[index] && promcb_series_handles[index].at.owner == attachment->owner)
+		if (recorder->series[index] && promcb_series_handles[index].at.session == attachment->session)
 			recorder->series[index] = 0;
 	/* Entries first: nobody may be led to a lane that is somebody else's. */
 	promcb_signal_fence();
@@ -251,21 +251,21 @@ void promcb_recorder_leave_idle(const struct promcb_attachment *attachment)
 }
 
 /* One word each: whoever has loaded it goes on where it leads, for as long as open.h says. */
-static void recall_series(struct promcb_recorder *recorder, const void *owner)
+static void recall_series(struct promcb_recorder *recorder, const void *session)
 {
 	for (uint32_t index = 1; index < promcb_series_handles_used; index++)
-		if (promcb_load_relaxed(&recorder->series[index]) && promcb_series_handles[index].at.owner == owner)
+		if (promcb_load_relaxed(&recorder->series[index]) && promcb_series_handles[index].at.session == session)
 			promcb_store_relaxed(&recorder->series[index], 0);
 }
 
 void promcb_recorder_recall(const struct promcb_attachment *attachment)
 {
 	for (struct promcb_recorder *recorder = promcb_process->recorders; recorder; recorder = recorder->next) {
-		recall_series(recorder, attachment->owner);
+		recall_series(recorder, attachment->session);
 		for (uint32_t index = 1; index < promcb_handles_used; index++) {
 			struct promcb_entry *entry = &recorder->entries[index];
 
-			if (promcb_handle_table.handles[index].owner != attachment->owner ||
+			if (promcb_handle_table.handles[index].session != attachment->session ||
 			    !promcb_load_relaxed(&entry->ring))
 				continue;
 			promcb_store_relaxed(&entry->ring, PROMCB_ENTRY_RECALLED);

@@ -76,7 +76,7 @@ void promcb_recorder_leave(struct promcb_recorder *recorder, uint32_t slot);
 /* The same for all idle recorders. */
 void promcb_recorder_leave_idle(const struct promcb_attachment *attachment);
 
-/* Takes all threads' entries of the attachment's owner away: the next record of each takes the slow path. */
+/* Takes all threads' entries of the attachment's session away: the next record of each takes the slow path. */
 void promcb_recorder_recall(const struct promcb_attachment *attachment);
 
 /* Clears the attachment's leases in all recorders. No entry leads there. */

@@ -119,7 +119,7 @@ static void give_resetter(struct promcb_lane_lease *lease)
 	promcb_attachment_tidy(promcb_attachment_of(segment));
 }
 
-static int take_resetter(struct promcb *p, struct promcb_lane_lease *lease, struct promcb_saved_state *way)
+static int take_resetter(struct promcb_session *p, struct promcb_lane_lease *lease, struct promcb_saved_state *way)
 {
 	struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
 	int result;
@@ -129,7 +129,7 @@ static int take_resetter(struct promcb *p, struct promcb_lane_lease *lease, stru
 		bool entered = promcb_process_enter(way);
 
 		if (entered)
-			promcb_owner_follow(p);
+			promcb_session_follow(p);
 		if (!entered)
 			result = -EBUSY;
 		else
@@ -173,7 +173,7 @@ static int reset_all(struct promcb_lane_lease *lease, const struct promcb_saved_
 }
 
 /* name: NULL: all. */
-static int reset(struct promcb *p, const char *name, size_t length)
+static int reset(struct promcb_session *p, const char *name, size_t length)
 {
 	PROMCB_NOT_CANCELLED;
 	struct promcb_lane_lease lease = {.segment = NULL};
@@ -191,7 +191,7 @@ static int reset(struct promcb *p, const char *name, size_t length)
 	return result;
 }
 
-int promcb_reset(struct promcb *p, const char *name)
+int promcb_reset(struct promcb_session *p, const char *name)
 {
 	if (!p || !name)
 		return -EINVAL;
@@ -203,7 +203,7 @@ int promcb_reset(struct promcb *p, const char *name)
 	return reset(p, name, length);
 }
 
-int promcb_reset_all(struct promcb *p)
+int promcb_reset_all(struct promcb_session *p)
 {
 	return p ? reset(p, NULL, 0) : -EINVAL;
 }

@@ -33,10 +33,11 @@ static void change_state(struct promcb_descriptor *descriptor, enum promcb_state
  * The component's segment as a guest sees it, and its number there: as this process knows it, else by its name, which
  * others may have registered.
  */
-static struct promcb_segment *visit(const struct promcb *p, const struct promcb_component *component, uint32_t *number)
+static struct promcb_segment *visit(const struct promcb_session *p, const struct promcb_component *component,
+				    uint32_t *number)
 {
 	const struct promcb_handle *handle = promcb_component_handle(component);
-	struct promcb_segment *segment = promcb_owner_glance(p, handle, number);
+	struct promcb_segment *segment = promcb_session_glance(p, handle, number);
 
 	if (segment && *number == PROMCB_NO_COMPONENT) {
 		const char *name = promcb_handle_name(handle);
@@ -49,15 +50,16 @@ static struct promcb_segment *visit(const struct promcb *p, const struct promcb_
 }
 
 /* The same inside. lane: whether the thread takes one, if it has none. */
-static struct promcb_segment *resolve(struct promcb *p, struct promcb_component *component, bool lane, uint32_t *number)
+static struct promcb_segment *resolve(struct promcb_session *p, struct promcb_component *component, bool lane,
+				      uint32_t *number)
 {
 	struct promcb_lane_lease *lease = NULL;
 
-	promcb_owner_follow(p);
+	promcb_session_follow(p);
 	if (!p->segment)
 		return NULL;
 	if (lane)
-		lease = promcb_owner_lease(p, promcb_recorder_current(true));
+		lease = promcb_session_lease(p, promcb_recorder_current(true));
 	*number = promcb_component_resolve(p, component, lease);
 	return p->segment;
 }
@@ -67,7 +69,7 @@ static struct promcb_segment *resolve(struct promcb *p, struct promcb_component 
  * have, in which nobody has told a state. To tell one it must be registered, which can wait for a fork; to ask for one
  * needs neither.
  */
-static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component *component, bool to_tell,
+static struct promcb_descriptor *enter(struct promcb_session *p, struct promcb_component *component, bool to_tell,
 				       struct promcb_saved_state *way)
 {
 	struct promcb_segment *segment = NULL;
@@ -91,8 +93,9 @@ static struct promcb_descriptor *enter(struct promcb *p, struct promcb_component
 
 int promcb_set_state(struct promcb_component *component, enum promcb_state state)
 {
-	/* [HANDLE] acquire: the owner before what it leads to. */
-	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
+	/* [HANDLE] acquire: the session before what it leads to. */
+	struct promcb_session *p =
+		component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->session) : NULL;
 	struct promcb_descriptor *descriptor;
 	struct promcb_saved_state way;
 
@@ -108,16 +111,18 @@ int promcb_set_state(struct promcb_component *component, enum promcb_state state
 }
 
 /*
- * The state, if the thread has an entry of the component, and a lease in the owner's present segment: then what it
+ * The state, if the thread has an entry of the component, and a lease in the session's present segment: then what it
  * reads stays mapped. Who lost the lease meanwhile, interrupted for as long as it takes, has read zeros of a segment
  * that was parked.
  */
-static bool find_recorded_state(const struct promcb *p, const struct promcb_component *component, uint64_t *word)
+static bool find_recorded_state(const struct promcb_session *p, const struct promcb_component *component,
+				uint64_t *word)
 {
 	uint32_t number = PROMCB_NO_COMPONENT;
 	const struct promcb_segment *segment =
-		promcb_entry_load(component).ring ? promcb_owner_glance(p, promcb_component_handle(component), &number)
-						  : NULL;
+		promcb_entry_load(component).ring
+			? promcb_session_glance(p, promcb_component_handle(component), &number)
+			: NULL;
 	uint32_t slot = segment ? promcb_attachment_of(segment)->slot : 0;
 
 	PROMCB_INJECT("state: glanced");
@@ -134,7 +139,7 @@ static bool find_recorded_state(const struct promcb *p, const struct promcb_comp
 }
 
 /* For a thread that has not recorded in the component. It takes no lane for that, and waits for no fork. */
-static uint64_t find_state(struct promcb *p, struct promcb_component *component)
+static uint64_t find_state(struct promcb_session *p, struct promcb_component *component)
 {
 	struct promcb_saved_state way;
 	const struct promcb_descriptor *descriptor = enter(p, component, false, &way);
@@ -146,8 +151,9 @@ static uint64_t find_state(struct promcb *p, struct promcb_component *component)
 
 enum promcb_state promcb_state(struct promcb_component *component)
 {
-	/* [HANDLE] acquire: the owner before what it leads to. */
-	struct promcb *p = component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->owner) : NULL;
+	/* [HANDLE] acquire: the session before what it leads to. */
+	struct promcb_session *p =
+		component ? promcb_load_pointer_acquire(&promcb_component_handle(component)->session) : NULL;
 	enum promcb_state state;
 	uint64_t word = 0;
 

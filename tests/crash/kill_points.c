@@ -79,7 +79,7 @@ static void produce(void)
 {
 	struct promcb_component *components[COMPONENTS];
 	const struct promcb_options options = {.lanes = 3};
-	struct promcb *p;
+	struct promcb_session *p;
 	pthread_t threads[4];
 	char name[32];
 

@@ -67,8 +67,8 @@ static const struct promcb_family_spec specs[] = {
 
 enum { FAMILIES = sizeof(specs) / sizeof(specs[0]), CAPPED = 1, WIDE = 2 };
 
-static void add(struct promcb *p, struct promcb_lane_lease *lease, bool registrar, uint32_t family, uint32_t kind,
-		uint64_t key)
+static void add(struct promcb_session *p, struct promcb_lane_lease *lease, bool registrar, uint32_t family,
+		uint32_t kind, uint64_t key)
 {
 	struct promcb_series_found found;
 	char value[200];
@@ -87,7 +87,7 @@ static void add(struct promcb *p, struct promcb_lane_lease *lease, bool registra
 	      value, result);
 }
 
-static uint32_t add_family(struct promcb *p, struct promcb_lane_lease *lease, bool registrar, uint32_t kind)
+static uint32_t add_family(struct promcb_session *p, struct promcb_lane_lease *lease, bool registrar, uint32_t kind)
 {
 	static union promcb_family_image image;
 	struct promcb_message message = {.text = ""};
@@ -102,9 +102,9 @@ static uint32_t add_family(struct promcb *p, struct promcb_lane_lease *lease, bo
 	return place;
 }
 
-static struct promcb *open_segment(struct promcb_lane_lease *lease)
+static struct promcb_session *open_segment(struct promcb_lane_lease *lease)
 {
-	struct promcb *p =
+	struct promcb_session *p =
 		stress_open(&(struct promcb_options){.lanes = RACERS, .components = 4, .max_bytes = 8 << 20});
 
 	if (lease)
@@ -116,7 +116,7 @@ static struct promcb *open_segment(struct promcb_lane_lease *lease)
 static void produce(void)
 {
 	struct promcb_lane_lease lease;
-	struct promcb *p = open_segment(&lease);
+	struct promcb_session *p = open_segment(&lease);
 
 	for (uint32_t kind = 0; kind < FAMILIES; kind++) {
 		uint32_t family = add_family(p, &lease, kind % 2, kind);
@@ -150,7 +150,7 @@ struct numbers {
 };
 
 /* Takes all lanes and has done what their next owners do first. */
-static void settle(struct promcb *p)
+static void settle(struct promcb_session *p)
 {
 	struct promcb_lane_lease leases[RACERS + 1];
 
@@ -182,7 +182,7 @@ static struct numbers audit_apart(bool settled)
 
 	CHECK(numbers != MAP_FAILED && child >= 0, "fork");
 	if (child == 0) {
-		struct promcb *p = open_segment(NULL);
+		struct promcb_session *p = open_segment(NULL);
 		struct audit audit;
 
 		if (settled)
@@ -251,7 +251,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 static void race(uint64_t seed)
 {
 	struct promcb_lane_lease lease;
-	struct promcb *p = open_segment(&lease);
+	struct promcb_session *p = open_segment(&lease);
 	uint32_t family[FAMILIES];
 	uint64_t random = seed | 1;
 

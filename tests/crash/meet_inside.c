@@ -106,7 +106,7 @@ __attribute__((noinline)) static int record_in_vfork(struct promcb_component *co
 static void pair_two_segments(void)
 {
 	char path[128], old_path[140], segment[64];
-	struct promcb *metrics = stress_open(NULL);
+	struct promcb_session *metrics = stress_open(NULL);
 	uint64_t in_new;
 	pthread_t thread;
 
@@ -147,7 +147,7 @@ static int reset_in_child(void)
 
 	CHECK(child >= 0, "fork");
 	if (child == 0) {
-		struct promcb *metrics = stress_open(NULL);
+		struct promcb_session *metrics = stress_open(NULL);
 
 		_exit(promcb_reset(metrics, "closed") == 0 ? 0 : 1);
 	}
@@ -156,7 +156,7 @@ static int reset_in_child(void)
 
 static void close_in_reset(void)
 {
-	struct promcb *metrics = stress_open(NULL);
+	struct promcb_session *metrics = stress_open(NULL);
 
 	promcb_record(stress_component(metrics, "closed"), 1000, true);
 	meet_at("reset: filled", close_all);
@@ -174,7 +174,7 @@ static int register_in_child(const char *name)
 	CHECK(child >= 0, "fork");
 	if (child == 0) {
 		struct promcb_component *component;
-		struct promcb *metrics = stress_open(NULL);
+		struct promcb_session *metrics = stress_open(NULL);
 
 		_exit(promcb_component(metrics, name, &component) == 0 ? 0 : 1);
 	}
@@ -186,7 +186,7 @@ static void close_in_registration(void)
 {
 	const struct promcb_options options = {.lanes = 1};
 	struct promcb_component *component;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	int ready[2];
 	char byte;
 
@@ -227,7 +227,7 @@ static void record_by_vfork_first(struct promcb_component *component)
 
 static void first_call_in_vfork(void)
 {
-	struct promcb *metrics = stress_open(NULL);
+	struct promcb_session *metrics = stress_open(NULL);
 	struct promcb_component *component = stress_component(metrics, "counted");
 
 	for (unsigned way = 0; way < 2; way++) {

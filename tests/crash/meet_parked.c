@@ -64,7 +64,7 @@ static void in_child(const char *what, void (*scenario)(void))
 	printf("%s: holds\n", what);
 }
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *known;
 
 /* Takes one of few lanes, if few there are. */

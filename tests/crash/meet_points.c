@@ -29,13 +29,13 @@ static struct {
 static const char *meeting_point;
 static pid_t meeting_pid;
 
-static struct promcb *reset_there;
+static struct promcb_session *reset_there;
 
 /* What meets a reader: a reset, and more than its patience of a second in which it does not run. */
 static void reset_and_wait(void)
 {
 	uint64_t end = stress_now_ns() + 1100000000u;
-	struct promcb *metrics = reset_there;
+	struct promcb_session *metrics = reset_there;
 
 	reset_there = NULL;
 	CHECK(promcb_reset(metrics, "met") == 0, "reset");
@@ -69,7 +69,7 @@ static void await_arrival(void)
 
 static void *open_segment(void *argument)
 {
-	struct promcb **out = argument;
+	struct promcb_session **out = argument;
 
 	*out = stress_open(NULL);
 	return NULL;
@@ -77,7 +77,7 @@ static void *open_segment(void *argument)
 
 static void fork_while_starting(void)
 {
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	pthread_t thread;
 
 	meet_at("process: starting");
@@ -186,7 +186,7 @@ static void creators(void)
 	if (slow == 0) {
 		struct promcb_message message = {.text = ""};
 		const struct promcb_options options = {.message = &message};
-		struct promcb *metrics;
+		struct promcb_session *metrics;
 
 		alarm(PATIENCE_SECONDS);
 		meeting_pid = getpid();
@@ -209,7 +209,7 @@ static void creators(void)
 
 static void starved_reader(void)
 {
-	struct promcb *metrics = stress_open(NULL);
+	struct promcb_session *metrics = stress_open(NULL);
 
 	promcb_record(stress_component(metrics, "met"), 1000, true);
 	reset_there = metrics;

@@ -25,7 +25,7 @@ enum { KNOWN = 6, ROUNDS = 70000, PATIENCE_SECONDS = 100 };
 
 static const uint64_t second_ns = 1000000000;
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *known[KNOWN];
 static uint64_t done;
 

@@ -14,7 +14,7 @@
 
 enum { POINTS_MAX = 16, NEVER = POINTS_MAX + 1, CALLS = 3 };
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 
 /* Each time that a scrape passes a point counts: another component may come first. */

@@ -164,7 +164,7 @@ static pid_t start(void (*what)(void), void (*handler)(int), unsigned warm)
 	CHECK(child >= 0, "fork");
 	if (child)
 		return child;
-	struct promcb *p = stress_open(&options);
+	struct promcb_session *p = stress_open(&options);
 
 	stepped = stress_component(p, "stepped");
 	beside = stress_component(p, "beside");

@@ -23,7 +23,7 @@ int main(void)
 
 enum { COMPONENTS = 32, LANES = 8, PATIENCE_SECONDS = 100 };
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *known, *fresh[COMPONENTS];
 static uint64_t *done; /* in memory that children share */
 static uint64_t traps;
@@ -72,7 +72,7 @@ static void first_records(void)
 
 static void open_and_close(void)
 {
-	struct promcb *again;
+	struct promcb_session *again;
 	int result;
 
 	begin_traps();

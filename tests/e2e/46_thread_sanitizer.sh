@@ -11,7 +11,7 @@ cat >"$scratch/program.c" <<'PROGRAM'
 #include <pthread.h>
 #include <stdio.h>
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static int own; /* a race, if it is asked for */
 static int racing;
 

@@ -15,7 +15,7 @@
 
 static struct promcb_message message;
 
-static struct promcb_metric_family *add_family(struct promcb *p, struct promcb_family_spec spec)
+static struct promcb_metric_family *add_family(struct promcb_session *p, struct promcb_family_spec spec)
 {
 	struct promcb_metric_family *family;
 
@@ -35,7 +35,7 @@ static void want(int result, const char *what)
 	exit(1);
 }
 
-static void count(struct promcb *p, unsigned times)
+static void count(struct promcb_session *p, unsigned times)
 {
 	static const char *const peers[] = {"10.0.0.7", "a \"quoted\" \\ name", "two\nlines", "z\xc3\xbcrich", ""};
 	struct promcb_metric_family *sent =
@@ -76,7 +76,7 @@ static void count(struct promcb *p, unsigned times)
 	}
 }
 
-static void observe(struct promcb *p, unsigned times)
+static void observe(struct promcb_session *p, unsigned times)
 {
 	static const double bounds[] = {0.001, 0.25, 0.3, 1, 2.5};
 	struct promcb_metric_family *requests = add_family(p, (struct promcb_family_spec){.name = "request_seconds",
@@ -119,7 +119,7 @@ static void observe(struct promcb *p, unsigned times)
 	}
 }
 
-static void set(struct promcb *p)
+static void set(struct promcb_session *p)
 {
 	struct promcb_metric_family *connections = add_family(
 		p, (struct promcb_family_spec){.name = "connections", .help = "Connections.", .type = PROMCB_GAUGE});
@@ -141,7 +141,7 @@ static void set(struct promcb *p)
 
 int main(int argc, char **argv)
 {
-	struct promcb *p;
+	struct promcb_session *p;
 	unsigned times = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
 
 	if (promcb_open(NULL, &(struct promcb_options){.message = &message}, &p) != 0) {

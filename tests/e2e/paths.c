@@ -23,7 +23,7 @@ enum { NAMES_MAX = 1000, WARM = 40, RUN = 64 };
 static struct {
 	uint64_t mark;
 	struct promcb_component *component;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	struct promcb_snapshot *snapshot;
 	uint64_t now_ns;
 	struct promcb_counter *counter;
@@ -146,7 +146,7 @@ static void walk_histogram_observe(uint64_t count)
 		promcb_histogram_observe(histogram, latency_of(i));
 }
 
-static int declare(struct promcb *p)
+static int declare(struct promcb_session *p)
 {
 	const char *const labels[] = {"method", "route", "status", NULL};
 	struct promcb_metric_family *gauges, *histograms;

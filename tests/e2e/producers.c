@@ -78,7 +78,7 @@ static void tell(void)
 
 int main(int argc, char **argv)
 {
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	int failed = 0, status;
 
 	if (argc != 3 || promcb_open(argv[1], NULL, &metrics) < 0)

@@ -23,7 +23,7 @@
 
 enum { THREADS_MAX = 64, CALLS_EACH = 70 };
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 static pthread_barrier_t begin, end;
 static uint64_t calls, latency_ns;

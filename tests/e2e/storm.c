@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 {
 	struct promcb_descriptor *found = NULL;
 	struct stat status;
-	struct promcb *p;
+	struct promcb_session *p;
 	char path[300];
 
 	if (argc != 3 || promcb_open(argv[1], NULL, &p) < 0 || promcb_reset(p, argv[2]) < 0)

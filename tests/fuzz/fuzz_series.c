@@ -19,7 +19,7 @@
 
 enum { STEP_BYTES = 8, STEPS_MAX = 200, FAMILIES = 4, SERIES = 40, STEP_NS = 50000, PLACES_MAX = 256 };
 
-static struct promcb *p;
+static struct promcb_session *p;
 static struct promcb_lane_lease lease;
 static union promcb_family_image images[FAMILIES];
 static uint32_t families[FAMILIES], places[PLACES_MAX], place_count;

@@ -32,18 +32,18 @@ enum {
 	OPENS_MAX = 4,
 };
 
-static struct promcb *owners[FUZZ_SEGMENTS];
+static struct promcb_session *sessions[FUZZ_SEGMENTS];
 static dev_t good_device[FUZZ_SEGMENTS];
 static ino_t good_inode[FUZZ_SEGMENTS];
 static uint64_t good_calls[FUZZ_SEGMENTS];
-static struct promcb *others[2 * FUZZ_CHANGES_MAX + 2];
+static struct promcb_session *others[2 * FUZZ_CHANGES_MAX + 2];
 static size_t other_count;
 
 struct producer {
 	struct fuzz_segment *segment;
 	const struct fuzz_input *input;
-	struct promcb *p;       /* the last of the opened; NULL: none */
-	struct promcb *opened[OPENS_MAX];
+	struct promcb_session *p;       /* the last of the opened; NULL: none */
+	struct promcb_session *opened[OPENS_MAX];
 	unsigned opens;
 	bool attached;          /* once: threads may have the segment mapped after it was closed */
 	char away[80];          /* where the segment was moved; empty: it was not */
@@ -56,7 +56,7 @@ struct producer {
 
 /* -- A new process, as far as the library can tell ---------------------------------------------------------------- */
 
-static void forget_names(struct promcb *p)
+static void forget_names(struct promcb_session *p)
 {
 	if (p->names.ready)
 		ck_ht_destroy(&p->names.table);
@@ -83,10 +83,10 @@ static void forget(void)
 	memset(promcb_handle_table.handles + 1, 0, (promcb_handles_used - 1) * sizeof(promcb_handle_table.handles[0]));
 	promcb_handles_used = 1;
 	for (unsigned i = 0; i < FUZZ_SEGMENTS; i++)
-		forget_names(owners[i]);
+		forget_names(sessions[i]);
 	/* Of segments whose identity was changed: never to be found again. */
 	while (other_count) {
-		struct promcb *p = others[--other_count];
+		struct promcb_session *p = others[--other_count];
 
 		forget_names(p);
 		p->device = 0;
@@ -97,7 +97,7 @@ static void forget(void)
 
 static void start(unsigned number)
 {
-	struct promcb *p = owners[number];
+	struct promcb_session *p = sessions[number];
 	struct promcb_saved_state way;
 
 	promcb_process_enter(&way);
@@ -188,7 +188,7 @@ static void change(struct producer *producer, const struct fuzz_change *change)
 
 static void attach(struct producer *producer)
 {
-	struct promcb *p;
+	struct promcb_session *p;
 
 	if (producer->opens == OPENS_MAX || promcb_open(producer->segment->path, NULL, &p) < 0)
 		return;
@@ -196,7 +196,7 @@ static void attach(struct producer *producer)
 	producer->p = p;
 	producer->attached = true;
 	for (unsigned i = 0; i < FUZZ_SEGMENTS; i++)
-		if (owners[i] == p)
+		if (sessions[i] == p)
 			return;
 	for (size_t i = 0; i < other_count; i++)
 		if (others[i] == p)
@@ -293,7 +293,7 @@ static void *call(void *context)
 	const struct errand *errand = context;
 	struct producer *producer = errand->producer;
 	uint64_t value = errand->call->value;
-	struct promcb *p = producer->p;
+	struct promcb_session *p = producer->p;
 	struct promcb_component *component;
 	char memory[PROMCB_NAME_MAX + 1];
 	const char *name = name_for(errand->call, memory);
@@ -386,8 +386,8 @@ static void look_at(unsigned number)
 	FUZZ_REQUIRE(fstat(segment->fd, &status) == 0, "%s", strerror(errno));
 	good_device[number] = status.st_dev;
 	good_inode[number] = status.st_ino;
-	FUZZ_REQUIRE(promcb_open(segment->path, NULL, &owners[number]) == 0, "%s", segment->path);
-	promcb_close(owners[number]);
+	FUZZ_REQUIRE(promcb_open(segment->path, NULL, &sessions[number]) == 0, "%s", segment->path);
+	promcb_close(sessions[number]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -397,7 +397,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool meddled = false;
 	pthread_t thread;
 
-	if (!owners[0]) {
+	if (!sessions[0]) {
 		for (unsigned i = 0; i < FUZZ_SEGMENTS; i++)
 			look_at(i);
 		forget();

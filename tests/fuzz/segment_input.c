@@ -38,7 +38,7 @@ void fuzz_input_parse(const uint8_t *data, size_t size, struct fuzz_input *out)
 /* -- Good segments ------------------------------------------------------------------------------------------------ */
 
 struct errand {
-	struct promcb *p;
+	struct promcb_session *p;
 	const char *name;
 	unsigned calls;
 };
@@ -58,7 +58,7 @@ static void *run_errand(void *context)
 	return NULL;
 }
 
-static void send(struct promcb *p, const char *name, unsigned calls)
+static void send(struct promcb_session *p, const char *name, unsigned calls)
 {
 	struct errand errand = {.p = p, .name = name, .calls = calls};
 	pthread_t thread;
@@ -70,7 +70,7 @@ static void send(struct promcb *p, const char *name, unsigned calls)
 /* A family of each kind that is read in a way of its own, in the lane of this thread and in that of another. */
 static void *count_series(void *context)
 {
-	struct promcb *p = context;
+	struct promcb_session *p = context;
 	static const double bounds[] = {1, 2};
 	static const char *const label[] = {"who", NULL}, *const kinds[] = {"a", "b", NULL};
 	static const char *const who[] = {"x\n\"", NULL}, *const other[] = {"", NULL};
@@ -106,7 +106,7 @@ static void *count_series(void *context)
 	return NULL;
 }
 
-static void fill_series(struct promcb *p)
+static void fill_series(struct promcb_session *p)
 {
 	pthread_t thread;
 
@@ -115,7 +115,7 @@ static void fill_series(struct promcb *p)
 		pthread_join(thread, NULL);
 }
 
-static void fill(unsigned number, struct promcb *p)
+static void fill(unsigned number, struct promcb_session *p)
 {
 	struct promcb_component *component;
 
@@ -183,7 +183,7 @@ static void make(unsigned number, struct fuzz_segment *segment)
 	struct promcb_options options = made_with[number];
 	struct promcb_header header;
 	struct stat status;
-	struct promcb *p;
+	struct promcb_session *p;
 
 	if (!maker) {
 		sweep();

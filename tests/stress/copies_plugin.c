@@ -10,7 +10,7 @@
 
 uint64_t copies_plugin_record(const char *segment, uint64_t *recorded, uint64_t calls);
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 static uint64_t *told;
 static bool closes;

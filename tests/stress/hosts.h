@@ -13,7 +13,7 @@ static struct counts {
 	uint64_t done;
 } * counts;
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *known, *fresh[FRESH];
 
 static inline void record_one(struct promcb_component *component)

@@ -10,7 +10,7 @@
 
 #define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static inline struct promcb_metric_family *series_family(struct promcb *p, struct promcb_family_spec spec)
+static inline struct promcb_metric_family *series_family(struct promcb_session *p, struct promcb_family_spec spec)
 {
 	struct promcb_message message = {.text = ""};
 	struct promcb_metric_family *family;

@@ -98,11 +98,11 @@ static inline uint64_t stress_random(uint64_t *state)
 	return *state;
 }
 
-static inline struct promcb *stress_open(const struct promcb_options *options)
+static inline struct promcb_session *stress_open(const struct promcb_options *options)
 {
 	struct promcb_message message = {.text = ""};
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	ours.message = &message;
 	int result = promcb_open(stress_segment, &ours, &p);
@@ -111,7 +111,7 @@ static inline struct promcb *stress_open(const struct promcb_options *options)
 	return p;
 }
 
-static inline struct promcb_component *stress_component(struct promcb *p, const char *name)
+static inline struct promcb_component *stress_component(struct promcb_session *p, const char *name)
 {
 	struct promcb_component *component;
 	int result = promcb_component(p, name, &component);

@@ -46,7 +46,7 @@ static void come_and_go(void)
 	char name[128];
 
 	for (unsigned i = 0; !promcb_load_relaxed(&progress->stop); i++) {
-		struct promcb *p;
+		struct promcb_session *p;
 		struct promcb_component *component;
 
 		snprintf(name, sizeof(name), "%s-guest-%u", stress_segment, i % 3);

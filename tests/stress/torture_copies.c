@@ -19,13 +19,13 @@
 
 /* One copy of the library, by its functions. */
 struct copy {
-	int (*open)(const char *segment, const struct promcb_options *options, struct promcb **out);
-	int (*component)(struct promcb *p, const char *name, struct promcb_component **out);
+	int (*open)(const char *segment, const struct promcb_options *options, struct promcb_session **out);
+	int (*component)(struct promcb_session *p, const char *name, struct promcb_component **out);
 	void (*record)(struct promcb_component *component, uint64_t latency_ns, bool success);
 	uint64_t (*start)(void);
 	void (*stop)(struct promcb_component *component, uint64_t start, bool success);
-	void (*close)(struct promcb *p);
-	struct promcb *metrics;
+	void (*close)(struct promcb_session *p);
+	struct promcb_session *metrics;
 	struct promcb_component *handle;
 };
 

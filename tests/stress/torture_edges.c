@@ -20,7 +20,7 @@
 enum { LANES = 3, THREADS = 12, NAMES = 20, SEGMENTS = 64 };
 
 static const char *base;
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *components[NAMES];
 
 static uint64_t total(struct promcb_segment_info *info)
@@ -248,7 +248,7 @@ static void limits_on_files(void)
 
 /* -- Segments ----------------------------------------------------------------------------------------------------- */
 
-static struct promcb *opened[SEGMENTS + 1];
+static struct promcb_session *opened[SEGMENTS + 1];
 static struct promcb_component *in_each[SEGMENTS + 1];
 
 static void name_segment(unsigned number)

@@ -22,31 +22,31 @@ static const char *const ways[] = {"rm", "promcb_remove()", "made anew by anothe
 
 /* -- One call, a second later ------------------------------------------------------------------------------------- */
 
-static void by_record(struct promcb *p, struct promcb_component *component)
+static void by_record(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_record(component, LATENCY_NS, true);
 }
 
-static void by_failure(struct promcb *p, struct promcb_component *component)
+static void by_failure(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_record(component, LATENCY_NS, false);
 }
 
-static void by_record_at(struct promcb *p, struct promcb_component *component)
+static void by_record_at(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_record_at(component, LATENCY_NS, true, stress_now_ns());
 }
 
-static void by_inline(struct promcb *p, struct promcb_component *component)
+static void by_inline(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_record_at_inline(component, LATENCY_NS, true, stress_now_ns());
 }
 
-static void by_record_many(struct promcb *p, struct promcb_component *component)
+static void by_record_many(struct promcb_session *p, struct promcb_component *component)
 {
 	const uint64_t latency_ns = LATENCY_NS;
 
@@ -54,31 +54,31 @@ static void by_record_many(struct promcb *p, struct promcb_component *component)
 	promcb_record_many(component, &latency_ns, 1, true, stress_now_ns());
 }
 
-static void by_outcome(struct promcb *p, struct promcb_component *component)
+static void by_outcome(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_record_outcome(component, true);
 }
 
-static void by_stop(struct promcb *p, struct promcb_component *component)
+static void by_stop(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_stop(component, promcb_start(), true);
 }
 
-static void by_call(struct promcb *p, struct promcb_component *component)
+static void by_call(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)component;
 	promcb_call(p, "seldom", LATENCY_NS * 1e-9, true);
 }
 
-static void by_log(struct promcb *p, struct promcb_component *component)
+static void by_log(struct promcb_session *p, struct promcb_component *component)
 {
 	(void)p;
 	promcb_count_log(component, PROMCB_LOG_INFO);
 }
 
-static void by_state(struct promcb *p, struct promcb_component *component)
+static void by_state(struct promcb_session *p, struct promcb_component *component)
 {
 	static unsigned state;
 
@@ -89,7 +89,7 @@ static void by_state(struct promcb *p, struct promcb_component *component)
 /* What is called, and what it adds to in the snapshot. */
 static const struct function {
 	const char *name;
-	void (*call)(struct promcb *p, struct promcb_component *component);
+	void (*call)(struct promcb_session *p, struct promcb_component *component);
 	enum { CALLS, LOGS, STATES } adds;
 } functions[] = {
 	{"promcb_record", by_record, CALLS},
@@ -124,7 +124,7 @@ enum {
 static struct producer {
 	pid_t child;
 	int go[2], done[2];
-	struct promcb *holder; /* of its one lane, here */
+	struct promcb_session *holder; /* of its one lane, here */
 	char segment[64];
 } producers[PRODUCERS];
 
@@ -144,7 +144,7 @@ static void tell(int fd)
 static void produce(const struct producer *producer, const struct function *function, const struct warm *warm)
 {
 	const struct promcb_options options = {.lanes = 1, .components = 8, .max_bytes = 4 << 20};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	memcpy(stress_segment, producer->segment, sizeof(stress_segment));
 	p = stress_open(&options);
@@ -308,7 +308,7 @@ static void without_a_pause(enum way way)
 	char path[128], old_path[140];
 	uint64_t in_old, in_new;
 	pthread_t threads[THREADS];
-	struct promcb *p;
+	struct promcb_session *p;
 	int old;
 
 	memcpy(rushing.segment, stress_begin("rush"), sizeof(rushing.segment));

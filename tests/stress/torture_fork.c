@@ -18,7 +18,7 @@
 #define __SANITIZE_THREAD__ 0
 #endif
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 static uint64_t calls;
 

@@ -13,7 +13,7 @@
 
 enum { PLACES = 24 };
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_gauge *sum, *least, *greatest, *last;
 static struct promcb_level *level;
 

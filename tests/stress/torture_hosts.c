@@ -310,7 +310,7 @@ static void set_states(unsigned round)
 
 static void open_and_close(unsigned round)
 {
-	struct promcb *again;
+	struct promcb_session *again;
 
 	(void)round;
 	if (promcb_open(stress_segment, NULL, &again) == 0)

@@ -79,7 +79,7 @@ static void under_sleepers(void)
 	pthread_t threads[SLEEPERS];
 	pthread_attr_t attributes;
 	char path[128];
-	struct promcb *p, *other;
+	struct promcb_session *p, *other;
 
 	stress_begin("sleepers");
 	snprintf(path, sizeof(path), "/dev/shm%s", stress_segment);
@@ -186,7 +186,7 @@ static void under_rushing(void)
 	char path[128], old[160], segment[64];
 	pthread_t threads[RUSHING];
 	uint64_t sum = 0;
-	struct promcb *p;
+	struct promcb_session *p;
 
 	memcpy(segment, stress_begin("rushing"), sizeof(segment));
 	snprintf(path, sizeof(path), "/dev/shm%s", stress_segment);
@@ -233,7 +233,7 @@ static void short_of_addresses(void)
 {
 	struct rlimit limit = {.rlim_cur = (address_pages() << 12) + ((uint64_t)80 << 20), .rlim_max = RLIM_INFINITY};
 	char path[128];
-	struct promcb *p;
+	struct promcb_session *p;
 
 	stress_begin("addresses");
 	snprintf(path, sizeof(path), "/dev/shm%s", stress_segment);
@@ -280,7 +280,7 @@ static void nowhere_to_go(void)
 	struct promcb_component *meanwhile;
 	struct rlimit limit, none;
 	char path[128];
-	struct promcb *p;
+	struct promcb_session *p;
 
 	stress_begin("nowhere");
 	snprintf(path, sizeof(path), "/dev/shm%s", stress_segment);
@@ -311,7 +311,7 @@ struct home {
 	char path[48];
 	char elsewhere[64];
 	char segment[64];
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	struct promcb_component *component;
 	uint64_t lost;
 };

@@ -71,7 +71,7 @@ static void await_counts(const uint64_t counts[THREADS], uint64_t least)
 			nanosleep(&moment, NULL);
 }
 
-static void declare(struct promcb *p)
+static void declare(struct promcb_session *p)
 {
 	struct promcb_metric_family *gauges =
 		series_family(p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
@@ -104,7 +104,7 @@ int main(void)
 	char path[128], old_path[140], name[64];
 	uint64_t old_sums[THREADS];
 	pthread_t threads[THREADS];
-	struct promcb *p;
+	struct promcb_session *p;
 	int old;
 
 	snprintf(path, sizeof(path), "/dev/shm%s", stress_begin("moves"));

@@ -43,7 +43,7 @@ static struct shared {
 	uint64_t gone;
 } * shared;
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 static uint64_t calls;
 
@@ -184,7 +184,7 @@ static void *open_and_close(void *argument)
 	char name[32];
 
 	for (unsigned k = 0; !promcb_load_acquire(&shared->stop); k++) {
-		struct promcb *again;
+		struct promcb_session *again;
 
 		CHECK(promcb_open(stress_segment, NULL, &again) == 0, "open");
 		snprintf(name, sizeof(name), "beside fork %u", k % 50);
@@ -204,7 +204,7 @@ static void *record_in_thread(void *argument)
 static void child_of_threads(unsigned slot, bool opens)
 {
 	unsigned own = slot;
-	struct promcb *again;
+	struct promcb_session *again;
 	pthread_t thread;
 
 	/* Who waits for a lock that a thread held, which is not there any more, dies of it. */

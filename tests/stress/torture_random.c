@@ -23,7 +23,7 @@ static struct {
 	uint64_t done[COMPONENTS];
 } * shared;
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static uint64_t killed;
 
 static void record_some(struct promcb_component **components, uint64_t *random)

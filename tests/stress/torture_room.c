@@ -45,7 +45,7 @@ static struct shared {
 } * shared;
 
 static char directory[32];
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *components[NAMES];
 static unsigned counts_as[NAMES];
 static pthread_barrier_t barrier;

@@ -20,7 +20,7 @@
 #define RUNTIME_NEEDS_MEMORY 0
 #endif
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 
 /* What children tell of themselves, in memory that they share with their parent. */
 static uint64_t *calls_of_all;

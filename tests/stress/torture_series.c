@@ -20,7 +20,7 @@ enum { NAMES = 5, PROCESSES = 6, THREADS = 4 };
 
 static const char *const names[NAMES] = {"a", "b", "c", "d", "e"};
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_metric_family *counts, *reals, *sizes;
 static struct promcb_counter *counters[NAMES], *real;
 static struct promcb_histogram *histogram;

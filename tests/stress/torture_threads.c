@@ -14,7 +14,7 @@
 
 enum { NAMES = 200, CROWD = 24, WIDTH = 8, LANES = 3 };
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *components[NAMES];
 
 /* What was recorded of each, in memory that children share. */
@@ -369,7 +369,7 @@ static uint64_t total_of(const struct promcb_snapshot *snapshot, unsigned count)
 static void close_and_open(void)
 {
 	struct promcb_snapshot *snapshot;
-	struct promcb *twice;
+	struct promcb_session *twice;
 	pthread_t threads[4];
 	uint64_t before, after;
 

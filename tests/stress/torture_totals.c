@@ -71,7 +71,7 @@ static void *record_all(void *argument)
 
 static void produce(unsigned process, uint64_t calls)
 {
-	struct promcb *p = stress_open(NULL);
+	struct promcb_session *p = stress_open(NULL);
 	struct work work[THREADS];
 	pthread_t threads[THREADS];
 
@@ -164,7 +164,7 @@ static void run(const struct promcb_options *options, uint64_t calls, bool expec
 {
 	struct expected *expected = calloc(1, sizeof(*expected));
 	struct promcb_snapshot *before = NULL, *after;
-	struct promcb *p = stress_open(options);
+	struct promcb_session *p = stress_open(options);
 	pid_t children[PROCESSES];
 	unsigned running = PROCESSES, snapshots = 0;
 

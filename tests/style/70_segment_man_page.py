@@ -277,7 +277,7 @@ int main(int argc, char **argv)
 {
 	struct promcb_options options = {.components = 2, .lanes = 3, .recent_samples = 100};
 	struct promcb_component *alpha, *beta, *third;
-	struct promcb *p;
+	struct promcb_session *p;
 	(void)argc;
 	if (promcb_open(argv[1], &options, &p) < 0 || promcb_component(p, "alpha", &alpha) < 0 ||
 	    promcb_component(p, "b\xc3\xa9ta", &beta) < 0 || promcb_component(p, "third", &third) == 0)

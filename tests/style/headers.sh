@@ -24,7 +24,7 @@ use() { # LANGUAGE HEADER: a source
   done <<<"$tags"
   case $2 in
   promcb.h | inline.h)
-    echo 'int use(struct promcb *p); int use(struct promcb *p) {'
+    echo 'int use(struct promcb_session *p); int use(struct promcb_session *p) {'
     [ "$1" = c ] && echo 'struct promcb_component *c;' || echo 'promcb_component *c;'
     echo 'return promcb_component(p, "name", &c); }'
     ;;
@@ -107,7 +107,7 @@ for compiler in "gcc -std=c11" "clang -std=c11" "g++ -std=c++11 -x c++" "clang++
   [[ " $compilers " == *" ${compiler%% *} "* ]] && command -v ${compiler%% *} >/dev/null || continue
   rm -f "/dev/shm$segment"
   # In C++ a struct is known by its name alone.
-  [[ $compiler != *++* ]] || sed -i 's/struct promcb/promcb/' "$temporary/program.c"
+  [[ $compiler != *++* ]] || sed -i 's/struct promcb_session/promcb_session/' "$temporary/program.c"
   $compiler $warnings -Iinclude -o "$temporary/program" "$temporary/program.c" -L"$build/lib" -lpromcb \
     -Wl,-rpath,"$build/lib" || { echo "the program in promcb.h does not compile with $compiler"; exit 1; }
   PROMCB_SEGMENT=$segment "$temporary/program" || { echo "the program in promcb.h failed: status $?"; exit 1; }

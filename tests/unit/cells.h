@@ -51,7 +51,7 @@ static inline uint32_t cells_first(const void *handle)
 
 static inline struct promcb_segment *cells_segment(const void *handle)
 {
-	return ((struct promcb *)promcb_series_handle_of(handle)->at.owner)->segment;
+	return ((struct promcb_session *)promcb_series_handle_of(handle)->at.session)->segment;
 }
 
 static inline uint64_t cells_total(const void *handle, uint32_t index)

@@ -29,11 +29,11 @@ static inline void fixture_end(void)
 	unlink(fixture_segment);
 }
 
-static inline struct promcb *fixture_open(const struct promcb_options *options)
+static inline struct promcb_session *fixture_open(const struct promcb_options *options)
 {
 	struct promcb_message message = {.text = ""};
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	ours.message = &message;
 	int result = promcb_open(fixture_segment, &ours, &p);
@@ -42,7 +42,7 @@ static inline struct promcb *fixture_open(const struct promcb_options *options)
 	return p;
 }
 
-static inline struct promcb_component *fixture_component(struct promcb *p, const char *name)
+static inline struct promcb_component *fixture_component(struct promcb_session *p, const char *name)
 {
 	struct promcb_component *component;
 

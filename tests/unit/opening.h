@@ -10,7 +10,7 @@ static struct promcb_message message;
 static inline int open_result(const struct promcb_options *options)
 {
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
-	struct promcb *p;
+	struct promcb_session *p;
 	int result;
 
 	ours.message = &message;

@@ -51,7 +51,7 @@ static inline struct promcb_summary summary_of(const struct promcb_snapshot *sna
 
 static inline void record(const char *name, unsigned calls)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, name);
 
 	for (unsigned i = 0; i < calls; i++)

@@ -22,10 +22,10 @@ static struct segment {
 enum { ALPHA_CALLS = 200, BETA_CALLS = 3, OTHER_CALLS = 5 };
 
 /* Two components, one with a full ring, in a lane of this process and in one of another that has ended. */
-static struct promcb *make(void)
+static struct promcb_session *make(void)
 {
 	const struct promcb_options options = {.components = 16, .lanes = 8, .recent_samples = 64};
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 	struct promcb_component *alpha = fixture_component(p, "alpha"), *beta = fixture_component(p, "beta");
 	int fd = open(fixture_segment, O_RDWR | O_CLOEXEC);
 	struct stat status;
@@ -317,7 +317,7 @@ Test(check, each_damage_is_found)
 /* The dead lane's block of alpha is of a kind to come: not counted, not recorded in, not reset, no finding. */
 Test(check, newer_block_is_passed_over)
 {
-	struct promcb *p = make();
+	struct promcb_session *p = make();
 	struct promcb_block *block = block_in(1, "alpha"), before;
 	struct told told;
 	pid_t child;
@@ -345,7 +345,7 @@ Test(check, newer_block_is_passed_over)
 /* A descriptor of a kind to come is no component, whatever its name; who wants that name gets another. */
 Test(check, newer_descriptor_is_passed_over)
 {
-	struct promcb *p = make();
+	struct promcb_session *p = make();
 	struct promcb_descriptor *descriptor, before;
 	uint32_t component;
 	struct told told;
@@ -383,7 +383,7 @@ Test(check, newer_descriptor_is_passed_over)
 /* A chunk of a kind to come is somebody's, and nothing is looked for in it. */
 Test(check, newer_chunk_is_passed_over)
 {
-	struct promcb *p = make();
+	struct promcb_session *p = make();
 	uint32_t *words = at(segment.geometry->chunk_table_off), *word = words;
 	struct told told;
 

@@ -106,7 +106,7 @@ static void assert_recent(const char *name, uint64_t calls, double failure_rate)
 Test(domain, worker_in_an_empty_root_has_recent_calls)
 {
 	char root[] = "/tmp/promcb-unit-XXXXXX";
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "api");
 
 	cr_assert_not_null(mkdtemp(root));
@@ -146,7 +146,7 @@ static int check(void)
 Test(domain, clock_that_is_not_known_is_told)
 {
 	const struct promcb_clock_domain elsewhere = {.boot = 1, .clock_offset_ns = SECOND};
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "api");
 	struct promcb_header header;
 	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);

@@ -77,7 +77,7 @@ Test(collect, empty_octaves_are_empty)
 		struct promcb_snapshot *snapshot;
 
 		fixture_end();
-		struct promcb *p = fixture_open(&options);
+		struct promcb_session *p = fixture_open(&options);
 		struct promcb_component *all = fixture_component(p, "all");
 
 		fixture_component(p, "idle");
@@ -145,7 +145,7 @@ static void saturate(struct promcb_component *component, unsigned rounds)
 /* 2^24 calls of 2^40 ns are 2^64 ns. */
 Test(collect, sum_does_not_wrap)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "x");
 	uint64_t calls = (uint64_t)AT_ONCE * 4097, nanoseconds;
 
@@ -159,7 +159,7 @@ Test(collect, sum_does_not_wrap)
 
 Test(collect, sum_after_a_reset_is_a_difference)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "x");
 	uint64_t nanoseconds = ((uint64_t)2 * AT_ONCE << 40) + 10000000000;
 
@@ -177,7 +177,7 @@ Test(collect, sum_after_a_reset_is_a_difference)
 /* Calls that were not cut down: 10 x 2^64 ns and a little of them, as a thousand threads would make in six years. */
 Test(collect, sum_of_ordinary_calls_is_told_by_their_buckets)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	const uint64_t latency_ns = ((uint64_t)1 << 40) - ((uint64_t)1 << 33), each = 1000003;
 	struct promcb_header header;
 	uint64_t calls = 0, low_ns = 0, seconds = 0, rest_ns = 0;

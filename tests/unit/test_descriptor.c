@@ -195,7 +195,7 @@ Test(descriptor, is_not_a_standard_one_for_a_moment)
 
 /* -- The library -------------------------------------------------------------------------------------------------- */
 
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *component;
 
 static void *record_one(void *nothing)
@@ -222,7 +222,7 @@ static void live(unsigned closed)
 {
 	struct promcb_component *other;
 	struct promcb_reader *reader;
-	struct promcb *again;
+	struct promcb_session *again;
 	pthread_t thread;
 
 	(void)closed;

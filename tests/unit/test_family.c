@@ -9,7 +9,7 @@
 
 TestSuite(family, .init = fixture_begin, .fini = fixture_end);
 
-static struct promcb *p;
+static struct promcb_session *p;
 static struct promcb_lane_lease lease;
 static struct promcb_message message;
 

@@ -41,7 +41,7 @@ enum { SHARERS = 300 };
 static void make_shared_ring(void)
 {
 	const struct promcb_options options = {.components = SHARERS, .recent_samples = 4096, .max_bytes = 64 << 20};
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 	struct promcb_component *first = fixture_component(p, "c0");
 	size_t bytes;
 
@@ -265,7 +265,7 @@ Test(hostile, no_map_without_a_guard)
 	const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
 	const struct promcb_snapshot_options once = {.timeout_ns = 1};
 	static struct promcb_reader *readers[MAPS];
-	struct promcb *p = fixture_open(&small);
+	struct promcb_session *p = fixture_open(&small);
 	struct promcb_snapshot *snapshot;
 	struct rlimit files;
 

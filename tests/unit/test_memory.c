@@ -214,7 +214,7 @@ Test(headroom, segment_takes_nothing_of_the_share, .init = fixture_begin, .fini 
 	begin("0::/app\n");
 	put("app/memory.max", "100000000\n");
 	put("app/memory.current", "0\n");
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 
 	known = fixture_component(p, "known");
 	record_in_another(known);

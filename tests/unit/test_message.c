@@ -16,7 +16,7 @@ static struct promcb_message message;
 static int call_open(void)
 {
 	struct promcb_options options = {.message = &message};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	return promcb_open(fixture_segment, &options, &p);
 }

@@ -15,7 +15,7 @@ TestSuite(metric, .init = fixture_begin, .fini = fixture_end);
 
 #define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static struct promcb *p;
+static struct promcb_session *p;
 
 static int wait_for(pid_t child)
 {

@@ -7,7 +7,7 @@
 
 TestSuite(part, .init = fixture_begin, .fini = fixture_end);
 
-static struct promcb *p;
+static struct promcb_session *p;
 static struct promcb_lane_lease lease;
 
 static void take_lane(const struct promcb_options *options)

@@ -149,7 +149,7 @@ static void expect_moment(const struct promcb_snapshot *s, const char *name, enu
 
 Test(reader, tells_when)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *good = fixture_component(p, "good"), *mixed = fixture_component(p, "mixed"),
 				*bad = fixture_component(p, "bad"), *young = fixture_component(p, "young");
 

@@ -54,7 +54,7 @@ static void check_others(const struct promcb_snapshot *d, double seconds)
 
 Test(reader, difference_is_what_came_between)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *x = fixture_component(p, "x"), *quiet = fixture_component(p, "quiet"),
 				*reset = fixture_component(p, "reset");
 
@@ -157,7 +157,7 @@ Test(reader, difference_of_counts_that_went_back)
 /* Reset, and silent when the earlier one was taken, a component is not in it; and yet it was there. */
 Test(reader, difference_knows_the_silent)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *x = fixture_component(p, "x");
 	struct promcb_snapshot *before, *after, *d;
 	struct promcb_reader *reader;

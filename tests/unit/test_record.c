@@ -23,7 +23,7 @@ static uint64_t now_ns(void)
 
 Test(record, summary_has_every_field)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "payment_api");
 	double before = (double)time(NULL) - 1;
 
@@ -82,7 +82,7 @@ Test(record, latency_zero_and_beyond_the_maximum)
 
 Test(record, inline_and_called_twins_agree)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *called = fixture_component(p, "called"), *inlined = fixture_component(p, "inlined");
 
 	for (uint64_t k = 0; k < 5000; k++) {
@@ -108,7 +108,7 @@ Test(record, many_at_once_equal_one_by_one)
 		static uint64_t latencies_ns[3000];
 
 		fixture_end();
-		struct promcb *p = fixture_open(&options);
+		struct promcb_session *p = fixture_open(&options);
 		struct promcb_component *single = fixture_component(p, "single"), *many = fixture_component(p, "many");
 
 		for (uint64_t run = 0, k = 0; run < 200; run++) {
@@ -180,7 +180,7 @@ Test(record, many_at_once_are_interrupted_by_a_handler_that_records)
 /* A call without a latency counts wherever calls count, and nowhere else. */
 Test(record, outcomes_alone_are_calls_without_a_latency)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *mixed = fixture_component(p, "mixed"), *alone = fixture_component(p, "alone");
 	double before = (double)time(NULL) - 1;
 
@@ -251,7 +251,7 @@ Test(record, other_schemas_count_the_same)
 		const struct promcb_options options = {.schema = schema};
 
 		fixture_end();
-		struct promcb *p = fixture_open(&options);
+		struct promcb_session *p = fixture_open(&options);
 		struct promcb_component *component = fixture_component(p, "fine");
 
 		for (uint64_t k = 0; k < 3000; k++)
@@ -319,7 +319,7 @@ Test(record, start_and_stop)
 
 Test(record, by_name)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	cr_assert_eq(promcb_call(p, "GET_/index", 0.025, true), 0);
 	cr_assert_eq(promcb_call(p, "GET_/index", 0.5e-9, false), 0);
@@ -339,7 +339,7 @@ Test(record, by_name)
 
 Test(record, bad_lines)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	promcb_count_bad_lines(p, 3);
 	promcb_count_bad_lines(p, 1);

@@ -8,7 +8,7 @@ TestSuite(record, .init = fixture_begin, .fini = fixture_end);
 
 Test(record, reset_forgets_and_a_new_call_lists_again)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *a = fixture_component(p, "a"), *b = fixture_component(p, "b");
 
 	for (int k = 0; k < 100; k++) {
@@ -42,7 +42,7 @@ Test(record, reset_forgets_and_a_new_call_lists_again)
 
 Test(record, reset_keeps_an_open_breaker_listed)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	promcb_set_state(fixture_component(p, "open"), PROMCB_OPEN);
 	cr_assert_eq(promcb_reset_all(p), 0);
@@ -55,7 +55,7 @@ Test(record, reset_keeps_an_open_breaker_listed)
 Test(record, full_table_goes_to_overflow)
 {
 	const struct promcb_options options = {.components = 10};
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 	struct promcb_component *component;
 	char name[32];
 
@@ -73,7 +73,7 @@ Test(record, full_table_goes_to_overflow)
 
 Test(record, names_that_are_none)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component;
 	char long_name[200];
 
@@ -102,7 +102,7 @@ Test(record, names_that_are_none)
 /* However a name is padded, it is one component, for whoever registers, calls by name or resets. */
 Test(record, names_are_trimmed)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	static const char *const spelled[] = {"a b", " a b", "a b\n",
 					      "\xef\xbb\xbf"
 					      "a b",
@@ -121,7 +121,7 @@ Test(record, names_are_trimmed)
 
 Test(record, components_are_found_again_by_others)
 {
-	struct promcb *p = fixture_open(NULL), *again = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL), *again = fixture_open(NULL);
 
 	cr_assert_eq(p, again);
 	cr_assert_eq(fixture_component(p, "same"), fixture_component(again, "same"));
@@ -132,7 +132,7 @@ Test(record, components_are_found_again_by_others)
 
 Test(record, after_close_and_open_again)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component = fixture_component(p, "kept");
 
 	for (int k = 1; k <= 20; k++) {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static char segment[64];
-static struct promcb *metrics;
+static struct promcb_session *metrics;
 static struct promcb_component *backup;
 
 static void start(void)

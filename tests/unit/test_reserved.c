@@ -37,7 +37,7 @@ static int ignored(void *context, const void *bytes, size_t length)
 Test(reserved, opening_and_creating)
 {
 	struct promcb_options options = {.message = &message};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	fixture_begin();
 	EACH_RESERVED(options, said(promcb_open(fixture_segment, &options, &p), "open"));
@@ -45,7 +45,7 @@ Test(reserved, opening_and_creating)
 	cr_assert_eq(access(fixture_segment, F_OK), -1, "a segment was made");
 	cr_assert_eq(promcb_open(fixture_segment, &options, &p), 0);
 	/* Where there is one already, too. */
-	struct promcb *again = NULL;
+	struct promcb_session *again = NULL;
 
 	EACH_RESERVED(options, said(promcb_open(fixture_segment, &options, &again), "open what is there"));
 	promcb_close(p);
@@ -60,7 +60,7 @@ Test(reserved, reading)
 	struct promcb_reader *reader;
 
 	fixture_begin();
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	promcb_record(fixture_component(p, "component"), 1000, true);
 	EACH_RESERVED(options, said(promcb_reader_open(fixture_segment, &options, &reader, &message), "reader"));

@@ -10,7 +10,7 @@
 
 TestSuite(rows, .init = fixture_begin, .fini = fixture_end);
 
-static struct promcb *p;
+static struct promcb_session *p;
 static struct promcb_lane_lease lease, other;
 
 #define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})

@@ -19,7 +19,7 @@ Test(segment, missing)
 
 Test(segment, names)
 {
-	struct promcb *p;
+	struct promcb_session *p;
 	char text[1000];
 
 	memset(text, 'a', sizeof(text) - 1);
@@ -142,7 +142,7 @@ Test(segment, full_file_system)
 {
 	char where[40], filler[80];
 	struct promcb_component *component;
-	struct promcb *p;
+	struct promcb_session *p;
 
 	snprintf(where, sizeof(where), "/tmp/promcb-unit-mount-%d", (int)getpid());
 	snprintf(filler, sizeof(filler), "%s/filler", where);
@@ -192,7 +192,7 @@ Test(segment, full_file_system)
 Test(segment, lanes_exhausted)
 {
 	const struct promcb_options options = {.lanes = 1};
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 
 	promcb_record(fixture_component(p, "held"), 1, true);
 	pid_t child = fork();
@@ -250,7 +250,7 @@ Test(segment, create_list_and_remove)
 
 Test(segment, refused_file_system)
 {
-	struct promcb *p;
+	struct promcb_session *p;
 
 	/* /proc has no files of ours, and cannot hold a segment. */
 	snprintf(fixture_segment, sizeof(fixture_segment), "/proc/self/promcb-segment");
@@ -261,7 +261,7 @@ Test(segment, refused_file_system)
 Test(segment, file_size_limit_raises_no_signal)
 {
 	struct rlimit limit;
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *component;
 
 	cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
@@ -286,7 +286,7 @@ Test(segment, file_size_limit_raises_no_signal)
 
 static void *record_new_components(void *argument)
 {
-	struct promcb *p = argument;
+	struct promcb_session *p = argument;
 	struct promcb_component *component;
 	char name[32];
 
@@ -302,7 +302,7 @@ static void *record_new_components(void *argument)
 /* Threads that are cancelled in the slow path do not take the mutex with them. */
 Test(segment, cancelled_threads_leave_the_mutex, .timeout = 30)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	pthread_t thread;
 
 	for (int round = 0; round < 200; round++) {
@@ -322,7 +322,7 @@ Test(segment, directory_and_root_may_change)
 	char directory[] = "/dev/shm/promcb-unit-dir-XXXXXX", root[] = "/dev/shm/promcb-unit-root-XXXXXX", path[64];
 	struct timespec pause = {.tv_sec = 1, .tv_nsec = 100000000};
 	struct promcb_component *component;
-	struct promcb *p;
+	struct promcb_session *p;
 	int status;
 
 	cr_assert_neq(mkdtemp(directory), NULL);
@@ -398,7 +398,7 @@ Test(segment, opened_and_closed_under_a_living_thread)
 	pthread_barrier_init(&step, NULL, 2);
 	cr_assert_eq(pthread_create(&thread, NULL, record_each_time, &component), 0);
 	for (int round = 0; round < 100; round++) {
-		struct promcb *p = fixture_open(NULL);
+		struct promcb_session *p = fixture_open(NULL);
 
 		component = fixture_component(p, "again");
 		pthread_barrier_wait(&step);

@@ -89,7 +89,7 @@ Test(segment, corrupt_geometry)
 
 Test(segment, truncated)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	promcb_record(fixture_component(p, "x"), 1, true);
 	for (off_t size = 200000; size >= 0; size -= 10000) {
@@ -112,7 +112,7 @@ Test(segment, grown_by_a_stranger)
 /* Any single corrupt word: an error or a whole snapshot, never a crash, and no invariant broken. */
 Test(segment, corrupt_words, .timeout = 120)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	uint64_t state = 88172645463325252u;
 	int refused = 0;
 
@@ -154,7 +154,7 @@ Test(segment, corrupt_words, .timeout = 120)
 Test(segment, guarded_map_survives_truncation)
 {
 	const struct promcb_reader_options mapped = {.access = PROMCB_ACCESS_MAPPED};
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_snapshot *snapshot;
 	struct promcb_reader *reader;
 
@@ -195,7 +195,7 @@ Test(segment, corrupt_ring_word_spoils_no_counts)
 	const uint64_t words[] = {1, 2, 100, 3000, UINT32_MAX, UINT64_MAX};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		struct promcb *p = fixture_open(NULL);
+		struct promcb_session *p = fixture_open(NULL);
 		struct promcb_component *component = fixture_component(p, "ring");
 		struct promcb_header header;
 		uint32_t number;
@@ -221,7 +221,7 @@ Test(segment, corrupt_ring_word_spoils_no_counts)
 /* Two descriptors that say the same name: refused, since a scraper refuses a document that has a series twice. */
 Test(segment, two_components_of_one_name_are_refused)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_header header;
 	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
 
@@ -246,7 +246,7 @@ static void *record_two_hundred(void *p)
 /* A block that names another lane's ring: its samples are counted once, not once per lane that names them. */
 Test(segment, ring_of_another_lane_is_not_read)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_header header;
 	pthread_t thread;
 	uint32_t numbers[2];

@@ -11,7 +11,7 @@
 
 TestSuite(state, .init = fixture_begin, .fini = fixture_end);
 
-static void in_child(void (*act)(struct promcb *p), struct promcb *p)
+static void in_child(void (*act)(struct promcb_session *p), struct promcb_session *p)
 {
 	pid_t child = fork();
 	int status;
@@ -24,12 +24,12 @@ static void in_child(void (*act)(struct promcb *p), struct promcb *p)
 	cr_assert_eq(status, 0);
 }
 
-static void open_it(struct promcb *p)
+static void open_it(struct promcb_session *p)
 {
 	promcb_set_state(fixture_component(p, "x"), PROMCB_OPEN);
 }
 
-static void half_open_it(struct promcb *p)
+static void half_open_it(struct promcb_session *p)
 {
 	promcb_set_state(fixture_component(p, "x"), PROMCB_HALF_OPEN);
 }
@@ -37,7 +37,7 @@ static void half_open_it(struct promcb *p)
 /* Told by another process; asked by one that has recorded in it, and before. */
 Test(state, is_that_of_all_processes)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *x = fixture_component(p, "x"), *y = fixture_component(p, "y");
 
 	cr_assert_eq(promcb_state(NULL), PROMCB_CLOSED);
@@ -60,7 +60,7 @@ Test(state, is_that_of_all_processes)
 /* Of the handle's segment, not of one that was left: after the removal it is asked for anew. */
 Test(state, is_that_of_the_present_segment)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *x = fixture_component(p, "x");
 
 	promcb_record(x, 1000, true);
@@ -81,7 +81,7 @@ Test(state, is_that_of_the_present_segment)
 static void ask_without_calls(uint32_t schema, uint32_t lanes, enum promcb_state state)
 {
 	const struct promcb_options options = {.schema = schema, .lanes = lanes};
-	struct promcb *p = fixture_open(&options);
+	struct promcb_session *p = fixture_open(&options);
 	struct promcb_component *x = fixture_component(p, "x");
 	pid_t child;
 	int status;
@@ -132,7 +132,7 @@ static void *ask_on(void *component)
 
 Test(state, while_segments_come_and_go)
 {
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 	struct promcb_component *x = fixture_component(p, "x"), *y = fixture_component(p, "y");
 	pthread_t asker;
 	void *wrong;

@@ -29,7 +29,7 @@ Test(strangers, read_locks_lose_nothing)
 	int fd = open(fixture_segment, O_RDONLY | O_CLOEXEC);
 
 	cr_assert_eq(fcntl(fd, F_OFD_SETLK, &lock), 0);
-	struct promcb *p = fixture_open(NULL);
+	struct promcb_session *p = fixture_open(NULL);
 
 	cr_assert_eq(promcb_component(p, "known", &known), 0);
 	cr_assert_eq(promcb_component(p, "fresh", &fresh), -EBUSY);
@@ -210,7 +210,7 @@ Test(strangers, file_systems_are_told_apart)
 
 Test(strangers, default_segment_is_the_environments)
 {
-	struct promcb *p;
+	struct promcb_session *p;
 
 	setenv("PROMCB_SEGMENT", "/..", 1);
 	errno = 0;

@@ -25,11 +25,11 @@
 
 static const char *segment;
 
-static struct promcb *attach(const struct promcb_options *options)
+static struct promcb_session *attach(const struct promcb_options *options)
 {
 	struct promcb_options ours = options ? *options : (struct promcb_options){.max_bytes = 0};
 	struct promcb_message message = {.text = ""};
-	struct promcb *p;
+	struct promcb_session *p;
 
 	ours.message = &message;
 	int result = promcb_open(segment, &ours, &p);
@@ -59,12 +59,12 @@ static void record(struct promcb_component *component, unsigned count, bool succ
 
 static void make_calls(void)
 {
-	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-							   .components = 12,
-							   .lanes = 4,
-							   .recent_samples = 64,
-							   .window_seconds = PROMCB_WINDOW_ANY,
-							   .schema = 3});
+	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+								   .components = 12,
+								   .lanes = 4,
+								   .recent_samples = 64,
+								   .window_seconds = PROMCB_WINDOW_ANY,
+								   .schema = 3});
 	struct promcb_component *mixed = stress_component(p, "mixed");
 	struct promcb_component *edges = stress_component(p, "edges");
 	struct promcb_component *logs = stress_component(p, "logs \"and\" \\ b\xc3\xbc"
@@ -105,7 +105,7 @@ static void make_lanes(void)
 		pid_t child = fork();
 
 		if (child == 0) {
-			struct promcb *p = attach(NULL);
+			struct promcb_session *p = attach(NULL);
 
 			record(stress_component(p, "outlives"), 50, true);
 			record(stress_component(p, "outlives"), 10 * life, false);
@@ -121,12 +121,12 @@ static void make_lanes(void)
 /* Resets of every age, and more names than fit. */
 static void make_resets(void)
 {
-	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-							   .components = 6,
-							   .lanes = 2,
-							   .recent_samples = 32,
-							   .window_seconds = PROMCB_WINDOW_ANY,
-							   .schema = 5});
+	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+								   .components = 6,
+								   .lanes = 2,
+								   .recent_samples = 32,
+								   .window_seconds = PROMCB_WINDOW_ANY,
+								   .schema = 5});
 	struct promcb_component *component;
 	char name[16];
 
@@ -155,12 +155,12 @@ static void make_resets(void)
 /* Calls without a latency: in a lane, by overflow, before and after a reset. */
 static void make_outcomes(void)
 {
-	struct promcb *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-							   .components = 6,
-							   .lanes = 1,
-							   .recent_samples = 64,
-							   .window_seconds = PROMCB_WINDOW_ANY,
-							   .schema = 3});
+	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
+								   .components = 6,
+								   .lanes = 1,
+								   .recent_samples = 64,
+								   .window_seconds = PROMCB_WINDOW_ANY,
+								   .schema = 3});
 	struct promcb_component *mixed = stress_component(p, "mixed"), *reset = stress_component(p, "reset");
 
 	record(mixed, 3, true);
@@ -186,7 +186,7 @@ static void make_outcomes(void)
 
 #define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static struct promcb_metric_family *family(struct promcb *p, const struct promcb_family_spec *spec)
+static struct promcb_metric_family *family(struct promcb_session *p, const struct promcb_family_spec *spec)
 {
 	struct promcb_family_spec ours = *spec;
 	struct promcb_message message = {.text = ""};
@@ -197,7 +197,7 @@ static struct promcb_metric_family *family(struct promcb *p, const struct promcb
 	return out;
 }
 
-static struct promcb_metric_family *hits(struct promcb *p)
+static struct promcb_metric_family *hits(struct promcb_session *p)
 {
 	return family(p, &(struct promcb_family_spec){.name = "golden_hits_total",
 						      .help = "Hits, by who and how.",
@@ -206,7 +206,7 @@ static struct promcb_metric_family *hits(struct promcb *p)
 						      .series_max = 5});
 }
 
-static struct promcb_metric_family *waits(struct promcb *p)
+static struct promcb_metric_family *waits(struct promcb_session *p)
 {
 	return family(p, &(struct promcb_family_spec){.name = "golden_wait_seconds",
 						      .help = "Waits.",
@@ -218,7 +218,7 @@ static struct promcb_metric_family *waits(struct promcb *p)
 }
 
 /* Every kind that outlives its process; by three of them, and more series than the cap. */
-static void add_to_series(struct promcb *p, unsigned times)
+static void add_to_series(struct promcb_session *p, unsigned times)
 {
 	static const double bounds[] = {0.5, 1, 2.5};
 	struct promcb_metric_family *sizes = family(p, &(struct promcb_family_spec){.name = "golden_size",
@@ -278,7 +278,7 @@ static void make_series(void)
 
 static void more(void)
 {
-	struct promcb *p = attach(NULL);
+	struct promcb_session *p = attach(NULL);
 	struct promcb_component *component;
 
 	/* The last of them is now. Of the old ones, whatever the recipe, and a new one if it fits. */

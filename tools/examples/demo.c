@@ -220,7 +220,7 @@ static int bind_loopback(struct sockaddr_in *address)
 	return fd;
 }
 
-static int demo_start(struct demo *demo, struct promcb *metrics)
+static int demo_start(struct demo *demo, struct promcb_session *metrics)
 {
 	struct calls *calls = &demo->calls;
 	int result;
@@ -319,7 +319,7 @@ int main(int argc, char **argv)
 	struct promcb_options segment_options = {.message = &message};
 	struct arguments arguments = {.threads = 2};
 	static struct demo demo;
-	struct promcb *metrics;
+	struct promcb_session *metrics;
 	sigset_t stop;
 	int result;
 
