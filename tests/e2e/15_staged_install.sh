@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What is installed is enough: every tool builds against the installed headers and library alone, and so does an example
-# that follows a segment. The example's numbers are those of the producers, with the segment recreated in between.
+# that follows a segment. The example's numbers are those of the producers, with the segment recreated in between. The
+# pool and the cache, in C and in C++, have the numbers that they must have.
 . "$(dirname "$0")/tools_prelude.sh"
 for program in meson pkg-config python3; do
   command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
@@ -103,4 +104,46 @@ await grep -q -P "^burst1\t1 calls\t.*\(since its reset\)$" "$scratch/lines"
 kill "$background"
 wait "$background" 2>/dev/null
 background=
+
+# -- Metrics of an application -----------------------------------------------------------------------------------------
+cxx=${CXX:-c++}
+for example in pool.c cache.c pool.cpp cache.cpp; do
+  source=$PROMCB_SOURCE/tools/examples/$example
+  [ "$(wc -l <"$source")" -le 75 ] || fail "$example has more than 75 lines"
+  case $example in
+  # shellcheck disable=SC2086
+  *.c) $cc -std=c11 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -o "$scratch/${example/./_}" "$source" $cflags \
+    $libs -pthread || fail "$example does not build" ;;
+  # shellcheck disable=SC2086
+  *) $cxx -std=c++17 -Wall -Wextra -Wpedantic -Werror -o "$scratch/${example/./_}" "$source" $cflags $libs -pthread ||
+    fail "$example does not build" ;;
+  esac
+done
+printf '#include <promcb/promcb.hpp>\nint main() { promcb::Segment metrics; return metrics.error(); }\n' \
+  >"$scratch/plain.cpp"
+# shellcheck disable=SC2086
+$cxx -std=c++17 -fno-exceptions -fno-rtti -Wall -Wextra -Werror -o "$scratch/plain" "$scratch/plain.cpp" $cflags \
+  $libs && "$scratch/plain" || fail "promcb.hpp needs exceptions or run-time type information"
+# value SERIES: of the last export.
+value() {
+  awk -v series="$1" 'index($0, series " ") == 1 { print substr($0, length(series) + 2); found = 1 }
+    END { exit !found }' "$scratch/metrics" || fail "there is no $1"
+}
+for language in c cpp; do
+  "$tools/promcb-admin" remove || fail remove
+  "$scratch/cache_$language" 20000 || fail "cache.$language"
+  "$scratch/pool_$language" 1 || fail "pool.$language"
+  "$tools/promcb-export" --check >"$scratch/out" || fail "check: $(cat "$scratch/out")"
+  "$tools/promcb-export" >"$scratch/metrics" || fail export
+  misses=$(value 'cache_lookups_total{result="miss"}')
+  [ $(($(value 'cache_lookups_total{result="hit"}') + misses)) = 20000 ] || fail "not 20000 look-ups"
+  [ "$(value cache_entry_bytes_count)" = "$misses" ] || fail "not one entry for each miss"
+  [ $((misses - $(value cache_evictions_total))) = 256 ] || fail "the cache is not full"
+  borrowed=$(value 'pool_borrowed_total{pool="orders"}')
+  [ "$borrowed" -ge 16 ] || fail "$borrowed connections were borrowed by 16 threads"
+  [ "$(value 'pool_wait_seconds_count{pool="orders"}')" = "$borrowed" ] || fail "not one wait for each connection"
+  # Gauges of processes that ended.
+  matches -q -E '^(pool_waiting|pool_connections_in_use|cache_bytes)[ {]' "$scratch/metrics" &&
+    fail "a gauge has outlived its process: $(grep -E '^(pool|cache_bytes)' "$scratch/metrics")"
+done
 exit 0

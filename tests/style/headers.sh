@@ -89,6 +89,10 @@ for compiler in $compilers; do
     # shellcheck disable=SC2086
     compiles $compiler $language "${header##*/}" $standards
   done
+  # promcb.hpp is C++ alone, of 2017 and later, and needs neither exceptions nor run-time type information.
+  [ $language = c ] ||
+    echo '#include <promcb/promcb.hpp>' | $compiler -x c++ -std=c++17 -fno-exceptions -fno-rtti -Wall -Wextra \
+      -Wpedantic -Wshadow -Werror -Iinclude -fsyntax-only - || { echo "promcb.hpp: $compiler"; failed=1; }
 done
 [ $failed -eq 0 ] || exit 1
 

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: MIT
+/*
+ * promcb.hpp: promcb.h and metric.h for C++17 and later: handles that know their type, labels as string_view, scopes
+ * that time themselves. Header only.
+ *
+ *     promcb::Segment metrics;
+ *     promcb::Component payments(metrics, "payment_api");
+ *     promcb::CounterFamily sent(metrics, promcb::Spec("proxy_sent_bytes_total", "Bytes sent to a peer.")
+ *                                                 .unit("bytes").labels({"peer"}));
+ *     promcb::Counter to_peer = sent.with("10.0.0.7");
+ *
+ *     void pay()
+ *     {
+ *             promcb::Call call(payments);       // recorded when the scope is left, as a failure where by an exception
+ *             to_peer.add(1460);
+ *     }
+ *
+ * Nothing here throws, and nothing needs exceptions or run-time type information to be compiled in. A handle is one
+ * pointer (of histograms, two words): copy it. One that could not be had does nothing, or counts as "_overflow"; error() of
+ * the segment and of the family, which is 0 or -errno, and message() say why. What is thread-safe and signal-safe in C is
+ * so here.
+ */
+#ifndef PROMCB_PROMCB_HPP
+#define PROMCB_PROMCB_HPP
+
+#include <promcb/metric.h>
+#include <promcb/promcb.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+
+namespace promcb
+{
+
+/* An opened segment; it is given back with the object. Without arguments that of promcb_default(), which stays. */
+class Segment
+{
+      public:
+	Segment() noexcept : segment_(promcb_default()), error_(segment_ ? 0 : -errno), is_default_(true) {}
+
+	explicit Segment(const char *name, const promcb_options *options = nullptr) noexcept
+	{
+		promcb_options chosen = options ? *options : promcb_options();
+
+		if (!chosen.message)
+			chosen.message = &message_;
+		error_ = promcb_open(name, &chosen, &segment_);
+		if (error_ < 0)
+			segment_ = nullptr;
+	}
+
+	Segment(const Segment &) = delete;
+	Segment &operator=(const Segment &) = delete;
+
+	~Segment()
+	{
+		if (!is_default_)
+			promcb_close(segment_);
+	}
+
+	explicit operator bool() const noexcept { return segment_ != nullptr; }
+	int error() const noexcept { return error_; }
+	const char *message() const noexcept { return message_.text[0] ? message_.text : promcb_strerror(error_); }
+	promcb_session *get() const noexcept { return segment_; }
+
+      private:
+	promcb_session *segment_ = nullptr;
+	int error_ = 0;
+	bool is_default_ = false;
+	promcb_message message_ = {};
+};
+
+/* What is called, and whose calls are counted. */
+class Component
+{
+      public:
+	/* name: see promcb_component(); zero-terminated. */
+	Component(const Segment &segment, const char *name) noexcept
+	{
+		error_ = promcb_component_get(segment.get(), name, &component_);
+	}
+
+	template <class Rep, class Period>
+	void record(std::chrono::duration<Rep, Period> latency, bool success) const noexcept
+	{
+		auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(latency).count();
+
+		promcb_record(component_, ns < 0 ? 0 : static_cast<uint64_t>(ns), success);
+	}
+
+	void record_outcome(bool success) const noexcept { promcb_record_outcome(component_, success); }
+	void set_state(promcb_state state) const noexcept { promcb_set_state(component_, state); }
+	void count_log(promcb_log_level level) const noexcept { promcb_count_log(component_, level); }
+	int error() const noexcept { return error_; }
+	promcb_component *get() const noexcept { return component_; }
+
+      private:
+	promcb_component *component_ = nullptr;
+	int error_ = 0;
+};
+
+/*
+ * One call, from here to the end of the scope: a success, or a failure where fail() was called or an exception leaves the
+ * scope. In the thread that made it.
+ */
+class Call
+{
+      public:
+	explicit Call(const Component &component) noexcept
+		: component_(component.get()), start_(promcb_start()), exceptions_(std::uncaught_exceptions())
+	{
+	}
+
+	Call(const Call &) = delete;
+	Call &operator=(const Call &) = delete;
+
+	~Call()
+	{
+		if (component_)
+			promcb_stop(component_, start_, !failed_ && std::uncaught_exceptions() <= exceptions_);
+	}
+
+	void fail() noexcept { failed_ = true; }
+	/* Nothing is recorded: it was no call after all. */
+	void drop() noexcept { component_ = nullptr; }
+
+      private:
+	promcb_component *component_;
+	uint64_t start_;
+	int exceptions_;
+	bool failed_ = false;
+};
+
+/* How a family is declared: see struct promcb_family_spec. Keeps no more of what it is given than the pointers to text. */
+class Spec
+{
+      public:
+	explicit Spec(const char *name, const char *help = nullptr) noexcept
+	{
+		spec_.name = name;
+		spec_.help = help;
+	}
+
+	Spec &unit(const char *unit) noexcept { return set(spec_.unit, unit); }
+	Spec &decimals(uint32_t decimals) noexcept { return set(spec_.decimals, decimals); }
+	Spec &doubles() noexcept { return set(spec_.flags, spec_.flags | PROMCB_DOUBLES); }
+	Spec &scope(promcb_scope scope) noexcept { return set(spec_.scope, scope); }
+	Spec &series_max(uint32_t series) noexcept { return set(spec_.series_max, series); }
+
+	/* At most 16; more are refused when the family is registered. */
+	Spec &labels(std::initializer_list<const char *> names) noexcept { return copy(names, labels_, spec_.labels); }
+
+	/* At most 64 values of one more label, a cell each. */
+	Spec &enumerated(const char *label, std::initializer_list<const char *> values) noexcept
+	{
+		spec_.enumerated_label = label;
+		return copy(values, enumerated_, spec_.enumerated);
+	}
+
+	Spec &buckets(uint32_t per_octave, double smallest = 0, double largest = 0) noexcept
+	{
+		spec_.buckets_per_octave = per_octave;
+		spec_.smallest = smallest;
+		return set(spec_.largest, largest);
+	}
+
+	/* At most 60 upper bounds, ascending. */
+	Spec &bounds(std::initializer_list<double> bounds) noexcept
+	{
+		spec_.bound_count = bounds.size();
+		for (size_t i = 0; i < bounds.size() && i < bounds_.size(); i++)
+			bounds_[i] = bounds.begin()[i];
+		return set(spec_.bounds, static_cast<const double *>(bounds_.data()));
+	}
+
+	/* With the pointers of this object: it may have been copied. */
+	promcb_family_spec get() const noexcept
+	{
+		promcb_family_spec spec = spec_;
+
+		spec.labels = spec.labels ? labels_.data() : nullptr;
+		spec.enumerated = spec.enumerated ? enumerated_.data() : nullptr;
+		spec.bounds = spec.bounds ? bounds_.data() : nullptr;
+		return spec;
+	}
+
+      private:
+	template <class Field, class Value> Spec &set(Field &field, Value value) noexcept
+	{
+		field = value;
+		return *this;
+	}
+
+	/* One more than may be is kept, so that it is refused rather than left out. */
+	template <size_t Size>
+	Spec &copy(std::initializer_list<const char *> from, std::array<const char *, Size> &to,
+		   const char *const *&field) noexcept
+	{
+		size_t count = from.size() < Size - 1 ? from.size() : Size - 1;
+
+		for (size_t i = 0; i < count; i++)
+			to[i] = from.begin()[i];
+		to[count] = nullptr;
+		field = to.data();
+		return *this;
+	}
+
+	promcb_family_spec spec_ = {};
+	std::array<const char *, 18> labels_ = {};
+	std::array<const char *, 66> enumerated_ = {};
+	std::array<double, 61> bounds_ = {};
+};
+
+/* Counts up. */
+class Counter
+{
+      public:
+	using Handle = promcb_counter;
+	static constexpr promcb_metric_type type = PROMCB_COUNTER;
+
+	explicit Counter(Handle *counter, const Spec &) noexcept : counter_(counter) {}
+	void add(uint64_t amount = 1) const noexcept { promcb_counter_add(counter_, amount); }
+	void add_at(uint32_t index, uint64_t amount = 1) const noexcept
+	{
+		promcb_counter_add_at(counter_, index, amount);
+	}
+	/* Of a family of doubles. */
+	void add_double(double amount) const noexcept { promcb_counter_add_double(counter_, amount); }
+
+      private:
+	Handle *counter_;
+};
+
+/* Goes up and down, and outlives its processes. */
+class Level
+{
+      public:
+	using Handle = promcb_level;
+	static constexpr promcb_metric_type type = PROMCB_LEVEL;
+
+	explicit Level(Handle *level, const Spec &) noexcept : level_(level) {}
+	void add(int64_t amount = 1) const noexcept { promcb_level_add(level_, amount); }
+	void subtract(int64_t amount = 1) const noexcept { promcb_level_add(level_, -amount); }
+
+      private:
+	Handle *level_;
+};
+
+/* Is set; ends with its process, or is the segment's. */
+class Gauge
+{
+      public:
+	using Handle = promcb_gauge;
+	static constexpr promcb_metric_type type = PROMCB_GAUGE;
+
+	explicit Gauge(Handle *gauge, const Spec &) noexcept : gauge_(gauge) {}
+	void set(double value) const noexcept { promcb_gauge_set(gauge_, value); }
+	void add(double amount = 1) const noexcept { promcb_gauge_add(gauge_, amount); }
+	void clear() const noexcept { promcb_gauge_clear(gauge_); }
+
+      private:
+	Handle *gauge_;
+};
+
+/* Counts values by size. */
+class Histogram
+{
+      public:
+	using Handle = promcb_histogram;
+	static constexpr promcb_metric_type type = PROMCB_HISTOGRAM;
+
+	explicit Histogram(Handle *histogram, const Spec &spec) noexcept : histogram_(histogram)
+	{
+		const promcb_family_spec given = spec.get();
+
+		is_double_ = given.flags & PROMCB_DOUBLES;
+		for (uint32_t decimal = given.decimals; decimal < 9; decimal++)
+			ns_per_unit_ *= 10;
+	}
+
+	/* In units of 10^-decimals. */
+	void observe(uint64_t value) const noexcept { promcb_histogram_observe(histogram_, value); }
+	/* Of a family of doubles. */
+	void observe_double(double value) const noexcept { promcb_histogram_observe_double(histogram_, value); }
+
+	/* Of a family of seconds, whatever its decimals. A negative duration counts as none. */
+	template <class Rep, class Period> void observe(std::chrono::duration<Rep, Period> duration) const noexcept
+	{
+		auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+
+		if (is_double_)
+			observe_double(static_cast<double>(ns < 0 ? 0 : ns) / 1e9);
+		else
+			observe(ns < 0 ? 0 : static_cast<uint64_t>(ns) / ns_per_unit_);
+	}
+
+      private:
+	Handle *histogram_;
+	uint64_t ns_per_unit_ = 1;
+	bool is_double_ = false;
+};
+
+/* One more of a gauge while the object lives: what is open, in use, waiting. */
+class Held
+{
+      public:
+	explicit Held(const Gauge &gauge) noexcept : gauge_(gauge) { gauge_.add(1); }
+	Held(const Held &) = delete;
+	Held &operator=(const Held &) = delete;
+	~Held() { gauge_.add(-1); }
+
+      private:
+	Gauge gauge_;
+};
+
+/* A histogram of seconds observes how long the object lived. */
+class Timer
+{
+      public:
+	explicit Timer(const Histogram &histogram) noexcept
+		: histogram_(histogram), start_(std::chrono::steady_clock::now())
+	{
+	}
+	Timer(const Timer &) = delete;
+	Timer &operator=(const Timer &) = delete;
+	~Timer() { histogram_.observe(std::chrono::steady_clock::now() - start_); }
+
+      private:
+	Histogram histogram_;
+	std::chrono::steady_clock::time_point start_;
+};
+
+/* A family of one type, and its series by label values. */
+template <class Series> class Family
+{
+      public:
+	Family(const Segment &segment, const Spec &spec) noexcept : spec_(spec)
+	{
+		promcb_family_spec given = spec.get();
+
+		given.type = Series::type;
+		given.message = &message_;
+		error_ = promcb_family_register(segment.get(), &given, &family_);
+	}
+
+	/* The series that has these label values, as many as the family has labels: anything that is a string_view. */
+	template <class... Values> Series with(const Values &...values) const noexcept
+	{
+		const std::array<std::string_view, sizeof...(Values)> views = {std::string_view(values)...};
+		const char *texts[sizeof...(Values) + 1] = {};
+		size_t lengths[sizeof...(Values) + 1] = {};
+		void *found = nullptr;
+
+		for (size_t i = 0; i < views.size(); i++) {
+			/* A view of nothing has no address. */
+			texts[i] = views[i].data() ? views[i].data() : "";
+			lengths[i] = views[i].size();
+		}
+		promcb_series_with(family_, Series::type, texts, lengths, views.size(), &found);
+		return Series(static_cast<typename Series::Handle *>(found), spec_);
+	}
+
+	int error() const noexcept { return error_; }
+	const char *message() const noexcept { return message_.text[0] ? message_.text : promcb_strerror(error_); }
+	promcb_metric_family *get() const noexcept { return family_; }
+
+      private:
+	promcb_metric_family *family_ = nullptr;
+	Spec spec_;
+	int error_ = 0;
+	promcb_message message_ = {};
+};
+
+using CounterFamily = Family<Counter>;
+using LevelFamily = Family<Level>;
+using GaugeFamily = Family<Gauge>;
+using HistogramFamily = Family<Histogram>;
+
+} // namespace promcb
+
+#endif
