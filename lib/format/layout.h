@@ -27,7 +27,7 @@
  *   chunks        chunk_bytes each; has memory once its chunk table word is set and something in it was published
  *
  * Locks are open-file-description locks far past the data: byte PROMCB_LOCK_LANES + n is lane n. Holding it is holding
- * the lane.
+ * the lane. Holding PROMCB_LOCK_LIVE + n as well is to have its live copy count: see metrics.h.
  *
  * Pairs (release here, acquire there; what breaks without). The orders are C11's; no pair leans on what x86 adds. What
  * system calls order is said where it is needed: taking a lane's lock after its last holder's unlock or death, and any
@@ -86,6 +86,7 @@
 #define PROMCB_ABI ((uint64_t)0x0000000001084021)
 
 #define PROMCB_LOCK_LANES ((int64_t)1 << 62)
+#define PROMCB_LOCK_LIVE (((int64_t)1 << 62) + ((int64_t)1 << 20))
 #define PROMCB_LOCK_REMOVER (((int64_t)1 << 62) + ((int64_t)1 << 39))
 #define PROMCB_LOCK_MARKERS (((int64_t)1 << 62) + ((int64_t)1 << 40))
 
@@ -178,7 +179,7 @@ struct promcb_lane {
 	uint64_t taken;                 /* how many times the lane was taken */
 	uint64_t birth;                 /* hash of the file, by its birth, as the owner found it; 0: not known */
 	uint32_t copy;                  /* place of the root of its copy of the cells of metrics.h */
-	uint32_t live;                  /* of its live copy, which counts while the lane is held, and only if */
+	uint32_t live;                  /* of its live copy, which counts while it is locked, and only if */
 	uint64_t live_taken;            /* this is taken. [LIVE] */
 	uint64_t reserved[4];
 };

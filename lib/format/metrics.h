@@ -30,9 +30,10 @@
  * Pairs (release here, acquire there; what breaks without): see layout.h for what orders lanes and chunks.
  *   [PIECE]  part.c fills a piece, then publishes its place, in the header, a table, a root, a branch or a lane;
  *            whoever loads the place loads what it leads to after. A reader would refuse a half-made piece.
- *   [LIVE]   row.c empties a lane's live copy, then says by live_taken that it is of the present owner; rows.c loads
- *            live_taken before the live copy, and asks for the lane's lock after. A scrape would show a dead process's
- *            gauges as a living one's.
+ *   [LIVE]   row.c empties a lane's live copy, then says by live_taken that it is of the present owner; then home.c
+ *            takes the live copy's lock, apart from the lane's, which is taken before the lane's taken goes up. rows.c
+ *            loads live_taken before the live copy, asks for that lock after, and loads taken again after that. A
+ *            scrape would show a dead process's gauges as a living one's, in the moment between.
  *   Cells have no order at all, as those of blocks.
  */
 #ifndef PROMCB_FORMAT_METRICS_H

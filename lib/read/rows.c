@@ -22,6 +22,7 @@ struct adding {
 	struct promcb_metrics *metrics;
 	struct promcb_pieces *pieces;
 	struct list roots, branches, rows;
+	uint64_t live_taken[PROMCB_LANES_MAX]; /* by lane, as it was before the live copy was read */
 	uint8_t buffer[WIDEST] __attribute__((aligned(PROMCB_LINE_BYTES)));
 };
 
@@ -140,6 +141,7 @@ static int list_lane(struct adding *a, uint32_t lane)
 	/* [LIVE] acquire: that it was emptied by the present owner, before what stands in it. */
 	live_taken = promcb_load_acquire(&entry->live_taken);
 	live = live_taken && live_taken == promcb_load_relaxed(&entry->taken) ? promcb_load32_acquire(&entry->live) : 0;
+	a->live_taken[lane] = live_taken;
 	if (lasting)
 		result = add_row(&a->roots, (struct row){lasting, 0, lane});
 	if (result == 0 && live)
@@ -231,9 +233,25 @@ static const uint64_t *view_row(struct adding *a, const struct row *row, uint32_
 }
 
 /*
- * The rows of one live copy, from the first on. They are read before it is asked whether the lane is held, and count
- * after: whoever holds it then is whoever emptied it, or one who did not yet say that the lane is his.
+ * Whether what was read of a live copy is of a process that lived then. Whoever has its lock took the lane before; if
+ * nobody took it since live_taken was loaded, that was who set what was read.
  */
+static bool is_living(const struct adding *a, uint32_t lane)
+{
+	struct promcb_source *source = a->pieces->source;
+	struct promcb_lane copy;
+	const struct promcb_lane *entry;
+
+	if (promcb_source_is_live(source, lane) != 1)
+		return false;
+	entry = promcb_source_view(source,
+				   a->pieces->catalog->geometry->lanes_off +
+					   (uint64_t)lane * a->pieces->catalog->geometry->lane_bytes,
+				   sizeof(copy), &copy);
+	return entry && promcb_load_relaxed(&entry->taken) == a->live_taken[lane];
+}
+
+/* The rows of one live copy, from the first on: read before it is asked whether they count, and added after. */
 static int add_live(struct adding *a, size_t first, size_t end)
 {
 	uint32_t count;
@@ -248,7 +266,7 @@ static int add_live(struct adding *a, size_t first, size_t end)
 		for (uint32_t j = 0; words && j < count; j++)
 			kept[(i - first) * WIDEST / sizeof(*kept) + j] = promcb_load_relaxed(&words[j]);
 	}
-	if (result == 0 && promcb_source_is_held(a->pieces->source, lane_of(a->rows.rows[first].copy)) == 1)
+	if (result == 0 && is_living(a, lane_of(a->rows.rows[first].copy)))
 		for (size_t i = first; i < end; i++)
 			add_words(a, kept + (i - first) * WIDEST / sizeof(*kept),
 				  a->records->rows[a->rows.rows[i].number] * PROMCB_ROW_WORDS, &a->rows.rows[i]);

@@ -305,12 +305,22 @@ const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint6
 	return buffer;
 }
 
-int promcb_source_is_held(const struct promcb_source *source, uint32_t lane)
+static int is_locked(const struct promcb_source *source, int64_t byte)
 {
 	/* A read lock conflicts with owners' write locks alone, not with those of strangers who lock for reading. */
-	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = PROMCB_LOCK_LANES + lane, .l_len = 1};
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
 
 	if (fcntl(source->fd, F_OFD_GETLK, &lock) < 0)
 		return -1;
 	return lock.l_type != F_UNLCK;
+}
+
+int promcb_source_is_held(const struct promcb_source *source, uint32_t lane)
+{
+	return is_locked(source, PROMCB_LOCK_LANES + lane);
+}
+
+int promcb_source_is_live(const struct promcb_source *source, uint32_t lane)
+{
+	return is_locked(source, PROMCB_LOCK_LIVE + lane);
 }

@@ -79,4 +79,7 @@ const void *promcb_source_view(struct promcb_source *source, uint64_t off, uint6
 /* Whether somebody records in the lane. Returns 1, 0, or -1 if locks cannot be asked about. */
 int promcb_source_is_held(const struct promcb_source *source, uint32_t lane);
 
+/* The same, whether the lane's live copy counts, as far as its lock goes. */
+int promcb_source_is_live(const struct promcb_source *source, uint32_t lane);
+
 #endif

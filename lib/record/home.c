@@ -7,7 +7,8 @@
 
 struct home {
 	uint64_t cookie;        /* of the process; another's: there is none */
-	bool begun;             /* the live copy counts */
+	bool locked;            /* the live copy has its lock */
+	bool begun;             /* it counts */
 	struct promcb_lane_lease lease;
 };
 
@@ -24,25 +25,35 @@ static bool is_ours(const struct home *home)
 	return home->cookie == promcb_process->cookie && home->lease.lane;
 }
 
+/* Takes a lane for the home, and what makes its live copy count. Returns whether there are both. */
+static bool take(struct promcb_segment *segment, struct home *home)
+{
+	if (!is_ours(home)) {
+		*home = (struct home){.cookie = promcb_process->cookie};
+		if (promcb_lane_take(segment, &home->lease) < 0)
+			return false;
+	}
+	promcb_row_begin_live(&home->lease);
+	home->locked = home->locked || promcb_lock_take_live(segment, home->lease.lane - 1) == 0;
+	return home->locked;
+}
+
 struct promcb_lane_lease *promcb_home(struct promcb_segment *segment)
 {
 	struct promcb_attachment *attachment = promcb_attachment_of(segment);
 	struct home *home = home_of(segment);
+	uint64_t now_ns;
 
-	if (!is_ours(home)) {
-		if (promcb_clock_monotonic_coarse_ns() < promcb_load_relaxed(&attachment->lane_retry_ns))
-			return NULL;
-		*home = (struct home){.cookie = promcb_process->cookie};
-		if (promcb_lane_take(segment, &home->lease) < 0) {
-			promcb_store_relaxed(&attachment->lane_retry_ns,
-					     promcb_clock_monotonic_coarse_ns() + HOME_RETRY_NS);
-			return NULL;
-		}
-	}
-	if (!home->begun)
-		promcb_row_begin_live(&home->lease);
-	home->begun = true;
-	return &home->lease;
+	if (is_ours(home) && home->begun)
+		return &home->lease;
+	now_ns = promcb_clock_monotonic_coarse_ns();
+	if (now_ns < promcb_load_relaxed(&attachment->lane_retry_ns))
+		return NULL;
+	home->begun = take(segment, home);
+	if (home->begun)
+		return &home->lease;
+	promcb_store_relaxed(&attachment->lane_retry_ns, now_ns + HOME_RETRY_NS);
+	return NULL;
 }
 
 struct promcb_lane_lease *promcb_home_former(struct promcb_segment *segment)

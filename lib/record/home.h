@@ -8,7 +8,7 @@
  *
  * Invariants
  *   - The live copy is written by this process alone, by any thread: plain stores of whole words, or compare and
- *     exchange. It counts while the lane's lock is held: it goes with the process, however that ends.
+ *     exchange. It counts while its lock is held: it goes with the process, however that ends.
  *   - A child of fork has no home until it sets a value: a home is known by the cookie of the process that took it.
  */
 #ifndef PROMCB_HOME_H

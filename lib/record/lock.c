@@ -168,6 +168,13 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 	return lane < segment->geometry.lanes ? take_by_descriptor(segment, lane) : take_special(segment, lane);
 }
 
+int promcb_lock_take_live(struct promcb_segment *segment, uint32_t lane)
+{
+	int result = promcb_locks_ready(segment);
+
+	return result < 0 ? result : set_lock(locks_of(segment)->fd, F_WRLCK, PROMCB_LOCK_LIVE + lane);
+}
+
 uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane)
 {
 	struct promcb_locks *locks = locks_of(segment);

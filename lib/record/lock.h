@@ -38,6 +38,9 @@ int promcb_locks_ready(struct promcb_segment *segment);
  */
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane);
 
+/* Takes the lock of the live copy of a lane that this process holds, for good. Returns as promcb_lock_take(). */
+int promcb_lock_take_live(struct promcb_segment *segment, uint32_t lane);
+
 /* The first lane behind one that is held which may be free: a process's lanes lie in few runs, each one lock. */
 uint32_t promcb_lock_behind(struct promcb_segment *segment, uint32_t lane);
 

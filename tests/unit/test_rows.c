@@ -80,6 +80,7 @@ static uint64_t *live(struct promcb_lane_lease *by, const struct promcb_series_f
 	struct promcb_lane *lane = promcb_segment_lane(p->segment, by->lane - 1);
 
 	lane->live_taken = lane->taken;
+	cr_assert_eq(promcb_lock_take_live(p->segment, by->lane - 1), 0);
 	return cells_of(by, &lane->live, (by->lane - 1) | PROMCB_COPY_LIVE, found);
 }
 
@@ -241,6 +242,14 @@ Test(rows, gauges_of_the_living)
 	*live(&other, &new) = gauge(1);
 	shared(&last)[0] = gauge(-7);
 	shared(&last)[1] = 1;
+	/* The lane of one who died is held again, by one who did not come as far as to say so. */
+	struct promcb_lane_lease bare;
+	struct promcb_lane *lane;
+
+	cr_assert_eq(promcb_lane_take(p->segment, &bare), 0);
+	lane = promcb_segment_lane(p->segment, bare.lane - 1);
+	lane->live_taken = lane->taken;
+	*cells_of(&bare, &lane->live, (bare.lane - 1) | PROMCB_COPY_LIVE, &sum) = gauge(1000);
 	each_access(check_gauges);
 	/* Another owner has the lanes, who did not yet say that the copies are his. */
 	promcb_segment_lane(p->segment, lease.lane - 1)->taken++;
