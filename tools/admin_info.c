@@ -95,6 +95,11 @@ static void print_counters(FILE *out, const struct promcb_segment_info *info)
 		{"dropped calls", info->dropped_calls, "could not be recorded at all"},
 		{"rejected calls", info->rejected_calls, "had a negative, NaN or infinite latency"},
 		{"bad lines", info->bad_lines, "lines of logs that could not be read as calls"},
+		{"families rejected", info->families_rejected, "declared otherwise than they are"},
+		{"series rejected", info->series_rejected,
+		 "look-ups that got \"_overflow\": a cap, or bad label values"},
+		{"rejected values", info->rejected_values, "negative amounts of counters, NaN, infinities"},
+		{"dropped values", info->dropped_values, "could not be counted at all"},
 		{"saturated calls", info->saturated_calls, "took longer than 18 minutes, recorded as that"},
 		{"backward calls", info->backward_calls, "seemed to end before they began, recorded with latency 0"},
 	};
@@ -112,6 +117,9 @@ static void print_info(FILE *out, const struct promcb_segment_info *info)
 	print_bytes(out, "memory at most", info->max_bytes);
 	fprintf(out, "%-20s %" PRIu32 " of at most %" PRIu32 "\n", "components", info->components,
 		info->components_max);
+	fprintf(out, "%-20s %" PRIu64 " of counters, levels, gauges, histograms and infos\n", "families",
+		info->families);
+	fprintf(out, "%-20s %" PRIu64 " of them all\n", "series", info->series);
 	print_known(out, "lanes live", info->lanes_live, "held by a thread now");
 	print_known(out, "lanes idle", info->lanes_idle, "held by no thread, with counts in them");
 	fprintf(out, "%-20s %" PRIu32 "\n", "lanes at most", info->lanes_max);
@@ -154,6 +162,8 @@ static void print_json(FILE *out, const struct promcb_segment_info *info)
 		{"max_bytes", info->max_bytes, false},
 		{"components", info->components, false},
 		{"components_max", info->components_max, false},
+		{"families", info->families, false},
+		{"series", info->series, false},
 		{"lanes_live", (uint64_t)info->lanes_live, info->lanes_live < 0},
 		{"lanes_idle", (uint64_t)info->lanes_idle, info->lanes_idle < 0},
 		{"lanes_undated", (uint64_t)info->lanes_undated, info->lanes_undated < 0},
@@ -167,6 +177,10 @@ static void print_json(FILE *out, const struct promcb_segment_info *info)
 		{"dropped_calls", info->dropped_calls, false},
 		{"rejected_calls", info->rejected_calls, false},
 		{"bad_lines", info->bad_lines, false},
+		{"families_rejected", info->families_rejected, false},
+		{"series_rejected", info->series_rejected, false},
+		{"rejected_values", info->rejected_values, false},
+		{"dropped_values", info->dropped_values, false},
 		{"saturated_calls", info->saturated_calls, false},
 		{"backward_calls", info->backward_calls, false},
 	};

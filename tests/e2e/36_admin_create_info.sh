@@ -47,6 +47,8 @@ printf 'component x 200\ncomponent 5000 200\n' | "$tools/promcb-record" --stdin 
 starts "rejected calls" "0 "
 starts "bad lines" "1 "
 starts "saturated calls" "1 "
+starts families "0 "
+starts "series rejected" "0 "
 "$tools/promcb-export" --check >/dev/null || fail "check"
 # The same as JSON: what is in no lines is null.
 if command -v jq >/dev/null; then
