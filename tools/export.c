@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
 	 0},
 	{"format", KEY_FORMAT, "FORMAT", 0,
 	 "text (Prometheus 0.0.4, the default), openmetrics (1.0.0), protobuf (delimited, with native histograms), "
-	 "json (a summary of each component) or health (one verdict)",
+	 "json (a summary of each component), metrics (counters, gauges and the like, as JSON) or health (one verdict)",
 	 0},
 	{"match", KEY_MATCH, "TEXT", 0, PROMCB_TOOL_MATCH_HELP, 0},
 	{"output", KEY_OUTPUT, "FILE", 0,
@@ -118,8 +118,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_FORMAT:
 		if (promcb_format_parse(text, &arguments->format) < 0)
-			argp_error(state, "unknown format \"%s\": expected text, openmetrics, protobuf, json or health",
-				   text);
+			argp_error(
+				state,
+				"unknown format \"%s\": expected text, openmetrics, protobuf, json, metrics or health",
+				text);
 		return 0;
 	case KEY_MATCH:
 		arguments->matching = text;

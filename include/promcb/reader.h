@@ -342,6 +342,7 @@ enum promcb_format {
 	PROMCB_FORMAT_HEALTH = 2, /* the health document */
 	PROMCB_FORMAT_OPENMETRICS = 3, /* OpenMetrics 1.0.0 */
 	PROMCB_FORMAT_PROTOBUF = 4,    /* delimited io.prometheus.client.MetricFamily, with native histograms */
+	PROMCB_FORMAT_METRICS = 5,     /* families and series, of metric.h, as JSON */
 };
 
 /* A family of the caller's own, rendered after promcb's: of one process, say, or of an HTTP server. */
@@ -432,7 +433,7 @@ int promcb_render_segments(const struct promcb_render_segment *parts, size_t cou
  */
 bool promcb_parts_healthy(const struct promcb_render_segment *parts, size_t count);
 
-/* "text", "openmetrics", "protobuf", "json", "health" to a format. Returns 0, or -EINVAL. */
+/* "text", "openmetrics", "protobuf", "json", "metrics", "health" to a format. Returns 0, or -EINVAL. */
 int promcb_format_parse(const char *name, enum promcb_format *out);
 
 /* What goes into a Content-Type header; NULL for no such format. */

@@ -24,6 +24,7 @@ static const struct promcb_renderer renderers[] = {
 				    "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
 				    "encoding=delimited",
 				    promcb_render_protobuf},
+	[PROMCB_FORMAT_METRICS] = {"metrics", "application/json", promcb_render_metrics},
 };
 
 enum { RENDERERS = sizeof(renderers) / sizeof(renderers[0]) };

@@ -31,6 +31,7 @@ void promcb_render_text(const struct promcb_rendering *rendering);
 void promcb_render_openmetrics(const struct promcb_rendering *rendering);
 void promcb_render_protobuf(const struct promcb_rendering *rendering);
 void promcb_render_json(const struct promcb_rendering *rendering);
+void promcb_render_metrics(const struct promcb_rendering *rendering);
 void promcb_render_health(const struct promcb_rendering *rendering);
 
 #endif

@@ -7,10 +7,9 @@
  * is as many as survive both ways, and not a number is null, since JSON has no NaN. Memory is all that can fail: then
  * the error sticks in the sink.
  */
-#include "base/name.h"
-#include "render/render.h"
+#include "render/render_json.h"
 
-#include <jansson.h>
+#include "base/name.h"
 
 #include <errno.h>
 #include <math.h>
@@ -28,21 +27,19 @@ static int take(const char *bytes, size_t length, void *context)
 	return sink->error ? -1 : 0;
 }
 
-/* Prints and drops. value: NULL if it could not be made. */
-static void print(struct promcb_sink *sink, json_t *value)
+void promcb_json_print(struct promcb_sink *sink, json_t *value)
 {
 	if ((!value || json_dump_callback(value, take, sink, DUMP_FLAGS) < 0) && !sink->error)
 		sink->error = -ENOMEM;
 	json_decref(value);
 }
 
-/* Whole numbers beyond a signed 64-bit integer go as reals: near enough, and never negative. */
-static json_t *whole(uint64_t value)
+json_t *promcb_json_whole(uint64_t value)
 {
 	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
 }
 
-static json_t *real(double value)
+json_t *promcb_json_real(double value)
 {
 	return isfinite(value) ? json_real(value) : json_null();
 }
@@ -52,10 +49,7 @@ static json_t *text(const char *value)
 	return value ? json_string(value) : json_null();
 }
 
-/*
- * Sets a key to a new value, which it takes. Returns 0, or -1 if either could not be had, as the calls of jansson do.
- */
-static int set(json_t *object, const char *key, json_t *value)
+int promcb_json_set(json_t *object, const char *key, json_t *value)
 {
 	return json_object_set_new(object, key, value);
 }
@@ -65,11 +59,11 @@ static json_t *percentiles(const struct promcb_summary *summary)
 	json_t *object = json_object();
 	int failed = 0;
 
-	failed |= set(object, "p50", real(summary->p50));
-	failed |= set(object, "p90", real(summary->p90));
-	failed |= set(object, "p95", real(summary->p95));
-	failed |= set(object, "p99", real(summary->p99));
-	failed |= set(object, "p999", real(summary->p999));
+	failed |= promcb_json_set(object, "p50", promcb_json_real(summary->p50));
+	failed |= promcb_json_set(object, "p90", promcb_json_real(summary->p90));
+	failed |= promcb_json_set(object, "p95", promcb_json_real(summary->p95));
+	failed |= promcb_json_set(object, "p99", promcb_json_real(summary->p99));
+	failed |= promcb_json_set(object, "p999", promcb_json_real(summary->p999));
 	if (!failed)
 		return object;
 	json_decref(object);
@@ -82,7 +76,8 @@ static json_t *transitions(const struct promcb_summary *summary)
 	int failed = 0;
 
 	for (unsigned state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++)
-		failed |= set(object, promcb_state_name((enum promcb_state)state), whole(summary->transitions[state]));
+		failed |= promcb_json_set(object, promcb_state_name((enum promcb_state)state),
+					  promcb_json_whole(summary->transitions[state]));
 	if (!failed)
 		return object;
 	json_decref(object);
@@ -95,8 +90,8 @@ static json_t *log_entries(const struct promcb_summary *summary)
 	int failed = 0;
 
 	for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++)
-		failed |= set(object, promcb_log_level_name((enum promcb_log_level)level),
-			      whole(summary->log_entries[level]));
+		failed |= promcb_json_set(object, promcb_log_level_name((enum promcb_log_level)level),
+					  promcb_json_whole(summary->log_entries[level]));
 	if (!failed)
 		return object;
 	json_decref(object);
@@ -109,23 +104,23 @@ static json_t *whole_summary(const struct promcb_summary *summary)
 	json_t *object = json_object();
 	int failed = 0;
 
-	failed |= set(object, "total_calls", whole(summary->total_calls));
-	failed |= set(object, "successful_calls", whole(summary->successful_calls));
-	failed |= set(object, "failed_calls", whole(summary->failed_calls));
-	failed |= set(object, "success_rate", real(summary->success_rate));
-	failed |= set(object, "failure_rate", real(summary->failure_rate));
-	failed |= set(object, "avg_latency", real(summary->avg_latency));
-	failed |= set(object, "min_latency", real(summary->min_latency));
-	failed |= set(object, "max_latency", real(summary->max_latency));
-	failed |= set(object, "latency_percentiles", percentiles(summary));
-	failed |= set(object, "current_state", text(promcb_state_name(summary->state)));
-	failed |= set(object, "last_failure_time", real(summary->last_failure_time));
-	failed |= set(object, "unmeasured_calls", whole(summary->unmeasured_calls));
-	failed |= set(object, "recent_calls", whole(summary->recent_calls));
-	failed |= set(object, "recent_failure_rate", real(summary->recent_failure_rate));
-	failed |= set(object, "last_state_change", real(summary->last_state_change));
-	failed |= set(object, "transitions", transitions(summary));
-	failed |= set(object, "log_entries", log_entries(summary));
+	failed |= promcb_json_set(object, "total_calls", promcb_json_whole(summary->total_calls));
+	failed |= promcb_json_set(object, "successful_calls", promcb_json_whole(summary->successful_calls));
+	failed |= promcb_json_set(object, "failed_calls", promcb_json_whole(summary->failed_calls));
+	failed |= promcb_json_set(object, "success_rate", promcb_json_real(summary->success_rate));
+	failed |= promcb_json_set(object, "failure_rate", promcb_json_real(summary->failure_rate));
+	failed |= promcb_json_set(object, "avg_latency", promcb_json_real(summary->avg_latency));
+	failed |= promcb_json_set(object, "min_latency", promcb_json_real(summary->min_latency));
+	failed |= promcb_json_set(object, "max_latency", promcb_json_real(summary->max_latency));
+	failed |= promcb_json_set(object, "latency_percentiles", percentiles(summary));
+	failed |= promcb_json_set(object, "current_state", text(promcb_state_name(summary->state)));
+	failed |= promcb_json_set(object, "last_failure_time", promcb_json_real(summary->last_failure_time));
+	failed |= promcb_json_set(object, "unmeasured_calls", promcb_json_whole(summary->unmeasured_calls));
+	failed |= promcb_json_set(object, "recent_calls", promcb_json_whole(summary->recent_calls));
+	failed |= promcb_json_set(object, "recent_failure_rate", promcb_json_real(summary->recent_failure_rate));
+	failed |= promcb_json_set(object, "last_state_change", promcb_json_real(summary->last_state_change));
+	failed |= promcb_json_set(object, "transitions", transitions(summary));
+	failed |= promcb_json_set(object, "log_entries", log_entries(summary));
 	if (!failed)
 		return object;
 	json_decref(object);
@@ -138,11 +133,11 @@ static json_t *health_summary(const struct promcb_summary *summary)
 	json_t *object = json_object();
 	int failed = 0;
 
-	failed |= set(object, "total_calls", whole(summary->total_calls));
-	failed |= set(object, "success_rate", real(summary->success_rate));
-	failed |= set(object, "failure_rate", real(summary->failure_rate));
-	failed |= set(object, "avg_latency_ms", real(summary->avg_latency * 1000));
-	failed |= set(object, "p99_latency_ms", real(summary->p99 * 1000));
+	failed |= promcb_json_set(object, "total_calls", promcb_json_whole(summary->total_calls));
+	failed |= promcb_json_set(object, "success_rate", promcb_json_real(summary->success_rate));
+	failed |= promcb_json_set(object, "failure_rate", promcb_json_real(summary->failure_rate));
+	failed |= promcb_json_set(object, "avg_latency_ms", promcb_json_real(summary->avg_latency * 1000));
+	failed |= promcb_json_set(object, "p99_latency_ms", promcb_json_real(summary->p99 * 1000));
 	if (!failed)
 		return object;
 	json_decref(object);
@@ -176,9 +171,9 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
 				continue;
 			promcb_sink_text(sink, before);
-			print(sink, key_of(rendering, part, summary.name));
+			promcb_json_print(sink, key_of(rendering, part, summary.name));
 			promcb_sink_text(sink, ": ");
-			print(sink, make(&summary));
+			promcb_json_print(sink, make(&summary));
 			before = ",\n";
 		}
 	}
@@ -224,8 +219,9 @@ void promcb_render_health(const struct promcb_rendering *rendering)
 	print_components(rendering, NULL, health_summary);
 	promcb_sink_text(sink, ", \"timestamp\": ");
 	/* Without a segment, the time of the answer. */
-	print(sink, taken_ns ? json_real(promcb_ns_double(taken_ns)) : json_integer((json_int_t)time(NULL)));
+	promcb_json_print(sink,
+			  taken_ns ? json_real(promcb_ns_double(taken_ns)) : json_integer((json_int_t)time(NULL)));
 	promcb_sink_text(sink, ", \"unreadable_segments\": ");
-	print(sink, whole(unreadable));
+	promcb_json_print(sink, promcb_json_whole(unreadable));
 	promcb_sink_text(sink, "}\n");
 }

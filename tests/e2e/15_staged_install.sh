@@ -142,6 +142,17 @@ for language in c cpp; do
   borrowed=$(value 'pool_borrowed_total{pool="orders"}')
   [ "$borrowed" -ge 16 ] || fail "$borrowed connections were borrowed by 16 threads"
   [ "$(value 'pool_wait_seconds_count{pool="orders"}')" = "$borrowed" ] || fail "not one wait for each connection"
+  "$tools/promcb-export" --format=metrics >"$scratch/json" || fail "export as JSON"
+  python3 - "$scratch/json" "$misses" "$borrowed" <<'PYTHON' || fail "JSON: $(cat "$scratch/json")"
+import json, sys
+families = {f["name"]: f for f in json.load(open(sys.argv[1]))["families"]}
+assert sorted(families) == ["cache_entry_bytes", "cache_evictions_total", "cache_lookups_total", "pool_borrowed_total",
+                            "pool_wait_seconds"], families
+sizes, lookups = families["cache_entry_bytes"]["series"][0], families["cache_lookups_total"]["series"]
+assert sizes["count"] == int(sys.argv[2]) == sum(count for _, count in sizes["buckets"])
+assert [s["labels"]["result"] for s in lookups] == ["hit", "miss"] and sum(s["value"] for s in lookups) == 20000
+assert families["pool_borrowed_total"]["series"][0]["value"] == int(sys.argv[3])
+PYTHON
   # Gauges of processes that ended.
   matches -q -E '^(pool_waiting|pool_connections_in_use|cache_bytes)[ {]' "$scratch/metrics" &&
     fail "a gauge has outlived its process: $(grep -E '^(pool|cache_bytes)' "$scratch/metrics")"

@@ -34,7 +34,7 @@ wanted["promcb-admin reset --segment=$PROMCB_SEGMENT GET_/api/:"]=GET_/api/:id
 wanted['promcb-record P']=POST_/home
 wanted['promcb-record x -- promcb-exp']=promcb-export
 wanted['promcb-record x -- promcb-export --format=j']=json
-wanted['promcb-export --format ']=health,json,openmetrics,protobuf,text
+wanted['promcb-export --format ']=health,json,metrics,openmetrics,protobuf,text
 wanted['promcb-admin info --format=']=json,text
 wanted['promcb-record x --sta']=--state
 printf '%s\n' "${!wanted[@]}" | sort >"$scratch/lines"

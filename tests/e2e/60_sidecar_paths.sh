@@ -70,6 +70,9 @@ for q in nobody %00 pay%00; do
   answers 200 "/prometheus/query?q=$q"
   [ "$(jq -c . <"$scratch/body")" = '{}' ] || fail "query of $q"
 done
+answers 200 /api/v1/metrics
+[ "$(header Content-Type)" = application/json ] || fail "metrics as JSON are $(header Content-Type)"
+[ "$(jq -c . <"$scratch/body")" = '{"families":[]}' ] || fail "metrics as JSON: $(cat "$scratch/body")"
 answers 200 /
 [ "$(header Content-Type)" = 'text/html; charset=utf-8' ] || fail "landing"
 body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
@@ -109,7 +112,7 @@ assert not stack
 PYTHON
 
 # -- Methods -----------------------------------------------------------------------------------------------------------
-for path in /metrics / /health/metrics /prometheus/query /-/healthy /-/ready; do
+for path in /metrics / /api/v1/metrics /health/metrics /prometheus/query /-/healthy /-/ready; do
   get $path
   length=$(header Content-Length) wanted=$code
   code=$(curl -s -I -o "$scratch/head" -w '%{http_code}' "$url$path")

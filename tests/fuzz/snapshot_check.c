@@ -197,7 +197,8 @@ void fuzz_check_renderings(const struct promcb_snapshot *snapshot)
 		FUZZ_REQUIRE(fuzz_is_utf8(text.bytes, text.length), "format %d is no UTF-8", format);
 		if (format == PROMCB_FORMAT_TEXT || format == PROMCB_FORMAT_OPENMETRICS)
 			check_lines(&text);
-		else if (format == PROMCB_FORMAT_JSON || format == PROMCB_FORMAT_HEALTH)
+		else if (format == PROMCB_FORMAT_JSON || format == PROMCB_FORMAT_HEALTH ||
+			 format == PROMCB_FORMAT_METRICS)
 			check_json(&text);
 	}
 }

@@ -245,8 +245,8 @@ Test(render, formats)
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_TEXT), "text/plain; version=0.0.4; charset=utf-8");
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_JSON), "application/json");
 	cr_assert_str_eq(promcb_format_content_type(PROMCB_FORMAT_HEALTH), "application/json");
-	cr_assert_null(promcb_format_content_type((enum promcb_format)5));
+	cr_assert_null(promcb_format_content_type((enum promcb_format)6));
 	cr_assert_null(promcb_format_content_type((enum promcb_format) - 1));
-	cr_assert_eq(promcb_render(&snapshot, (enum promcb_format)5, NULL, collect, &to), -EINVAL);
+	cr_assert_eq(promcb_render(&snapshot, (enum promcb_format)6, NULL, collect, &to), -EINVAL);
 	cr_assert_eq(to.calls, 0);
 }

@@ -65,6 +65,27 @@ Test(metrics_text, every_kind, .fini = drop_metrics)
 			 "sent_bytes_total{peer=\"z\xc3\xbcrich\",zone=\"\"} 0\n");
 }
 
+Test(metrics_json, every_kind, .fini = drop_metrics)
+{
+	char *text = render_every_kind(PROMCB_FORMAT_METRICS);
+	const char *const parts[] = {
+		"{\"families\": [\n{\"name\": \"app_build_info\", \"type\": \"info\", \"help\": \"The version.\", ",
+		"\"labels\": [\"version\"], \"series\": [\n{\"labels\": {\"version\": \"1.2\"}, ",
+		"\"value\": -2.5}]}",
+		"\"value\": 1234.567890123}]}",
+		"{\"labels\": {\"queue\": \"mail\", \"type\": \"refused\"}, ",
+		"\"value\": 0},\n{\"labels\": {\"queue\": \"mail\", \"type\": \"other\"}, ",
+		"\"value\": 3}]}",
+		"\"value\": -12.5},",
+		"\"count\": 15, \"sum\": 3.25, \"buckets\": [[0.1, 1], [0.5, 2], [1.0, 3], [10.0, 4], [null, 5]]}]}",
+		"{\"peer\": \"10.0.0.7\", \"zone\": \"a\\\\b \\\"c\\\"\\n\"}, \"created\": 1700000003.25, "
+		"\"value\": 1.84467440737096e19}",
+	};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		cr_assert(strstr(text, parts[i]), "%s is not in %s", parts[i], text);
+}
+
 Test(metrics_text, openmetrics_heads, .fini = drop_metrics)
 {
 	char *text = render_every_kind(PROMCB_FORMAT_OPENMETRICS);

@@ -17,7 +17,7 @@ _promcb_values() {
     "$admin" list --components ${4:+--segment="$4"} 2>/dev/null
     ;;
   promcb-admin/info/--format | promcb-admin/info/-f) printf '%s\n' text json ;;
-  promcb-export/*/--format | promcb-export/*/-f) printf '%s\n' text openmetrics protobuf json health ;;
+  promcb-export/*/--format | promcb-export/*/-f) printf '%s\n' text openmetrics protobuf json metrics health ;;
   */--compat) printf '%s\n' python none ;;
   */--classic-schema) printf '%s\n' 0 1 2 3 ;;
   */--classic-range) printf '%s\n' 1us:100ms 1ms:10s 1s:1024s ;;

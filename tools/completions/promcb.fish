@@ -63,7 +63,7 @@ function __promcb_register
             case promcb-admin/info/format
                 complete $given -x -a 'text json'
             case promcb-export//format
-                complete $given -x -a 'text openmetrics protobuf json health'
+                complete $given -x -a 'text openmetrics protobuf json metrics health'
             case '*/compat'
                 complete $given -x -a 'python none'
             case '*/classic-schema'

@@ -88,7 +88,8 @@ static void add(struct argp_state *state, const char *option, const char *text, 
 static void parse_path(struct argp_state *state, const char *text, struct sidecar_options *out)
 {
 	/* The others have their places. */
-	static const char *const taken[] = {"/", "/health/metrics", "/prometheus/query", "/-/healthy", "/-/ready"};
+	static const char *const taken[] = {"/",          "/api/v1/metrics", "/health/metrics", "/prometheus/query",
+					    "/-/healthy", "/-/ready"};
 
 	if (*text != '/' || strpbrk(text, " ?#"))
 		argp_error(state, "invalid --web.telemetry-path \"%s\": expected a path that begins with /", text);

@@ -219,7 +219,7 @@ static void answer_json(struct sidecar_routes *routes, const struct sidecar_requ
 {
 	char room[VALUE_BYTES];
 	const char *matching =
-		format == PROMCB_FORMAT_JSON ? sidecar_head_argument(request->head, "q", room, sizeof(room)) : NULL;
+		format != PROMCB_FORMAT_HEALTH ? sidecar_head_argument(request->head, "q", room, sizeof(room)) : NULL;
 	struct sidecar_body *body;
 	int result = sidecar_body_json(routes->bodies, format, matching, budget_ns(request), &body);
 
@@ -288,6 +288,8 @@ static void answer_snapshot(struct sidecar_routes *routes, struct sidecar_reques
 		answer_json(routes, request, answer, PROMCB_FORMAT_HEALTH);
 	else if (strcmp(path, "/prometheus/query") == 0)
 		answer_json(routes, request, answer, PROMCB_FORMAT_JSON);
+	else if (strcmp(path, "/api/v1/metrics") == 0)
+		answer_json(routes, request, answer, PROMCB_FORMAT_METRICS);
 	else
 		answer_landing(routes, request, answer);
 	sem_post(&routes->makers);
@@ -309,7 +311,8 @@ static void answer_path(struct sidecar_routes *routes, struct sidecar_request *r
 
 static bool is_known(const struct sidecar_routes *routes, const char *path)
 {
-	static const char *const known[] = {"/", "/health/metrics", "/prometheus/query", "/-/healthy", "/-/ready"};
+	static const char *const known[] = {"/",          "/api/v1/metrics", "/health/metrics", "/prometheus/query",
+					    "/-/healthy", "/-/ready"};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strcmp(path, known[i]) == 0)
@@ -325,7 +328,7 @@ static void answer_unknown(struct sidecar_routes *routes, const struct sidecar_r
 
 	/* What was asked for is not repeated: it is anybody's text. */
 	snprintf(text, sizeof(text),
-		 "Not found. Try: %s, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
+		 "Not found. Try: %s, /api/v1/metrics, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
 		 "/-/ready, and / for a person.\n",
 		 routes->options->telemetry_path);
 	say(routes, request, answer, 404, text, NULL, NULL);
