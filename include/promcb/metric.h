@@ -87,7 +87,8 @@ struct promcb_family_spec {
 	enum promcb_metric_type type;
 	enum promcb_scope scope;        /* of gauges */
 	const char *const *labels;      /* names, NULL at the end; NULL: none. At most 16 */
-	const char *const *enumerated;  /* of counters: all values of one more label, the last; NULL: there is none */
+	const char *const *enumerated;  /* of counters: all values of one more label, the last; at most 511, NULL at the
+					   end; NULL: there is none */
 	const char *enumerated_label;   /* and its name */
 	uint32_t flags;
 	uint32_t decimals;              /* 0 to 9; of histograms 0, 3, 6 or 9; with PROMCB_DOUBLES 0 */
@@ -129,7 +130,8 @@ int promcb_info_with(struct promcb_metric_family *family, const char *const *val
 
 /*
  * The same for bindings of other languages: values with their lengths, which may hold any byte but zero and need no
- * zero behind them; count: how many. out: a struct of the type, as above.
+ * zero behind them; count: how many. out: a struct of the type, as above; of infos a struct promcb_gauge, which is
+ * shown once it is set to 1.
  */
 int promcb_series_with(struct promcb_metric_family *family, enum promcb_metric_type type, const char *const *values,
 		       const size_t *lengths, size_t count, void **out);

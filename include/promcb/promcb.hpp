@@ -16,9 +16,9 @@
  *     }
  *
  * Nothing here throws, and nothing needs exceptions or run-time type information to be compiled in. A handle is one
- * pointer (of histograms, two words): copy it. One that could not be had does nothing, or counts as "_overflow"; error() of
- * the segment and of the family, which is 0 or -errno, and message() say why. What is thread-safe and signal-safe in C is
- * so here.
+ * pointer (of histograms, two words): copy it. One that could not be had does nothing, or counts as "_overflow"; error()
+ * of the segment and of the family, which is 0 or -errno, and message() say why. What is thread-safe and signal-safe in
+ * C is so here.
  */
 #ifndef PROMCB_PROMCB_HPP
 #define PROMCB_PROMCB_HPP
@@ -33,10 +33,30 @@
 #include <exception>
 #include <initializer_list>
 #include <string_view>
-#include <utility>
+#include <type_traits>
 
 namespace promcb
 {
+
+namespace detail
+{
+
+/* Whole nanoseconds, 0 to 9.2 x 10^18 (291 years): the nearest of these, and 0 of NaN. */
+template <class Rep, class Period> uint64_t nanoseconds(std::chrono::duration<Rep, Period> duration) noexcept
+{
+	const double most = 9.2e9;
+
+	if (!(duration > duration.zero()))
+		return 0;
+	if (std::chrono::duration<double>(duration).count() >= most)
+		return static_cast<uint64_t>(most * 1e9);
+	return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count());
+}
+
+/* For functions that take whole numbers alone: a double would lose what is behind its point without a word. */
+template <class Number> using IfReal = std::enable_if_t<std::is_floating_point_v<Number>, int>;
+
+} // namespace detail
 
 /* An opened segment; it is given back with the object. Without arguments that of promcb_default(), which stays. */
 class Segment
@@ -86,16 +106,16 @@ class Component
 		error_ = promcb_component_get(segment.get(), name, &component_);
 	}
 
+	/* A negative latency is recorded as 0. */
 	template <class Rep, class Period>
 	void record(std::chrono::duration<Rep, Period> latency, bool success) const noexcept
 	{
-		auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(latency).count();
-
-		promcb_record(component_, ns < 0 ? 0 : static_cast<uint64_t>(ns), success);
+		promcb_record(component_, detail::nanoseconds(latency), success);
 	}
 
 	void record_outcome(bool success) const noexcept { promcb_record_outcome(component_, success); }
-	void set_state(promcb_state state) const noexcept { promcb_set_state(component_, state); }
+	int set_state(promcb_state state) const noexcept { return promcb_set_state(component_, state); }
+	promcb_state state() const noexcept { return promcb_state_get(component_); }
 	void count_log(promcb_log_level level) const noexcept { promcb_count_log(component_, level); }
 	int error() const noexcept { return error_; }
 	promcb_component *get() const noexcept { return component_; }
@@ -156,7 +176,7 @@ class Spec
 	/* At most 16; more are refused when the family is registered. */
 	Spec &labels(std::initializer_list<const char *> names) noexcept { return copy(names, labels_, spec_.labels); }
 
-	/* At most 64 values of one more label, a cell each. */
+	/* At most 511 values of one more label, a cell each. */
 	Spec &enumerated(const char *label, std::initializer_list<const char *> values) noexcept
 	{
 		spec_.enumerated_label = label;
@@ -179,6 +199,16 @@ class Spec
 		return set(spec_.bounds, static_cast<const double *>(bounds_.data()));
 	}
 
+	/* Of a histogram of seconds: how many nanoseconds its unit is; 0: it is of doubles. */
+	uint32_t ns_per_unit() const noexcept
+	{
+		uint32_t ns = spec_.flags & PROMCB_DOUBLES ? 0 : 1;
+
+		for (uint32_t decimal = spec_.decimals; decimal < 9; decimal++)
+			ns *= 10;
+		return ns;
+	}
+
 	/* With the pointers of this object: it may have been copied. */
 	promcb_family_spec get() const noexcept
 	{
@@ -197,7 +227,7 @@ class Spec
 		return *this;
 	}
 
-	/* One more than may be is kept, so that it is refused rather than left out. */
+	/* One more than may be is kept, so that the list is refused rather than cut short. */
 	template <size_t Size>
 	Spec &copy(std::initializer_list<const char *> from, std::array<const char *, Size> &to,
 		   const char *const *&field) noexcept
@@ -213,7 +243,7 @@ class Spec
 
 	promcb_family_spec spec_ = {};
 	std::array<const char *, 18> labels_ = {};
-	std::array<const char *, 66> enumerated_ = {};
+	std::array<const char *, 513> enumerated_ = {};
 	std::array<double, 61> bounds_ = {};
 };
 
@@ -224,14 +254,15 @@ class Counter
 	using Handle = promcb_counter;
 	static constexpr promcb_metric_type type = PROMCB_COUNTER;
 
-	explicit Counter(Handle *counter, const Spec &) noexcept : counter_(counter) {}
+	explicit Counter(Handle *counter, uint32_t = 0) noexcept : counter_(counter) {}
 	void add(uint64_t amount = 1) const noexcept { promcb_counter_add(counter_, amount); }
 	void add_at(uint32_t index, uint64_t amount = 1) const noexcept
 	{
 		promcb_counter_add_at(counter_, index, amount);
 	}
-	/* Of a family of doubles. */
+	/* In the unit, whatever the family's decimals. */
 	void add_double(double amount) const noexcept { promcb_counter_add_double(counter_, amount); }
+	template <class Real, detail::IfReal<Real> = 0> void add(Real) const = delete;
 
       private:
 	Handle *counter_;
@@ -244,9 +275,15 @@ class Level
 	using Handle = promcb_level;
 	static constexpr promcb_metric_type type = PROMCB_LEVEL;
 
-	explicit Level(Handle *level, const Spec &) noexcept : level_(level) {}
+	explicit Level(Handle *level, uint32_t = 0) noexcept : level_(level) {}
 	void add(int64_t amount = 1) const noexcept { promcb_level_add(level_, amount); }
-	void subtract(int64_t amount = 1) const noexcept { promcb_level_add(level_, -amount); }
+	void subtract(int64_t amount = 1) const noexcept
+	{
+		/* The least of all has no opposite; to the cell, which wraps, it is its own. */
+		promcb_level_add(level_, static_cast<int64_t>(0 - static_cast<uint64_t>(amount)));
+	}
+	template <class Real, detail::IfReal<Real> = 0> void add(Real) const = delete;
+	template <class Real, detail::IfReal<Real> = 0> void subtract(Real) const = delete;
 
       private:
 	Handle *level_;
@@ -259,7 +296,7 @@ class Gauge
 	using Handle = promcb_gauge;
 	static constexpr promcb_metric_type type = PROMCB_GAUGE;
 
-	explicit Gauge(Handle *gauge, const Spec &) noexcept : gauge_(gauge) {}
+	explicit Gauge(Handle *gauge, uint32_t = 0) noexcept : gauge_(gauge) {}
 	void set(double value) const noexcept { promcb_gauge_set(gauge_, value); }
 	void add(double amount = 1) const noexcept { promcb_gauge_add(gauge_, amount); }
 	void clear() const noexcept { promcb_gauge_clear(gauge_); }
@@ -275,35 +312,46 @@ class Histogram
 	using Handle = promcb_histogram;
 	static constexpr promcb_metric_type type = PROMCB_HISTOGRAM;
 
-	explicit Histogram(Handle *histogram, const Spec &spec) noexcept : histogram_(histogram)
+	/* ns_per_unit: see Spec. */
+	explicit Histogram(Handle *histogram, uint32_t ns_per_unit) noexcept
+		: histogram_(histogram), ns_per_unit_(ns_per_unit)
 	{
-		const promcb_family_spec given = spec.get();
-
-		is_double_ = given.flags & PROMCB_DOUBLES;
-		for (uint32_t decimal = given.decimals; decimal < 9; decimal++)
-			ns_per_unit_ *= 10;
 	}
 
 	/* In units of 10^-decimals. */
 	void observe(uint64_t value) const noexcept { promcb_histogram_observe(histogram_, value); }
-	/* Of a family of doubles. */
+	/* In the unit, whatever the family's decimals. */
 	void observe_double(double value) const noexcept { promcb_histogram_observe_double(histogram_, value); }
+	template <class Real, detail::IfReal<Real> = 0> void observe(Real) const = delete;
 
-	/* Of a family of seconds, whatever its decimals. A negative duration counts as none. */
+	/* Of a family of seconds, whatever its decimals; rounded to them. A negative duration is observed as 0. */
 	template <class Rep, class Period> void observe(std::chrono::duration<Rep, Period> duration) const noexcept
 	{
-		auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
-
-		if (is_double_)
-			observe_double(static_cast<double>(ns < 0 ? 0 : ns) / 1e9);
+		if (std::chrono::treat_as_floating_point_v<Rep> || ns_per_unit_ == 0)
+			observe_double(duration < duration.zero() ? 0
+								  : std::chrono::duration<double>(duration).count());
 		else
-			observe(ns < 0 ? 0 : static_cast<uint64_t>(ns) / ns_per_unit_);
+			observe((detail::nanoseconds(duration) + ns_per_unit_ / 2) / ns_per_unit_);
 	}
 
       private:
 	Handle *histogram_;
-	uint64_t ns_per_unit_ = 1;
-	bool is_double_ = false;
+	uint32_t ns_per_unit_;
+};
+
+/* Says something by its labels, a version say, while the process lives. */
+class Info
+{
+      public:
+	using Handle = promcb_gauge;
+	static constexpr promcb_metric_type type = PROMCB_INFO;
+
+	explicit Info(Handle *info, uint32_t = 0) noexcept : info_(info) { promcb_gauge_set(info_, 1); }
+	/* No longer shown. */
+	void clear() const noexcept { promcb_gauge_clear(info_); }
+
+      private:
+	Handle *info_;
 };
 
 /* One more of a gauge while the object lives: what is open, in use, waiting. */
@@ -340,7 +388,7 @@ class Timer
 template <class Series> class Family
 {
       public:
-	Family(const Segment &segment, const Spec &spec) noexcept : spec_(spec)
+	Family(const Segment &segment, const Spec &spec) noexcept : ns_per_unit_(spec.ns_per_unit())
 	{
 		promcb_family_spec given = spec.get();
 
@@ -363,7 +411,7 @@ template <class Series> class Family
 			lengths[i] = views[i].size();
 		}
 		promcb_series_with(family_, Series::type, texts, lengths, views.size(), &found);
-		return Series(static_cast<typename Series::Handle *>(found), spec_);
+		return Series(static_cast<typename Series::Handle *>(found), ns_per_unit_);
 	}
 
 	int error() const noexcept { return error_; }
@@ -372,7 +420,7 @@ template <class Series> class Family
 
       private:
 	promcb_metric_family *family_ = nullptr;
-	Spec spec_;
+	uint32_t ns_per_unit_;
 	int error_ = 0;
 	promcb_message message_ = {};
 };
@@ -381,6 +429,7 @@ using CounterFamily = Family<Counter>;
 using LevelFamily = Family<Level>;
 using GaugeFamily = Family<Gauge>;
 using HistogramFamily = Family<Histogram>;
+using InfoFamily = Family<Info>;
 
 } // namespace promcb
 

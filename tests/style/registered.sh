@@ -4,7 +4,7 @@
 set -u
 cd "${PROMCB_SOURCE:-$(dirname "$0")/../..}" || exit 1
 failed=0
-for file in tests/unit/test_*.c tests/stress/*.c tests/style/*.{sh,py} tests/e2e/[0-9]*.sh tests/{crash,fuzz}/*.c; do
+for file in tests/unit/test_*.{c,cpp} tests/{stress,crash,fuzz}/*.c tests/style/*.{sh,py} tests/e2e/[0-9]*.sh; do
   [ -e "$file" ] || continue
   [ "$file" != tests/style/files.sh ] || continue # the others' list of files
   grep -qFe "${file##*/}'" -e "'$(basename "$file" .c)'" tests/meson.build "${file%/*}/meson.build" 2>/dev/null || {
