@@ -78,8 +78,8 @@ Test(metrics_json, every_kind, .fini = drop_metrics)
 		"\"value\": 3}]}",
 		"\"value\": -12.5},",
 		"\"count\": 15, \"sum\": 3.25, \"buckets\": [[0.1, 1], [0.5, 2], [1.0, 3], [10.0, 4], [null, 5]]}]}",
-		"{\"peer\": \"10.0.0.7\", \"zone\": \"a\\\\b \\\"c\\\"\\n\"}, \"created\": 1700000003.25, "
-		"\"value\": 1.84467440737096e19}",
+		("{\"peer\": \"10.0.0.7\", \"zone\": \"a\\\\b \\\"c\\\"\\n\"}, \"created\": 1700000003.25, "
+		 "\"value\": 1.84467440737096e19"),
 	};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
