@@ -24,9 +24,9 @@ void promcb_tool_start(const char *name);
 __attribute__((format(printf, 1, 2))) void promcb_tool_complain(const char *format, ...);
 
 /* What --match does. */
-#define PROMCB_TOOL_MATCH_HELP                                                                                       \
-	"Only components whose name contains TEXT; if there is a * in TEXT, which stands for any text: whose whole " \
-	"name is like TEXT"
+#define PROMCB_TOOL_MATCH_HELP                                                                                      \
+	"Only components, and families of series, whose name contains TEXT; if there is a * in TEXT, which stands " \
+	"for any text: whose whole name is like TEXT"
 
 /*
  * The parser of --segment, the child of each tool's; its input is a const char *, left alone where the option is not

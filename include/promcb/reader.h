@@ -55,7 +55,8 @@ struct promcb_reader_options {
 
 struct promcb_snapshot_options {
 	uint64_t flags;       /* PROMCB_SNAPSHOT_..., or zero */
-	/* Only components whose name contains this text, or is like it where it has a "*", any text; NULL: all. */
+	/* Only components and families whose name contains this text, or is like it where it has a "*", any text; NULL:
+	   all. */
 	const char *matching;
 	uint64_t timeout_ns; /* how long to try for a stable view, beside resets and truncations; 0: a second */
 	uint64_t deadline_ns; /* of CLOCK_MONOTONIC, when to give up whatever is being done; 0: never */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/metrics.h"
 
+#include "base/name.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +107,27 @@ int promcb_metrics_sort(struct promcb_metrics *metrics)
 	metrics->series = sorted;
 	metrics->series_count = before;
 	return 0;
+}
+
+void promcb_metrics_match(struct promcb_metrics *metrics, const char *matching)
+{
+	size_t families = 0, series_count = 0;
+
+	for (size_t i = 0; i < metrics->family_count; i++) {
+		struct promcb_snapshot_family family = metrics->families[i];
+
+		if (!promcb_name_matches(family.name, matching))
+			continue;
+		for (size_t j = 0; j < family.count; j++) {
+			metrics->series[series_count + j] = metrics->series[family.first + j];
+			metrics->series[series_count + j].family = (uint32_t)families;
+		}
+		family.first = series_count;
+		series_count += family.count;
+		metrics->families[families++] = family;
+	}
+	metrics->family_count = families;
+	metrics->series_count = series_count;
 }
 
 /*

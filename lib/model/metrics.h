@@ -76,6 +76,9 @@ void promcb_metrics_free(struct promcb_metrics *metrics);
  */
 int promcb_metrics_sort(struct promcb_metrics *metrics);
 
+/* Drops the families whose names do not match, as promcb_name_matches() has it, with their series. */
+void promcb_metrics_match(struct promcb_metrics *metrics, const char *matching);
+
 /* The text behind one of those that each have a zero behind it. */
 static inline const char *promcb_text_next(const char *text)
 {

@@ -195,6 +195,9 @@ static int try_snapshot(struct promcb_reader *reader, const struct promcb_snapsh
 		result = promcb_metrics_read(&snapshot->metrics, &image, &reader->source, message);
 	if (result == 0)
 		describe(snapshot, &image, &reader->source);
+	/* After it was told how many there are. */
+	if (result == 0 && snapshot->metrics && snapshot->matching)
+		promcb_metrics_match(snapshot->metrics, snapshot->matching);
 	/* All that was left out on the way was left out for being late. */
 	if (result == 0 && promcb_source_is_late(&reader->source))
 		result = promcb_source_too_late(&reader->source, message);

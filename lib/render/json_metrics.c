@@ -175,8 +175,12 @@ static void print_group(void *context, const struct promcb_group *group)
 void promcb_render_metrics(const struct promcb_rendering *rendering)
 {
 	struct printer p = {rendering, "\n"};
+	uint64_t unreadable = 0;
 
+	for (size_t i = 0; i < rendering->count; i++)
+		unreadable += !rendering->parts[i].snapshot;
 	promcb_sink_text(rendering->sink, "{\"families\": [");
 	promcb_each_group(rendering, print_group, &p);
-	promcb_sink_text(rendering->sink, "]}\n");
+	print_field(rendering->sink, "], \"unreadable_segments\": ", promcb_json_whole(unreadable));
+	promcb_sink_text(rendering->sink, "}\n");
 }

@@ -50,6 +50,26 @@ if command -v promtool protoc >/dev/null &&
   $python "$here/formats.py" "$scratch" "$scratch/all" || fail "formats"
 fi
 
+# --match is of families, too, whatever the format, and how many there are is told of all.
+for format in text openmetrics protobuf metrics; do
+  "$tools/promcb-export" --format $format --match='work*' >"$scratch/matched" || fail "--match, $format"
+  grep -aq work "$scratch/matched" || fail "--match lost a family, $format"
+  matches -aq -e queue_jobs -e connections "$scratch/matched" && fail "--match let a family through, $format"
+done
+"$tools/promcb-export" >"$scratch/whole" && "$tools/promcb-export" --match='work*' >"$scratch/matched"
+for family in promcb_families promcb_series; do
+  [ "$(grep "^$family " "$scratch/matched")" = "$(grep "^$family " "$scratch/whole")" ] ||
+    fail "--match changes $family"
+done
+[ "$(grep '^work' "$scratch/matched")" = 'work_total 1.5' ] || fail "--match: $(grep '^work' "$scratch/matched")"
+
+# A segment that cannot be read is told.
+"$tools/promcb-export" --segment="$PROMCB_SEGMENT" --segment="${PROMCB_SEGMENT}_none" --format metrics \
+  >"$scratch/partial" 2>/dev/null
+[ $? -eq 1 ] || fail "a segment that is none"
+[ "$(jq '.unreadable_segments, (.families | length > 10)' "$scratch/partial" | tr '\n' ' ')" = '1 true ' ] ||
+  fail "unreadable: $(cat "$scratch/partial")"
+
 # A kill takes the gauges along, and nothing else.
 kill -KILL "$background"
 wait "$background" 2>/dev/null

@@ -72,7 +72,8 @@ for q in nobody %00 pay%00; do
 done
 answers 200 /api/v1/metrics
 [ "$(header Content-Type)" = application/json ] || fail "metrics as JSON are $(header Content-Type)"
-[ "$(jq -c . <"$scratch/body")" = '{"families":[]}' ] || fail "metrics as JSON: $(cat "$scratch/body")"
+[ "$(jq -c . <"$scratch/body")" = '{"families":[],"unreadable_segments":0}' ] ||
+  fail "metrics as JSON: $(cat "$scratch/body")"
 answers 200 /
 [ "$(header Content-Type)" = 'text/html; charset=utf-8' ] || fail "landing"
 body_has 'a&lt;b&gt;&amp;&quot;c&quot;'
@@ -231,6 +232,8 @@ answers 503 /health/metrics
 jq -e --arg key "$PROMCB_SEGMENT here" \
   '.healthy == false and (.components | has($key)) and .unreadable_segments == 1' <"$scratch/body" >/dev/null ||
   fail "health of one of two: $(cat "$scratch/body")"
+answers 200 /api/v1/metrics
+[ "$(jq .unreadable_segments <"$scratch/body")" = 1 ] || fail "metrics of one of two: $(cat "$scratch/body")"
 answers 200 /prometheus/query
 stop
 
