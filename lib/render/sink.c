@@ -133,6 +133,12 @@ static const uint64_t ten_to[] = {
 	100000000000000000u,
 };
 
+char *promcb_digits_decimal(char *at, uint64_t number, uint32_t decimals)
+{
+	at = promcb_digits_u64(at, number / ten_to[decimals]);
+	return promcb_digits_fraction(at, number % ten_to[decimals] * ten_to[16 - decimals]);
+}
+
 /* Doubles from here on need no more than 22 decimals for 17 digits, so that all of exact_digits() fits 128 bits. */
 #define EXACT_LEAST 1e-6
 #define EXACT_END 9007199254740992.0 /* 2^53; doubles from there on are whole */

@@ -127,6 +127,9 @@ static inline char *promcb_digits_picoseconds(char *at, uint64_t picoseconds)
 	return promcb_digits_fraction(at, picoseconds % 1000000000000 * 10000);
 }
 
+/* number / 10^decimals, exact; 0 to 16 decimals. */
+char *promcb_digits_decimal(char *at, uint64_t number, uint32_t decimals);
+
 /* A double, as promcb_sink_double() has it. */
 char *promcb_digits_double(char *at, double value);
 

@@ -56,13 +56,12 @@ static char *put_label(char *at, const char *begin, const char *name, const char
 }
 
 /* The most that labels of a family's series take: names, and values that are all quotes. */
-static size_t labels_room(const struct promcb_rendering *rendering, const struct promcb_group_member *member)
+static size_t labels_room(const struct promcb_group_member *member)
 {
 	const struct promcb_snapshot_family *family = member->family;
 	const char *name = family->label_names, *value = family->enumerated_values;
 	size_t room = PROMCB_COMMON_LABELS_MAX + 16 + 2 * PROMCB_SEGMENT_LABEL_MAX, longest = 0, most = 0;
 
-	(void)rendering;
 	for (uint32_t i = 0; i < family->labels + (family->enumerated != 0); i++, name = promcb_text_next(name))
 		room += strlen(name) + 4;
 	for (uint32_t i = 0; i < family->enumerated; i++, value = promcb_text_next(value))
@@ -149,31 +148,6 @@ static void end_line(const struct printer *p, char *at)
 	promcb_sink_wrote(p->sink, at);
 }
 
-/* cell x 10^-decimals, exact. */
-static char *put_decimal(char *at, uint64_t cell, uint32_t decimals)
-{
-	static const uint64_t ten_to[] = {1u,
-					  10u,
-					  100u,
-					  1000u,
-					  10000u,
-					  100000u,
-					  1000000u,
-					  10000000u,
-					  100000000u,
-					  1000000000u,
-					  10000000000u,
-					  100000000000u,
-					  1000000000000u,
-					  10000000000000u,
-					  100000000000000u,
-					  1000000000000000u,
-					  10000000000000000u};
-
-	at = promcb_digits_u64(at, cell / ten_to[decimals]);
-	return promcb_digits_fraction(at, cell % ten_to[decimals] * ten_to[16 - decimals]);
-}
-
 static char *put_number(char *at, const struct promcb_snapshot_family *family, uint64_t cell)
 {
 	if (family->is_double || family->type == PROMCB_GAUGE)
@@ -182,7 +156,7 @@ static char *put_number(char *at, const struct promcb_snapshot_family *family, u
 		*at++ = '-';
 		cell = 0 - cell;
 	}
-	return put_decimal(at, cell, family->decimals);
+	return promcb_digits_decimal(at, cell, family->decimals);
 }
 
 static void print_number(const struct printer *p, const char *ending, uint64_t cell)
@@ -277,7 +251,7 @@ static bool make_les(struct printer *p)
 static void print_member(struct printer *p)
 {
 	p->les = NULL;
-	p->labels = malloc(labels_room(p->rendering, p->member));
+	p->labels = malloc(labels_room(p->member));
 	if (!p->labels || (p->member->family->type == PROMCB_HISTOGRAM && !make_les(p))) {
 		if (!p->sink->error)
 			p->sink->error = -ENOMEM;
