@@ -138,9 +138,12 @@ int promcb_series_with(struct promcb_metric_family *family, enum promcb_metric_t
 
 /* Adds to a counter. Thread-safe. Async-signal-safe. */
 void promcb_counter_add(struct promcb_counter *counter, uint64_t amount);
-/* The same, in the family's enumerated value of that index; one that is none counts as the last. */
+/* The same, in the family's enumerated value of that index, from 0; one that is none counts as the last. */
 void promcb_counter_add_at(struct promcb_counter *counter, uint32_t index, uint64_t amount);
-/* Of a family with PROMCB_DOUBLES. A negative amount, NaN or an infinity is counted as rejected, and not added. */
+/*
+ * In the unit, whatever the decimals: rounded to them, or exact with PROMCB_DOUBLES. A negative amount, NaN or an
+ * infinity is counted as rejected, and not added. Thread-safe. Async-signal-safe.
+ */
 void promcb_counter_add_double(struct promcb_counter *counter, double amount);
 
 /* Adds to a level, or takes away. Thread-safe. Async-signal-safe. */
@@ -156,7 +159,10 @@ void promcb_gauge_clear(struct promcb_gauge *gauge);
 
 /* Counts a value of a histogram, in units of 10^-decimals. Thread-safe. Async-signal-safe. */
 void promcb_histogram_observe(struct promcb_histogram *histogram, uint64_t value);
-/* Of a family with PROMCB_DOUBLES. NaN and infinities are counted as rejected, and not observed. */
+/*
+ * In the unit, likewise. NaN and infinities, and without PROMCB_DOUBLES negative values, are counted as rejected, and
+ * not observed. Thread-safe. Async-signal-safe.
+ */
 void promcb_histogram_observe_double(struct promcb_histogram *histogram, double value);
 
 /* The same by label values. Return what the functions above return; what these count as "_overflow" was counted. */
