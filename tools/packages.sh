@@ -14,16 +14,16 @@ set -eu
 
 packages_of() {
   case $1 in
-  run) echo libc6 libck0 libjansson4 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
+  run) echo libc6 libck0 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
   build)
     echo gcc g++ libc6-dev meson ninja-build pkg-config python3 # the compilers and the build
-    echo libck-dev libjansson-dev                               # the libraries
+    echo libck-dev                       # the library
     echo liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
     ;;
   test)
     echo clang-format                    # the formatter
     echo spin                            # the models' checker
-    echo libcriterion-dev                # unit tests
+    echo libcriterion-dev libjansson-dev # unit tests; a reader of JSON
     echo binutils abigail-tools groff-base # exported names, the ABI, man pages
     echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats

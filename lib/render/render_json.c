@@ -2,159 +2,79 @@
 /*
  * render_json.c: a snapshot as JSON: the summaries by name, and the health document.
  *
- * Components are built, printed and dropped one by one, so that memory does not grow with their number; what stands
- * around them is plain text. Keys come in a fixed order, components in the snapshot's. Numbers have 15 digits, which
- * is as many as survive both ways, and not a number is null, since JSON has no NaN. Memory is all that can fail: then
- * the error sticks in the sink.
+ * Keys come in a fixed order, components in the snapshot's. Numbers have 15 digits, which is as many as survive both
+ * ways, and not a number is null, since JSON has no NaN.
  */
 #include "render/render_json.h"
 
 #include "base/name.h"
 
-#include <errno.h>
-#include <math.h>
-#include <string.h>
 #include <time.h>
 
-/* A name alone is printed too, which is no document: hence "any". */
-#define DUMP_FLAGS (JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
-
-static int take(const char *bytes, size_t length, void *context)
+/* A component as the Python collector's summary, and what promcb knows beyond it. */
+static void print_summary(struct promcb_sink *sink, const struct promcb_summary *summary)
 {
-	struct promcb_sink *sink = context;
-
-	promcb_sink_bytes(sink, bytes, length);
-	return sink->error ? -1 : 0;
-}
-
-void promcb_json_print(struct promcb_sink *sink, json_t *value)
-{
-	if ((!value || json_dump_callback(value, take, sink, DUMP_FLAGS) < 0) && !sink->error)
-		sink->error = -ENOMEM;
-	json_decref(value);
-}
-
-json_t *promcb_json_whole(uint64_t value)
-{
-	return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
-}
-
-json_t *promcb_json_real(double value)
-{
-	return isfinite(value) ? json_real(value) : json_null();
-}
-
-static json_t *text(const char *value)
-{
-	return value ? json_string(value) : json_null();
-}
-
-int promcb_json_set(json_t *object, const char *key, json_t *value)
-{
-	return json_object_set_new(object, key, value);
-}
-
-static json_t *percentiles(const struct promcb_summary *summary)
-{
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= promcb_json_set(object, "p50", promcb_json_real(summary->p50));
-	failed |= promcb_json_set(object, "p90", promcb_json_real(summary->p90));
-	failed |= promcb_json_set(object, "p95", promcb_json_real(summary->p95));
-	failed |= promcb_json_set(object, "p99", promcb_json_real(summary->p99));
-	failed |= promcb_json_set(object, "p999", promcb_json_real(summary->p999));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static json_t *transitions(const struct promcb_summary *summary)
-{
-	json_t *object = json_object();
-	int failed = 0;
-
-	for (unsigned state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++)
-		failed |= promcb_json_set(object, promcb_state_name((enum promcb_state)state),
-					  promcb_json_whole(summary->transitions[state]));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-static json_t *log_entries(const struct promcb_summary *summary)
-{
-	json_t *object = json_object();
-	int failed = 0;
-
-	for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++)
-		failed |= promcb_json_set(object, promcb_log_level_name((enum promcb_log_level)level),
-					  promcb_json_whole(summary->log_entries[level]));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
-/* A component as the reference guide's summary, and what promcb knows beyond it. */
-static json_t *whole_summary(const struct promcb_summary *summary)
-{
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= promcb_json_set(object, "total_calls", promcb_json_whole(summary->total_calls));
-	failed |= promcb_json_set(object, "successful_calls", promcb_json_whole(summary->successful_calls));
-	failed |= promcb_json_set(object, "failed_calls", promcb_json_whole(summary->failed_calls));
-	failed |= promcb_json_set(object, "success_rate", promcb_json_real(summary->success_rate));
-	failed |= promcb_json_set(object, "failure_rate", promcb_json_real(summary->failure_rate));
-	failed |= promcb_json_set(object, "avg_latency", promcb_json_real(summary->avg_latency));
-	failed |= promcb_json_set(object, "min_latency", promcb_json_real(summary->min_latency));
-	failed |= promcb_json_set(object, "max_latency", promcb_json_real(summary->max_latency));
-	failed |= promcb_json_set(object, "latency_percentiles", percentiles(summary));
-	failed |= promcb_json_set(object, "current_state", text(promcb_state_name(summary->state)));
-	failed |= promcb_json_set(object, "last_failure_time", promcb_json_real(summary->last_failure_time));
-	failed |= promcb_json_set(object, "unmeasured_calls", promcb_json_whole(summary->unmeasured_calls));
-	failed |= promcb_json_set(object, "recent_calls", promcb_json_whole(summary->recent_calls));
-	failed |= promcb_json_set(object, "recent_failure_rate", promcb_json_real(summary->recent_failure_rate));
-	failed |= promcb_json_set(object, "last_state_change", promcb_json_real(summary->last_state_change));
-	failed |= promcb_json_set(object, "transitions", transitions(summary));
-	failed |= promcb_json_set(object, "log_entries", log_entries(summary));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+	promcb_json_whole_member(sink, "{\"total_calls\": ", summary->total_calls);
+	promcb_json_whole_member(sink, ", \"successful_calls\": ", summary->successful_calls);
+	promcb_json_whole_member(sink, ", \"failed_calls\": ", summary->failed_calls);
+	promcb_json_real_member(sink, ", \"success_rate\": ", summary->success_rate);
+	promcb_json_real_member(sink, ", \"failure_rate\": ", summary->failure_rate);
+	promcb_json_real_member(sink, ", \"avg_latency\": ", summary->avg_latency);
+	promcb_json_real_member(sink, ", \"min_latency\": ", summary->min_latency);
+	promcb_json_real_member(sink, ", \"max_latency\": ", summary->max_latency);
+	promcb_json_real_member(sink, ", \"latency_percentiles\": {\"p50\": ", summary->p50);
+	promcb_json_real_member(sink, ", \"p90\": ", summary->p90);
+	promcb_json_real_member(sink, ", \"p95\": ", summary->p95);
+	promcb_json_real_member(sink, ", \"p99\": ", summary->p99);
+	promcb_json_real_member(sink, ", \"p999\": ", summary->p999);
+	promcb_json_text_member(sink, "}, \"current_state\": ", promcb_state_name(summary->state));
+	promcb_json_real_member(sink, ", \"last_failure_time\": ", summary->last_failure_time);
+	promcb_json_whole_member(sink, ", \"unmeasured_calls\": ", summary->unmeasured_calls);
+	promcb_json_whole_member(sink, ", \"recent_calls\": ", summary->recent_calls);
+	promcb_json_real_member(sink, ", \"recent_failure_rate\": ", summary->recent_failure_rate);
+	promcb_json_real_member(sink, ", \"last_state_change\": ", summary->last_state_change);
+	for (unsigned state = PROMCB_CLOSED; state <= PROMCB_HALF_OPEN; state++) {
+		promcb_sink_text(sink, state == PROMCB_CLOSED ? ", \"transitions\": {" : ", ");
+		promcb_json_text(sink, promcb_state_name((enum promcb_state)state));
+		promcb_json_whole_member(sink, ": ", summary->transitions[state]);
+	}
+	for (unsigned level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++) {
+		promcb_sink_text(sink, level == PROMCB_LOG_DEBUG ? "}, \"log_entries\": {" : ", ");
+		promcb_json_text(sink, promcb_log_level_name((enum promcb_log_level)level));
+		promcb_json_whole_member(sink, ": ", summary->log_entries[level]);
+	}
+	promcb_sink_text(sink, "}}");
 }
 
 /* A component in the health document: latencies are milliseconds there. */
-static json_t *health_summary(const struct promcb_summary *summary)
+static void print_health(struct promcb_sink *sink, const struct promcb_summary *summary)
 {
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= promcb_json_set(object, "total_calls", promcb_json_whole(summary->total_calls));
-	failed |= promcb_json_set(object, "success_rate", promcb_json_real(summary->success_rate));
-	failed |= promcb_json_set(object, "failure_rate", promcb_json_real(summary->failure_rate));
-	failed |= promcb_json_set(object, "avg_latency_ms", promcb_json_real(summary->avg_latency * 1000));
-	failed |= promcb_json_set(object, "p99_latency_ms", promcb_json_real(summary->p99 * 1000));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+	promcb_json_whole_member(sink, "{\"total_calls\": ", summary->total_calls);
+	promcb_json_real_member(sink, ", \"success_rate\": ", summary->success_rate);
+	promcb_json_real_member(sink, ", \"failure_rate\": ", summary->failure_rate);
+	promcb_json_real_member(sink, ", \"avg_latency_ms\": ", summary->avg_latency * 1000);
+	promcb_json_real_member(sink, ", \"p99_latency_ms\": ", summary->p99 * 1000);
+	promcb_sink_text(sink, "}");
 }
 
 /* A component's key: its name, with its segment before it where parts are told apart by that. */
-static json_t *key_of(const struct promcb_rendering *rendering, size_t part, const char *name)
+static void print_key(const struct promcb_rendering *rendering, size_t part, const char *name)
 {
 	const char *segment = rendering->parts[part].segment;
+	struct promcb_sink *sink = rendering->sink;
 
-	return segment ? json_sprintf("%s %s", segment, name) : json_string(name);
+	promcb_sink_text(sink, "\"");
+	if (segment) {
+		promcb_json_inside(sink, segment);
+		promcb_sink_text(sink, " ");
+	}
+	promcb_json_inside(sink, name);
+	promcb_sink_text(sink, "\"");
 }
 
-/* An object from names to what make() makes of their summaries, one component to a line. */
+/* An object from names to what print() makes of their summaries, one component to a line. */
 static void print_components(const struct promcb_rendering *rendering, const char *matching,
-			     json_t *(*make)(const struct promcb_summary *summary))
+			     void (*print)(struct promcb_sink *sink, const struct promcb_summary *summary))
 {
 	struct promcb_sink *sink = rendering->sink;
 	const char *before = "\n";
@@ -171,9 +91,9 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
 				continue;
 			promcb_sink_text(sink, before);
-			promcb_json_print(sink, key_of(rendering, part, summary.name));
+			print_key(rendering, part, summary.name);
 			promcb_sink_text(sink, ": ");
-			promcb_json_print(sink, make(&summary));
+			print(sink, &summary);
 			before = ",\n";
 		}
 	}
@@ -182,7 +102,7 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 
 void promcb_render_json(const struct promcb_rendering *rendering)
 {
-	print_components(rendering, rendering->options->matching, whole_summary);
+	print_components(rendering, rendering->options->matching, print_summary);
 	promcb_sink_text(rendering->sink, "\n");
 }
 
@@ -216,12 +136,12 @@ void promcb_render_health(const struct promcb_rendering *rendering)
 	}
 	promcb_sink_text(sink,
 			 healthy ? "{\"healthy\": true, \"components\": " : "{\"healthy\": false, \"components\": ");
-	print_components(rendering, NULL, health_summary);
-	promcb_sink_text(sink, ", \"timestamp\": ");
+	print_components(rendering, NULL, print_health);
 	/* Without a segment, the time of the answer. */
-	promcb_json_print(sink,
-			  taken_ns ? json_real(promcb_ns_double(taken_ns)) : json_integer((json_int_t)time(NULL)));
-	promcb_sink_text(sink, ", \"unreadable_segments\": ");
-	promcb_json_print(sink, promcb_json_whole(unreadable));
+	if (taken_ns)
+		promcb_json_real_member(sink, ", \"timestamp\": ", promcb_ns_double(taken_ns));
+	else
+		promcb_json_whole_member(sink, ", \"timestamp\": ", (uint64_t)time(NULL));
+	promcb_json_whole_member(sink, ", \"unreadable_segments\": ", unreadable);
 	promcb_sink_text(sink, "}\n");
 }

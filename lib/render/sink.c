@@ -143,16 +143,16 @@ char *promcb_digits_decimal(char *at, uint64_t number, uint32_t decimals)
 #define EXACT_LEAST 1e-6
 #define EXACT_END 9007199254740992.0 /* 2^53; doubles from there on are whole */
 
-/*
- * A double that is no whole number, EXACT_LEAST <= value < EXACT_END, in whole arithmetic: the value is m / 2^s
- * exactly, and 10^k times it has 17 digits before the point. The fewest digits, of 15, 16 and 17, are taken that lie
- * closer to the value than half the distance to the next double, for then they read back as it. Any double that has a
- * decimal form of 15 digits or fewer is found with 15: what is surplus is trailing zeros. Returns the end; `at` if
- * nothing was close enough.
- */
-static char *exact_digits(char *at, double value)
+/* A double that is no whole number, EXACT_LEAST <= value < EXACT_END: 10^k times it is whole + rest / 2^s, exactly. */
+struct scaled {
+	uint64_t whole; /* 17 digits */
+	unsigned s, k;
+	wide rest;
+	wide ulp; /* of the double, in units of 10^-k / 2^s */
+};
+
+static inline struct scaled scale(double value, uint64_t m, unsigned s)
 {
-	uint64_t bits;
 	int exponent = value >= 1 ? 0 : -6;
 
 	if (value >= 1)
@@ -161,23 +161,44 @@ static char *exact_digits(char *at, double value)
 	else
 		while (exponent < -1 && value * (double)ten_to[-exponent - 1] >= 1)
 			exponent++;
-	memcpy(&bits, &value, sizeof(bits));
 
-	uint64_t m = (bits & (((uint64_t)1 << 52) - 1)) | (uint64_t)1 << 52;
-	unsigned s = 1075 - (unsigned)(bits >> 52);
 	unsigned k = (unsigned)(16 - exponent);
 	wide ulp = k <= 17 ? (wide)ten_to[k] : (wide)ten_to[17] * ten_to[k - 17];
-	wide scaled = m * ulp;                                  /* of 10^k value, in units of 1 / 2^s */
-	uint64_t whole = (uint64_t)(scaled >> s);
-	wide rest = scaled & (((wide)1 << s) - 1);
+	wide all = m * ulp;
+
+	return (struct scaled){(uint64_t)(all >> s), s, k, all & (((wide)1 << s) - 1), ulp};
+}
+
+/* The value is m / 2^s. */
+static inline uint64_t split_double(double value, unsigned *s)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	*s = 1075 - (unsigned)(bits >> 52);
+	return (bits & (((uint64_t)1 << 52) - 1)) | (uint64_t)1 << 52;
+}
+
+/*
+ * A double as scale() takes it, in whole arithmetic. The fewest digits, of 15, 16 and 17, are taken that lie closer to
+ * the value than half the distance to the next double, for then they read back as it. Any double that has a decimal
+ * form of 15 digits or fewer is found with 15: what is surplus is trailing zeros. Returns the end; `at` if nothing was
+ * close enough.
+ */
+static char *exact_digits(char *at, double value)
+{
+	unsigned s;
+	uint64_t m = split_double(value, &s);
+	struct scaled scaled = scale(value, m, s);
+	unsigned k = scaled.k;
 	wide closer_than =
-		m == (uint64_t)1 << 52 ? ulp / 4 : ulp / 2; /* below a power of two doubles are twice as dense */
+		m == (uint64_t)1 << 52 ? scaled.ulp / 4 : scaled.ulp / 2; /* below a power of two they are denser */
 
 	for (unsigned drop = 3; drop-- > 0;) {
 		uint64_t unit = ten_to[drop];
-		wide below = ((wide)(whole % unit) << s) + rest;
+		wide below = ((wide)(scaled.whole % unit) << s) + scaled.rest;
 		wide above = ((wide)unit << s) - below;
-		uint64_t digits = (whole / unit + (above <= below)) * unit;
+		uint64_t digits = (scaled.whole / unit + (above <= below)) * unit;
 
 		if ((above <= below ? above : below) >= closer_than)
 			continue;
@@ -267,4 +288,82 @@ char *promcb_digits_canonical(char *at, double value)
 		end += 2;
 	}
 	return end;
+}
+
+/* Of a positive finite double: 15 digits, rounded as printf rounds, and the power of ten of the first. */
+static uint64_t fifteen_digits(double value, int *exponent)
+{
+	char text[64];
+	const char *from;
+	uint64_t digits = 0;
+
+	if (value >= EXACT_LEAST && value < EXACT_END) {
+		unsigned s;
+		uint64_t m = split_double(value, &s);
+		struct scaled scaled = scale(value, m, s);
+		wide below = ((wide)(scaled.whole % 100) << s) + scaled.rest, half = (wide)50 << s;
+
+		digits = scaled.whole / 100;
+		digits += below > half || (below == half && (digits & 1));
+		*exponent = 16 - (int)scaled.k;
+		if (digits < ten_to[15])
+			return digits;
+		++*exponent;
+		return ten_to[14];
+	}
+	snprintf(text, sizeof(text), "%.14e", value);
+	for (from = text; *from != 'e'; from++)
+		if (*from >= '0' && *from <= '9')
+			digits = digits * 10 + (uint64_t)(*from - '0');
+	*exponent = atoi(from + 1);
+	return digits;
+}
+
+/* count of the 15 digits, with the point after the first `before` of them; zeros fill the gap. */
+static char *place_point(char *at, const char *digits, int count, int before)
+{
+	if (before <= 0) {
+		memcpy(at, "0.0000", 6);
+		at += 2 - before;
+		memcpy(at, digits, (size_t)count);
+		return at + count;
+	}
+	memcpy(at, digits, (size_t)before);
+	at += before;
+	*at++ = '.';
+	if (count <= before)
+		*at++ = '0';
+	for (int i = before; i < count; i++)
+		*at++ = digits[i];
+	return at;
+}
+
+char *promcb_digits_fifteen(char *at, double value)
+{
+	char digits[PROMCB_DIGITS_ROOM];
+	int exponent, count = 15;
+
+	if (signbit(value)) {
+		*at++ = '-';
+		value = -value;
+	}
+	if (value < 1e15 && (double)(uint64_t)value == value) {
+		at = promcb_digits_u64(at, (uint64_t)value);
+		memcpy(at, ".0", 2);
+		return at + 2;
+	}
+	promcb_digits_u64(digits, fifteen_digits(value, &exponent));
+	while (count > 1 && digits[count - 1] == '0')
+		count--;
+	if (exponent >= -4 && exponent < 15)
+		return place_point(at, digits, count, exponent + 1);
+	if (count > 1) {
+		at = place_point(at, digits, count, 1);
+	} else {
+		*at++ = *digits;
+	}
+	*at++ = 'e';
+	if (exponent < 0)
+		*at++ = '-';
+	return promcb_digits_u64(at, (uint64_t)(exponent < 0 ? -exponent : exponent));
 }

@@ -134,6 +134,12 @@ char *promcb_digits_decimal(char *at, uint64_t number, uint32_t decimals);
 char *promcb_digits_double(char *at, double value);
 
 /*
+ * A finite double with 15 digits, which is as many as survive both ways, as JSON has it: always with a point or an
+ * exponent.
+ */
+char *promcb_digits_fifteen(char *at, double value);
+
+/*
  * A finite number as label values of OpenMetrics have it, where 1 and 1.0 are two: the shortest form, with an exponent
  * below 0.0001, and with a point.
  */

@@ -33,7 +33,8 @@ for program in aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64 apt-get 
 done
 
 # What the build links with on this machine, on that one. Unit tests have a header in place of Criterion.
-wanted="libc6-dev libstdc++6 $(tools/packages.sh --list build | grep -E '^(lib|zlib).*-dev$' | grep -v '^libc6-dev$')"
+wanted="libc6-dev libstdc++6 libjansson-dev"
+wanted="$wanted $(tools/packages.sh --list build | grep -E '^(lib|zlib).*-dev$' | grep -v '^libc6-dev$')"
 if [ "$(cat $sysroot/packages 2>/dev/null)" != "$wanted" ]; then
   rm -rf $sysroot $sysroot.new
   state=$PWD/$sysroot.new/apt

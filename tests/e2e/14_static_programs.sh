@@ -19,10 +19,10 @@ END
 echo 'int main(void) { return 0; }' >"$scratch/nothing.c"
 calls=0
 for how in -static -static-pie; do
-  ${CC:-cc} $how -o "$scratch/nothing" "$scratch/nothing.c" -ljansson 2>/dev/null ||
+  ${CC:-cc} $how -o "$scratch/nothing" "$scratch/nothing.c" -lck 2>/dev/null ||
     { echo "$how: no static libraries here"; continue; }
   ${CC:-cc} -Wall -Werror -Wl,--fatal-warnings $how -I"${PROMCB_SOURCE:?}/include" -o "$scratch/program" \
-    "$scratch/program.c" "$PROMCB_BUILD/lib/libpromcb.a" -lck -ljansson -lm -pthread 2>"$scratch/err" ||
+    "$scratch/program.c" "$PROMCB_BUILD/lib/libpromcb.a" -lck -pthread 2>"$scratch/err" ||
     fail "$how: $(cat "$scratch/err")"
   "$scratch/program" || fail "$how: exit $?"
   calls=$((calls + 1))

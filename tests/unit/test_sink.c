@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The sink hands on what it was given, once and in order, or an error that sticks; numbers read back as themselves. */
+#include "render/render_json.h"
 #include "render/sink.h"
 
 #include "collected.h"
@@ -364,4 +365,109 @@ Test(sink, the_first_error_sticks)
 		cr_assert_eq(to.calls, fail_at);
 		free(to.bytes);
 	}
+}
+
+/* -- JSON -------------------------------------------------------------------------------------------------------- */
+
+static void number_json(struct promcb_sink *sink, uint64_t bits)
+{
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	promcb_json_real(sink, value);
+}
+
+/* As printf has it with 15 digits, but for an exponent without "+" and leading zeros, and with ".0" if it is whole. */
+static void check_json(double value)
+{
+	char printed[64], expected[64], *to = expected;
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	snprintf(printed, sizeof(printed), "%.15g", value);
+	for (const char *from = printed; *from; from++) {
+		*to++ = *from;
+		if (*from != 'e')
+			continue;
+		if (*++from == '-')
+			*to++ = '-';
+		while (from[1] == '0')
+			from++;
+	}
+	*to = 0;
+	if (!strpbrk(expected, ".e"))
+		strcpy(to, ".0");
+	cr_assert_str_eq(print(number_json, bits), expected, "%a", value);
+}
+
+Test(sink, json_numbers_have_fifteen_digits)
+{
+	static const double values[] = {0,
+					1,
+					0.1,
+					1.0 / 3,
+					2.0 / 3,
+					1e-4,
+					9.9999999999999999e-5,
+					1e-5,
+					1e-6,
+					9.99999999999999e-7,
+					1e-7,
+					0.5,
+					1e14,
+					999999999999999,
+					999999999999999.5,
+					1e15,
+					1e16,
+					1e20,
+					4.5e15,
+					9007199254740991.0,
+					9007199254740993.0,
+					0.99999999999999994,
+					9.9999999999999982,
+					100000000000000.5,
+					100000000000001.5,
+					1764399599.123456,
+					1764399599.1234567,
+					5e-324,
+					1.7976931348623157e308};
+	uint64_t state = 88172645463325252u;
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		check_json(values[i]);
+		check_json(-values[i]);
+	}
+	for (int i = 0; i < 40000; i++) {
+		double value;
+
+		state ^= state << 13;
+		state ^= state >> 7;
+		state ^= state << 17;
+		memcpy(&value, &state, sizeof(value));
+		if (isfinite(value))
+			check_json(value);
+		check_json((double)(state >> 11) / 9007199254740992.0);
+		check_json((double)(state % 1000000000000) / 1e9);
+	}
+	cr_assert_str_eq(print(number_json, 0x7ff8000000000000), "null");
+	cr_assert_str_eq(print(number_json, 0xfff0000000000000), "null");
+}
+
+Test(sink, json_strings_are_escaped)
+{
+	static const char bytes[] = "a\"b\\c/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9\xf0\x9f\x9a\x80";
+	struct collected to = {0};
+	struct promcb_sink sink;
+
+	promcb_sink_start(&sink, collect, &to);
+	promcb_json_text(&sink, bytes);
+	promcb_json_text(&sink, "");
+	promcb_json_text(&sink, NULL);
+	promcb_json_whole(&sink, INT64_MAX);
+	promcb_json_whole(&sink, (uint64_t)INT64_MAX + 1);
+	cr_assert_eq(promcb_sink_finish(&sink), 0);
+	cr_assert_str_eq(to.bytes, "\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001F\x7f\xc3\xa9\xf0\x9f\x9a\x80\""
+				   "\"\"null9223372036854775807"
+				   "9.22337203685478e18");
+	free(to.bytes);
 }
