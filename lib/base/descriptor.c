@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STANDARD_DESCRIPTORS = 3 };
@@ -85,4 +86,18 @@ int promcb_descriptor_openat(int directory, const char *path, int flags, mode_t 
 int promcb_descriptor_open(const char *path, int flags, mode_t mode)
 {
 	return promcb_descriptor_openat(AT_FDCWD, path, flags, mode);
+}
+
+void promcb_descriptor_path(char path[PROMCB_DESCRIPTOR_PATH_BYTES], int fd)
+{
+	char digits[12];
+	int count = 0, length = 14;
+
+	memcpy(path, "/proc/self/fd/", 14);
+	do
+		digits[count++] = (char)('0' + fd % 10);
+	while (fd /= 10);
+	while (count)
+		path[length++] = digits[--count];
+	path[length] = 0;
 }

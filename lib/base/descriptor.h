@@ -21,4 +21,8 @@ int promcb_descriptor_openat(int directory, const char *path, int flags, mode_t 
 /* The same, by a path from the root, or from the working directory. */
 int promcb_descriptor_open(const char *path, int flags, mode_t mode);
 
+/* The path by which an open descriptor's file is opened once more: "/proc/self/fd/" and the number. */
+#define PROMCB_DESCRIPTOR_PATH_BYTES 32
+void promcb_descriptor_path(char path[PROMCB_DESCRIPTOR_PATH_BYTES], int fd);
+
 #endif

@@ -97,10 +97,15 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 	if (!promcb_segment_directory(segment, lane) ||
 	    promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes) < 0)
 		return -ENOSPC;
-	for (uint32_t chunk = 0; chunk < promcb_segment_chunks(segment); chunk++)
-		if (promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) &&
+	for (uint32_t chunk = 0; chunk < promcb_segment_chunks(segment); chunk++) {
+		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk));
+
+		/* One of parts that nobody has found memory for is nobody's care. */
+		if (promcb_chunk_is_of(word, lane) &&
+		    !(promcb_chunk_kind(word) == PROMCB_CHUNK_PARTS && promcb_chunk_carved(word) == 0) &&
 		    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0)
 			return -ENOSPC;
+	}
 	if (promcb_load_relaxed(&entry->used) && stamps_differ(entry, &here))
 		forget_samples(segment, lane);
 	PROMCB_INJECT("lane: reserved");

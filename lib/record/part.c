@@ -231,9 +231,9 @@ static uint32_t take_part_of(struct promcb_lane_lease *lease, uint32_t chunk, ui
 	uint32_t *word;
 
 	*is_full = false;
-	/* Who took it may have died before it got memory. */
-	if (!has_memory && (!promcb_segment_may_grow(segment, g->chunk_bytes) ||
-			    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0))
+	/* Who took it may have died before it got memory, or found none. */
+	if (!has_memory &&
+	    (!promcb_segment_may_grow(segment, g->chunk_bytes) || promcb_segment_fill_chunk(segment, chunk) < 0))
 		return 0;
 	*is_full = true;
 	for (uint32_t part = 0; part < each; part++) {

@@ -12,7 +12,8 @@
  *   - A part's word, and its lines, are written by the holder of its lane's lock alone; a free part is taken by CAS.
  *   - A crash at any step leaks nothing. Behind what a part's word counts lies at most one piece that something leads
  *     to: the next owner of the lane counts it before it carves anything (settling), with the cells of a series.
- *   - A chunk says that it has memory once a part in it was taken, so nobody touches a hole.
+ *   - A chunk says that it has memory once a part in it was taken, so nobody touches a hole. It is one of parts for
+ *     good: who took it may find no memory for it where others, who did not wait for him, have found some.
  *   - Nothing that stands in a segment makes a loop longer than what it has of chunks, parts and steps.
  */
 #ifndef PROMCB_PART_H

@@ -189,14 +189,14 @@ static int make(int fd, const char *path, const struct promcb_options *options, 
 /* Names a nameless file, or fails with -EEXIST. */
 static int link_nameless(int fd, const char *path)
 {
-	char own[64];
+	char own[PROMCB_DESCRIPTOR_PATH_BYTES];
 
 	/* Unprivileged from Linux 6.10 on; by /proc before. */
 	if (linkat(fd, "", AT_FDCWD, path, AT_EMPTY_PATH) == 0)
 		return 0;
 	if (errno == EEXIST)
 		return -EEXIST;
-	snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	promcb_descriptor_path(own, fd);
 	if (linkat(AT_FDCWD, own, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
 	return -errno;

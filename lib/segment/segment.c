@@ -244,28 +244,13 @@ bool promcb_segment_owns_fd(const struct promcb_segment *segment, int fd)
 	return examine_fd(segment, fd) == 0;
 }
 
-/* "/proc/self/fd/" and the number. */
-static void fd_path(char path[32], int fd)
-{
-	char digits[12];
-	int count = 0, length = 14;
-
-	memcpy(path, "/proc/self/fd/", 14);
-	do
-		digits[count++] = (char)('0' + fd % 10);
-	while (fd /= 10);
-	while (count)
-		path[length++] = digits[--count];
-	path[length] = 0;
-}
-
 int promcb_segment_reopen(const struct promcb_segment *segment)
 {
-	char own[32];
+	char own[PROMCB_DESCRIPTOR_PATH_BYTES];
 	int fd = -1, result;
 
 	if (promcb_segment_owns_fd(segment, segment->data_fd)) {
-		fd_path(own, segment->data_fd);
+		promcb_descriptor_path(own, segment->data_fd);
 		fd = promcb_descriptor_open(own, O_RDWR, 0);
 	}
 	if (fd < 0)
@@ -344,11 +329,13 @@ int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_
 	return promcb_reserve(segment->data_fd, begin, end - begin);
 }
 
-/* Takes the first chunk from begin on, below end, that is free. Returns whether there was one. */
-static bool claim_chunk(struct promcb_segment *segment, uint32_t begin, uint32_t end, uint32_t mine, uint32_t *chunk)
+/* Takes the first free chunk from begin on, around the end: others give up what they cannot fill. */
+static bool claim_chunk(struct promcb_segment *segment, uint32_t begin, uint32_t mine, uint32_t *chunk)
 {
-	for (*chunk = begin; *chunk < end; ++*chunk) {
-		uint32_t *word = promcb_segment_chunk_word(segment, *chunk);
+	uint32_t chunks = promcb_segment_chunks(segment);
+
+	for (uint32_t i = 0; i < chunks; i++) {
+		uint32_t *word = promcb_segment_chunk_word(segment, *chunk = (begin + i) % chunks);
 
 		/* [CHUNK] the word is ours before anything in the chunk is published. */
 		if (promcb_load32_relaxed(word) == 0 && promcb_cas32_acq_rel(word, 0, mine))
@@ -372,28 +359,34 @@ bool promcb_segment_may_grow(struct promcb_segment *segment, uint64_t bytes)
 	return false;
 }
 
+int promcb_segment_fill_chunk(struct promcb_segment *segment, uint32_t chunk)
+{
+	uint64_t off = promcb_chunk_off(&segment->geometry, chunk), bytes = segment->geometry.chunk_bytes;
+
+	if (promcb_segment_reserve(segment, off, bytes) < 0) {
+		grow_later(segment);
+		return -ENOSPC;
+	}
+	madvise(segment->base + off, bytes, MADV_POPULATE_WRITE);
+	PROMCB_INJECT("chunk: reserved");
+	return 0;
+}
+
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk)
 {
-	const struct promcb_geometry *g = &segment->geometry;
-	uint32_t chunks = promcb_segment_chunks(segment), begin = segment->chunks_from;
-	uint32_t mine = promcb_chunk_word(kind, 0, lane);
-
-	if (!promcb_segment_may_grow(segment, g->chunk_bytes))
+	if (!promcb_segment_may_grow(segment, segment->geometry.chunk_bytes))
 		return -ENOSPC;
-	if (claim_chunk(segment, begin, chunks, mine, chunk) ||
-	    /* Another process may have given up one that it could not fill. */
-	    claim_chunk(segment, 0, begin, mine, chunk)) {
-		PROMCB_INJECT("chunk: taken");
-		segment->chunks_from = *chunk;
-		if (promcb_segment_reserve(segment, promcb_chunk_off(g, *chunk), g->chunk_bytes) == 0) {
-			madvise(segment->base + promcb_chunk_off(g, *chunk), g->chunk_bytes, MADV_POPULATE_WRITE);
-			PROMCB_INJECT("chunk: reserved");
-			return 0;
-		}
-		/* [CHUNK] nothing in it was published. */
-		promcb_store32_release(promcb_segment_chunk_word(segment, *chunk), 0);
+	if (!claim_chunk(segment, segment->chunks_from, promcb_chunk_word(kind, 0, lane), chunk)) {
+		grow_later(segment);
+		return -ENOSPC;
 	}
-	grow_later(segment);
+	PROMCB_INJECT("chunk: taken");
+	segment->chunks_from = *chunk;
+	if (promcb_segment_fill_chunk(segment, *chunk) == 0)
+		return 0;
+	/* [CHUNK] nothing in it was published. One of parts may be others' by now, and whoever finds memory goes on. */
+	if (kind != PROMCB_CHUNK_PARTS)
+		promcb_store32_release(promcb_segment_chunk_word(segment, *chunk), 0);
 	return -ENOSPC;
 }
 

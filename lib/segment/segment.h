@@ -79,7 +79,13 @@ void promcb_segment_look_at_size(struct promcb_segment *segment);
 /* Gives memory to [off, off + bytes). Returns 0, or -errno. */
 int promcb_segment_reserve(struct promcb_segment *segment, uint64_t off, uint64_t bytes);
 
-/* Takes a free chunk for the lane and gives it memory. Returns 0 and its number, or -ENOSPC. */
+/* Gives memory to a chunk that was taken. Returns 0, or -ENOSPC: then no growth is tried for a second. */
+int promcb_segment_fill_chunk(struct promcb_segment *segment, uint32_t chunk);
+
+/*
+ * Takes a free chunk for the lane and gives it memory. Returns 0 and its number, or -ENOSPC. One of parts that got no
+ * memory stays one of parts, for whoever finds some: others may have begun there meanwhile.
+ */
 int promcb_segment_take_chunk(struct promcb_segment *segment, uint32_t kind, uint32_t lane, uint32_t *chunk);
 
 /*

@@ -3,7 +3,7 @@
  * chunk.pml: two lanes take chunks from one table; reserving memory may fail, owners may die. [CHUNK]
  *
  * Covers segment.c (promcb_segment_take_chunk), lane.c (find_room's scan, move_in's reservation of what a dead owner
- * left) and image.c (check_chunks). Two lanes, each with an owner that may die at any step and a next one; two chunks
+ * left) and catalog.c (check_chunks). Two lanes, each with an owner that may die at any step and a next one; two chunks
  * of one block each; a scrape of both lanes.
  *
  * Invariants

@@ -3,7 +3,7 @@
  * component.pml: a name becomes a descriptor, once. [PUB]
  *
  * Covers component.c (probe, is_listed, own_descriptor, fill_descriptor, register_in) with the overflow block that
- * lane.c carves, and image.c (list_component). Two lanes register the same name at once; the owner of the first may
+ * lane.c carves, and catalog.c (list_component). Two lanes register the same name at once; the owner of the first may
  * die at any step, and the next owner of that lane registers that name and another, in either order. All names fall on
  * the same slot of the table, so each collides.
  *
@@ -291,7 +291,7 @@ end:
 	atomic { done == 3; assert(LISTS(1) && LISTS(2)) }
 }
 
-/* image.c: list_component(), of one slot. */
+/* catalog.c: list_component(), of one slot. */
 active proctype reader()
 {
 	byte slot, word, name, block;

@@ -3,7 +3,7 @@
  * lane.pml: a lane is taken, filled and given back or lost to SIGKILL, and the next owner goes on. [LANE] [DIR]
  *
  * Covers lock.c (take, drop, death), lane.c (move_in, find_room, is_published, count_carved, promcb_lane_carve,
- * promcb_lane_block), image.c (list_lanes, list_blocks) and collect.c (add_block). Three owners in turn, the first two
+ * promcb_lane_block), catalog.c (list_lanes, list_blocks) and collect.c (add_block). Three owners in turn, the first two
  * may die at any step; two components; two chunks of ONE_CHUNK blocks; a scrape that looks twice.
  *
  * Invariants

@@ -2,7 +2,7 @@
 /*
  * reset.pml: a reset notes what stands in the cells, in one of two baselines; a scrape subtracts it. [RST]
  *
- * Covers reset.c (reset_component, fill_baseline), image.c (list_component, promcb_catalog_is_stable) and collect.c
+ * Covers reset.c (reset_component, fill_baseline), catalog.c (list_component, promcb_catalog_is_stable) and collect.c
  * (read_baseline, add_block, finish). One component with two cells, of two blocks; a recorder that adds to both; three
  * resets in turn, the first two of which may be killed at any step; a scrape that looks twice.
  *

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * meet_series: one stops at a named point of what registers and reads series (inject.h), and another does there what
+ * must not harm it, nor be harmed.
+ *
+ * Invariants
+ *   - part_chunk_was_given_up: who takes a chunk for parts and gets no memory for it leaves it to those who got some
+ *     meanwhile. It gave the chunk up with their families in it, and the segment was corrupt from then on.
+ */
+#include "../stress/series.h"
+
+#include <promcb/inject.h>
+
+#include <sched.h>
+#include <sys/resource.h>
+
+enum { PATIENCE_SECONDS = 20 };
+
+static struct {
+	uint64_t arrived, go_on;
+} * shared;
+
+static const char *meeting_point;
+static void (*meeting)(void);
+
+void promcb_inject(const char *point)
+{
+	if (!meeting_point || strcmp(point, meeting_point) != 0)
+		return;
+	meeting_point = NULL;
+	meeting();
+}
+
+static void meet_at(const char *point, void (*what)(void))
+{
+	meeting = what;
+	meeting_point = point;
+}
+
+static int add_family(struct promcb_session *p, const char *name)
+{
+	struct promcb_metric_family *family;
+	struct promcb_counter *counter;
+	int result = promcb_family_register(
+		p, &(struct promcb_family_spec){.name = name, .type = PROMCB_COUNTER, .labels = VALUES("who")},
+		&family);
+
+	if (result == 0)
+		result = promcb_counter_with(family, VALUES("met"), &counter);
+	if (result == 0)
+		promcb_counter_add(counter, 1);
+	return result;
+}
+
+/* -- A chunk without memory ---------------------------------------------------------------------------------------- */
+
+/* Nothing can be given memory without a descriptor of the file. */
+static void wait_and_lose_descriptors(void)
+{
+	const struct rlimit none = {.rlim_cur = 3, .rlim_max = 3};
+
+	promcb_store_release(&shared->arrived, 1);
+	while (!promcb_load_acquire(&shared->go_on))
+		sched_yield();
+	CHECK(close_range(3, ~0U, 0) == 0 && setrlimit(RLIMIT_NOFILE, &none) == 0, "descriptors");
+}
+
+static void chunk_given_up(void)
+{
+	struct promcb_session *p = stress_open(NULL);
+	pid_t child = fork();
+
+	CHECK(child >= 0, "fork");
+	if (child == 0) {
+		alarm(PATIENCE_SECONDS);
+		meet_at("chunk: taken", wait_and_lose_descriptors);
+		/* Whether it finds room in what the others have made meanwhile is not the question. */
+		add_family(p, "slow_total");
+		_exit(meeting_point ? 1 : 0);
+	}
+	while (!promcb_load_acquire(&shared->arrived))
+		CHECK(waitpid(child, NULL, WNOHANG) == 0 && sched_yield() == 0, "the child ended");
+	CHECK(add_family(p, "fast_total") == 0, "another registers in the chunk that has no memory yet");
+	promcb_store_release(&shared->go_on, 1);
+	int status = stress_wait(child);
+
+	CHECK(status == 0, "part_chunk_was_given_up: the child ended with %d", status);
+	CHECK(series_total("fast_total", "met", 0) == 1, "part_chunk_was_given_up: the series is lost");
+	CHECK(add_family(p, "later_total") == 0 && series_total("later_total", "met", 0) == 1, "later");
+	stress_check_segment();
+	promcb_close(p);
+	promcb_remove(stress_segment, true, NULL);
+	printf("a chunk that its taker found no memory for: who found some keeps it\n");
+}
+
+int main(void)
+{
+	if (stress_emulated()) {
+		printf("an emulator has descriptors of its own\n");
+		return 77;
+	}
+	stress_begin("meet-series");
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED, "mmap");
+	chunk_given_up();
+	stress_remove();
+	return 0;
+}
