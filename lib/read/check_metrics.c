@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * check_metrics.c: everything of format/metrics.h that can be seen from outside. What a snapshot refuses is left to it;
- * pieces that are none are passed over here.
+ * pieces that are none are passed over here. Producers may be at work meanwhile, and nothing that they do is a finding:
+ * what is counted, or filled, after something was led to is looked at after that.
  *
  * Invariants that are looked at
  *   - A chunk of parts, a part, a stretch is of a lane that there is, and counts no more than it has.
@@ -10,10 +11,12 @@
  *   - A family counts at least the series that it has, and no more than its cap.
  *   - The cells of a series lie in a stretch of a lane's; those of at most one a stretch are not yet counted.
  */
-#include "base/hash.h"
+#include "format/keys.h"
 #include "read/family_record.h"
 #include "read/findings.h"
 #include "read/pieces.h"
+
+#include <promcb/inject.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +32,7 @@ struct piece {
 struct check {
 	struct promcb_findings *findings;
 	struct promcb_pieces pieces;
+	uint32_t root_place;
 	struct promcb_metrics_root root;
 	uint64_t *pages[PROMCB_TABLE_PAGES]; /* copies; NULL: not there */
 	struct piece *seen;
@@ -58,15 +62,19 @@ static bool grow(void *memory, size_t count, size_t *room, size_t each)
 
 /* -- Parts --------------------------------------------------------------------------------------------------------- */
 
-static uint32_t part_word(struct check *c, uint32_t chunk, uint32_t part)
+/* The word as it is now; 0 where there is none. */
+static uint32_t word_at(const struct check *c, uint64_t off)
 {
-	const struct promcb_geometry *g = c->pieces.catalog->geometry;
 	uint32_t copy;
-	const uint32_t *word = promcb_source_view(
-		c->pieces.source, g->chunks_off + (uint64_t)chunk * g->chunk_bytes + part * sizeof(copy), sizeof(copy),
-		&copy);
+	const uint32_t *word = promcb_source_view(c->pieces.source, off, sizeof(copy), &copy);
 
-	return word ? promcb_load32_relaxed(word) : 0;
+	/* [PIECE] acquire: a place before what it leads to. */
+	return word ? promcb_load32_acquire(word) : 0;
+}
+
+static uint32_t part_word(const struct check *c, uint32_t chunk, uint32_t part)
+{
+	return word_at(c, promcb_chunk_off(c->pieces.catalog->geometry, chunk) + part * sizeof(uint32_t));
 }
 
 static void check_parts(struct check *c)
@@ -118,7 +126,9 @@ static const void *see(struct check *c, uint32_t place, uint32_t kind)
 	uint32_t lines;
 	const void *piece = promcb_pieces_view(&c->pieces, place, &wanted, c->buffer, &lines);
 
-	if (!piece || !grow(&c->seen, c->seen_count, &c->seen_room, sizeof(*c->seen)))
+	/* Of more pieces than lines some share one, which is found. */
+	if (!piece || c->seen_count > c->pieces.source->file_bytes / PROMCB_LINE_BYTES ||
+	    !grow(&c->seen, c->seen_count, &c->seen_room, sizeof(*c->seen)))
 		return NULL;
 	c->seen[c->seen_count++] = (struct piece){place, promcb_piece_kind(promcb_load_relaxed(piece)), lines};
 	return piece;
@@ -158,31 +168,37 @@ static void check_lines(struct check *c)
 	}
 }
 
-static void see_copy(struct check *c, uint32_t place)
+struct places {
+	uint32_t *list;
+	size_t count, room;
+};
+
+static void add_place(const struct check *c, struct places *places, uint32_t place)
 {
-	const struct promcb_branch *branch = place ? see(c, place, PROMCB_PIECE_BRANCH) : NULL;
-	uint32_t branches[PROMCB_BRANCHES], rows[PROMCB_BRANCHES];
+	if (place && places->count <= c->pieces.source->file_bytes / PROMCB_LINE_BYTES &&
+	    grow(&places->list, places->count, &places->room, sizeof(*places->list)))
+		places->list[places->count++] = place;
+}
 
-	for (uint32_t i = 0; branch && i < PROMCB_BRANCHES; i++)
-		/* [PIECE] acquire: places before what they lead to. */
-		branches[i] = promcb_load32_acquire(&branch->places[i]);
-	for (uint32_t i = 0; branch && i < PROMCB_BRANCHES && !promcb_source_is_late(c->pieces.source); i++) {
-		const struct promcb_branch *inner = branches[i] ? see(c, branches[i], PROMCB_PIECE_BRANCH) : NULL;
+/* Roots or branches, into what they lead to. A stage of their own: see pieces.h. */
+static void see_branches(struct check *c, const struct places *branches, struct places *out)
+{
+	promcb_pieces_stage(&c->pieces);
+	for (size_t i = 0; i < branches->count && !promcb_source_is_late(c->pieces.source); i++) {
+		const struct promcb_branch *branch = see(c, branches->list[i], PROMCB_PIECE_BRANCH);
 
-		for (uint32_t j = 0; inner && j < PROMCB_BRANCHES; j++)
-			/* [PIECE] acquire: likewise. */
-			rows[j] = promcb_load32_acquire(&inner->places[j]);
-		for (uint32_t j = 0; inner && j < PROMCB_BRANCHES; j++)
-			if (rows[j])
-				see(c, rows[j], PROMCB_PIECE_ROW);
+		for (uint32_t j = 0; branch && j < PROMCB_BRANCHES; j++)
+			/* [PIECE] acquire: places before what they lead to. */
+			add_place(c, out, promcb_load32_acquire(&branch->places[j]));
 	}
 }
 
 static void see_copies(struct check *c)
 {
 	const struct promcb_geometry *g = c->pieces.catalog->geometry;
+	struct places roots = {.count = 0}, branches = roots, rows = roots;
 
-	see_copy(c, c->root.shared);
+	add_place(c, &roots, c->root.shared);
 	for (uint32_t lane = 0; lane < g->lanes && !promcb_source_is_late(c->pieces.source); lane++) {
 		struct promcb_lane copy;
 		const struct promcb_lane *entry = promcb_source_view(
@@ -191,15 +207,33 @@ static void see_copies(struct check *c)
 		/* [LANE] acquire: used before the rest. */
 		if (!entry || !promcb_load_acquire(&entry->used))
 			continue;
-		/* [PIECE] acquire: the place before the root. */
-		uint32_t lasting = promcb_load32_acquire(&entry->copy), live = promcb_load32_acquire(&entry->live);
-
-		see_copy(c, lasting);
-		see_copy(c, live);
+		/* [PIECE] acquire: the places before the roots. */
+		add_place(c, &roots, promcb_load32_acquire(&entry->copy));
+		add_place(c, &roots, promcb_load32_acquire(&entry->live)); /* [PIECE] */
 	}
+	see_branches(c, &roots, &branches);
+	see_branches(c, &branches, &rows);
+	promcb_pieces_stage(&c->pieces);
+	for (size_t i = 0; i < rows.count && !promcb_source_is_late(c->pieces.source); i++)
+		see(c, rows.list[i], PROMCB_PIECE_ROW);
+	free(roots.list);
+	free(branches.list);
+	free(rows.list);
 }
 
 /* -- Records ------------------------------------------------------------------------------------------------------- */
+
+/* Whether the slot is filled now, which may have been done after its page was copied. It is for good. */
+static bool is_filled(const struct check *c, uint32_t page, uint32_t slot)
+{
+	const struct promcb_geometry *g = c->pieces.catalog->geometry;
+	uint64_t off = promcb_place_off(g, c->root_place) + offsetof(struct promcb_metrics_root, tables);
+	uint32_t place = word_at(c, off + page * sizeof(place));
+
+	off = promcb_place_off(g, place) + slot * sizeof(uint64_t);
+	/* Slot 0 is the page's head. A word's lower half is a place. */
+	return place && (slot == 0 || word_at(c, off) != 0);
+}
 
 /* Whether a producer that looks for the hash comes to the slot: none before it is free, no page before it missing. */
 static bool is_reached(const struct check *c, uint64_t hash, uint32_t page, uint32_t slot)
@@ -209,63 +243,48 @@ static bool is_reached(const struct check *c, uint64_t hash, uint32_t page, uint
 
 		if (its == page && at == slot)
 			return true;
-		/* Slot 0 is the page's head. */
-		if (!c->pages[its] || (at && c->pages[its][at] == 0))
+		if ((!c->pages[its] || (at && c->pages[its][at] == 0)) && !is_filled(c, its, at))
 			return false;
 	}
 	return false;
 }
 
-static bool ends_in(const char *text, size_t bytes, const char *ending)
+/* A string of the record at hand. Returns where the next begins, or 0: there is none. */
+static size_t take_string(const struct check *c, size_t at, uint16_t *bytes)
 {
-	return bytes >= strlen(ending) && memcmp(text + bytes - strlen(ending), ending, strlen(ending)) == 0;
+	if (at + sizeof(*bytes) > c->record.count)
+		return 0;
+	memcpy(bytes, c->record.bytes + at, sizeof(*bytes));
+	at += sizeof(*bytes) + *bytes;
+	return at <= c->record.count ? at : 0;
 }
 
-/* The hash of what a family's record says: of its name without its ending. */
+/* The hash of what a record says. */
 static bool family_hash(const struct check *c, uint64_t *hash)
 {
-	const uint8_t *bytes = c->record.bytes;
+	uint16_t bytes;
 	size_t at = sizeof(c->record.family) + (size_t)c->record.family.bounds * sizeof(double);
-	char name[1 + PROMCB_NAME_MAX] = "F";
-	uint16_t length;
+	size_t end = take_string(c, at, &bytes);
 
-	if (at + sizeof(length) > c->record.count)
+	if (!end || bytes > PROMCB_NAME_MAX)
 		return false;
-	memcpy(&length, bytes + at, sizeof(length));
-	at += sizeof(length);
-	if (length > PROMCB_NAME_MAX || length > c->record.count - at)
-		return false;
-	memcpy(name + 1, bytes + at, length);
-	size_t count = length;
-
-	if (ends_in(name + 1, count, "_total"))
-		count -= strlen("_total");
-	else if (ends_in(name + 1, count, "_info"))
-		count -= strlen("_info");
-	*hash = promcb_hash(c->pieces.source->header.identity, name, 1 + count);
+	*hash = promcb_family_hash(c->pieces.source->header.identity, (const char *)c->record.bytes + end - bytes,
+				   bytes);
 	return true;
 }
 
 static bool series_hash(const struct check *c, uint32_t values, uint64_t *hash)
 {
 	const uint64_t *identity = c->pieces.source->header.identity;
-	uint32_t family = c->record.series.family;
-	const uint8_t begin[5] = {'S', (uint8_t)family, (uint8_t)(family >> 8), (uint8_t)(family >> 16),
-				  (uint8_t)(family >> 24)};
 	size_t at = sizeof(c->record.series);
-	uint16_t length;
+	uint16_t bytes;
 
-	*hash = promcb_hash(identity, begin, sizeof(begin));
-	for (uint32_t i = 0; i < values; i++, at += length) {
-		const uint64_t key[2] = {identity[0] ^ *hash, identity[1]};
-
-		if (at + sizeof(length) > c->record.count)
+	*hash = promcb_series_hash(identity, c->record.series.family);
+	for (uint32_t i = 0; i < values; i++) {
+		at = take_string(c, at, &bytes);
+		if (!at)
 			return false;
-		memcpy(&length, c->record.bytes + at, sizeof(length));
-		at += sizeof(length);
-		if (length > c->record.count - at)
-			return false;
-		*hash = promcb_hash(key, c->record.bytes + at, length);
+		*hash = promcb_series_hash_with(identity, *hash, c->record.bytes + at - bytes, bytes);
 	}
 	return true;
 }
@@ -407,9 +426,11 @@ static int read_tables(struct check *c)
 
 	if (!root || c->seen[0].lines != PROMCB_PART_LINES)
 		return 0;
+	c->root_place = (uint32_t)place;
 	for (size_t i = 0; i < sizeof(c->root) / sizeof(*root); i++)
 		/* [PIECE] acquire: places before what they lead to. */
 		((uint32_t *)&c->root)[i] = promcb_load32_acquire(&root[i]);
+	PROMCB_INJECT("check: root read");
 	promcb_pieces_stage(&c->pieces);
 	for (uint32_t page = 0; page < PROMCB_TABLE_PAGES; page++) {
 		const uint64_t *words = c->root.tables[page] ? see(c, c->root.tables[page], PROMCB_PIECE_TABLE) : NULL;
@@ -422,8 +443,21 @@ static int read_tables(struct check *c)
 		for (uint32_t slot = 0; slot < PROMCB_TABLE_WORDS; slot++)
 			/* [PIECE] acquire: words before what they lead to. */
 			c->pages[page][slot] = promcb_load_acquire(&words[slot]);
+		PROMCB_INJECT("check: page read");
 	}
 	return 1;
+}
+
+/* Cells are counted after the word was put that leads to their series: so after the tables were read. */
+static void read_stretches(struct check *c)
+{
+	const struct promcb_piece_wanted wanted = {
+		.kind = PROMCB_PIECE_ROOT, .lines = PROMCB_PART_LINES, .lane = UINT32_MAX};
+	const struct promcb_metrics_root *root =
+		promcb_pieces_view(&c->pieces, c->root_place, &wanted, c->buffer, NULL);
+
+	for (uint32_t i = 0; root && i < PROMCB_STRETCHES; i++)
+		c->root.stretches[i] = promcb_load32_relaxed(&root->stretches[i]);
 }
 
 int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog *catalog, struct promcb_source *source)
@@ -439,9 +473,11 @@ int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog
 	result = promcb_pieces_start(&c->pieces, catalog, source, NULL);
 	if (result == 0)
 		result = read_tables(c);
+	promcb_pieces_stage(&c->pieces);
+	if (result == 1)
+		read_stretches(c);
 	if (result >= 0)
 		check_parts(c);
-	promcb_pieces_stage(&c->pieces);
 	if (result == 1)
 		result = check_records(c, PROMCB_PIECE_FAMILY);
 	if (c->family_count)
@@ -450,7 +486,6 @@ int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog
 		result = check_records(c, PROMCB_PIECE_SERIES);
 	if (result == 0) {
 		check_caps(c);
-		promcb_pieces_stage(&c->pieces);
 		see_copies(c);
 		check_lines(c);
 	}

@@ -2,7 +2,7 @@
 #include "record/family.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
+#include "format/keys.h"
 
 #include <promcb/inject.h>
 
@@ -24,13 +24,10 @@ struct key {
 
 static bool begin_key(struct key *key, struct promcb_segment *segment, const union promcb_family_image *image)
 {
-	uint8_t bytes[1 + PROMCB_NAME_MAX] = {'F'};
-
 	*key = (struct key){.segment = segment, .image = image};
-	if (!promcb_family_view(image, sizeof(*image), &key->view) || key->view.base.length > PROMCB_NAME_MAX)
+	if (!promcb_family_view(image, sizeof(*image), &key->view) || key->view.name.length > PROMCB_NAME_MAX)
 		return false;
-	memcpy(bytes + 1, key->view.base.bytes, key->view.base.length);
-	key->hash = promcb_hash(segment->identity, bytes, 1 + key->view.base.length);
+	key->hash = promcb_family_hash(segment->identity, key->view.name.bytes, key->view.name.length);
 	return true;
 }
 

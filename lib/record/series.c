@@ -2,8 +2,8 @@
 #include "record/series.h"
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "base/name.h"
+#include "format/keys.h"
 #include "record/row.h"
 
 #include <promcb/inject.h>
@@ -41,17 +41,12 @@ static bool begin_key(struct key *key, struct promcb_segment *segment, uint32_t 
 static void add_values(struct key *key, const char *const *values, const size_t *lengths)
 {
 	const uint64_t *identity = key->segment->identity;
-	uint8_t begin[5] = {'S', (uint8_t)key->family_place, (uint8_t)(key->family_place >> 8),
-			    (uint8_t)(key->family_place >> 16), (uint8_t)(key->family_place >> 24)};
 
 	key->values = values;
 	key->lengths = lengths;
-	key->hash = promcb_hash(identity, begin, sizeof(begin));
-	for (uint32_t i = 0; i < key->count; i++) {
-		const uint64_t next[2] = {identity[0] ^ key->hash, identity[1]};
-
-		key->hash = promcb_hash(next, values[i], lengths[i]);
-	}
+	key->hash = promcb_series_hash(identity, key->family_place);
+	for (uint32_t i = 0; i < key->count; i++)
+		key->hash = promcb_series_hash_with(identity, key->hash, values[i], lengths[i]);
 }
 
 /* Values of no enumerated label, against the rules or not. */

@@ -4,6 +4,7 @@
 #include "base/name.h"
 #include "base/native.h"
 #include "base/reserved.h"
+#include "format/keys.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -49,10 +50,7 @@ static struct promcb_text text_of(const char *string)
 
 static struct promcb_text base_of(struct promcb_text name)
 {
-	const char *end = ends_in(name, total) ? total : ends_in(name, info) ? info : "";
-
-	name.length -= (uint32_t)strlen(end);
-	return name;
+	return (struct promcb_text){name.bytes, (uint32_t)promcb_stem_bytes(name.bytes, name.length)};
 }
 
 /* [a-zA-Z_][a-zA-Z0-9_]*, and no "__" at the beginning. */

@@ -6,6 +6,7 @@
  * Invariants
  *   - part_chunk_was_given_up: who takes a chunk for parts and gets no memory for it leaves it to those who got some
  *     meanwhile. It gave the chunk up with their families in it, and the segment was corrupt from then on.
+ *   - check_found_what_came_meanwhile: series that are registered between two steps of a reader's check are no finding.
  */
 #include "../stress/series.h"
 
@@ -93,6 +94,73 @@ static void chunk_given_up(void)
 	printf("a chunk that its taker found no memory for: who found some keeps it\n");
 }
 
+/* -- A check beside a writer --------------------------------------------------------------------------------------- */
+
+enum { SERIES_BEFORE = 450, SERIES_MEANWHILE = 150 };
+
+static struct promcb_metric_family *checked;
+static unsigned passages, at_passage, series;
+
+static void add_series(unsigned count)
+{
+	char value[16];
+
+	for (; count; count--) {
+		snprintf(value, sizeof(value), "%u", series++);
+		CHECK(promcb_counter_add_with(checked, VALUES(value), 1) == 0, "series %s", value);
+	}
+}
+
+static void add_meanwhile(void)
+{
+	if (++passages == at_passage)
+		add_series(SERIES_MEANWHILE);
+	else
+		meeting_point = "check: page read";
+}
+
+static void add_at_once(void)
+{
+	add_series(SERIES_MEANWHILE);
+}
+
+static void check_segment(enum promcb_access access)
+{
+	struct promcb_reader *reader;
+
+	CHECK(promcb_reader_open(stress_segment, &(struct promcb_reader_options){.access = access}, &reader, NULL) == 0,
+	      "reader");
+	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "check_found_what_came_meanwhile");
+	promcb_reader_close(reader);
+}
+
+/* Fills what a page has to the brim, and then other pages: after each of the first pages was read. */
+static void check_beside_a_writer(void)
+{
+	for (enum promcb_access access = PROMCB_ACCESS_COPY; access <= PROMCB_ACCESS_MAPPED; access++) {
+		struct promcb_session *p = stress_open(NULL);
+
+		checked = series_family(p, (struct promcb_family_spec){.name = "checked_total",
+								       .type = PROMCB_COUNTER,
+								       .labels = VALUES("who"),
+								       .series_max = 100000});
+		series = 0;
+		add_series(SERIES_BEFORE);
+		meet_at("check: root read", add_at_once);
+		check_segment(access);
+		CHECK(!meeting_point, "no root was read");
+		for (at_passage = 1; at_passage <= 9; at_passage++) {
+			passages = 0;
+			meet_at("check: page read", add_meanwhile);
+			check_segment(access);
+			CHECK(!meeting_point, "%u pages were read", passages);
+		}
+		promcb_close(p);
+		promcb_remove(stress_segment, true, NULL);
+	}
+	printf("a check beside those who register: it finds nothing\n");
+}
+
 int main(void)
 {
 	if (stress_emulated()) {
@@ -103,6 +171,7 @@ int main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
 	chunk_given_up();
+	check_beside_a_writer();
 	stress_remove();
 	return 0;
 }
