@@ -239,6 +239,7 @@ int promcb_catalog_make(struct promcb_catalog *image, struct promcb_source *sour
 		result = list_lanes(image, source, message);
 	if (result == 0)
 		result = check_chunks(image, source, message);
+	PROMCB_INJECT("image: made");
 	return result;
 }
 
@@ -252,16 +253,22 @@ void promcb_catalog_free(struct promcb_catalog *image)
 	*image = (struct promcb_catalog){.count = 0};
 }
 
-uint32_t promcb_catalog_chunk_word(struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk)
+static bool is_of(uint32_t word, uint32_t kind, uint32_t lane)
+{
+	return promcb_chunk_kind(word) == kind && (lane == UINT32_MAX || promcb_chunk_is_of(word, lane));
+}
+
+bool promcb_catalog_chunk_is(const struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk,
+			     uint32_t kind, uint32_t lane)
 {
 	uint32_t copy;
 	const uint32_t *word;
 
-	if (image->chunk_words[chunk])
-		return image->chunk_words[chunk];
+	if (is_of(image->chunk_words[chunk], kind, lane))
+		return true;
 	word = promcb_source_view(source, image->geometry->chunk_table_off + chunk * sizeof(copy), sizeof(copy), &copy);
 	/* [CHUNK] after the number that leads there. */
-	return word ? promcb_load32_acquire(word) : 0;
+	return word && is_of(promcb_load32_acquire(word), kind, lane);
 }
 
 bool promcb_catalog_is_stable(const struct promcb_catalog *image, struct promcb_source *source)

@@ -56,10 +56,12 @@ int promcb_catalog_make(struct promcb_catalog *image, struct promcb_source *sour
 void promcb_catalog_free(struct promcb_catalog *image);
 
 /*
- * The chunk's word: as the image has it, or, where that says nothing, as it is now. For numbers that were read after
- * the image was made, since the chunks that they lead to may be younger.
+ * Whether the chunk is of the kind, and the lane's; UINT32_MAX: anybody's. As the image has it, or as it is now: for
+ * numbers that were read after the image was made, since the chunks that they lead to may be younger, and may have been
+ * another's, who found no memory and gave them up.
  */
-uint32_t promcb_catalog_chunk_word(struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk);
+bool promcb_catalog_chunk_is(const struct promcb_catalog *image, struct promcb_source *source, uint32_t chunk,
+			     uint32_t kind, uint32_t lane);
 
 /* Whether no component was reset since the image was made. */
 bool promcb_catalog_is_stable(const struct promcb_catalog *image, struct promcb_source *source);

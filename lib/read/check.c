@@ -106,9 +106,9 @@ static void check_blocks(struct promcb_findings *findings, struct promcb_catalog
 			promcb_find(findings, "block %u has ring %" PRIu64 ", which is out of range", number, ring);
 		else if (seen[ring]++)
 			promcb_find(findings, "block %u shares ring %" PRIu64 " with another", number, ring - 1);
-		else if (!promcb_chunk_is_of(promcb_catalog_chunk_word(
-						     image, source, (uint32_t)(ring - 1) / promcb_rings_per_chunk(g)),
-					     (uint32_t)promcb_load_relaxed(&block->component_lane)))
+		else if (!promcb_catalog_chunk_is(image, source, (uint32_t)(ring - 1) / promcb_rings_per_chunk(g),
+						  PROMCB_CHUNK_RINGS,
+						  (uint32_t)promcb_load_relaxed(&block->component_lane)))
 			promcb_find(findings, "block %u has ring %" PRIu64 ", which is another lane's", number,
 				    ring - 1);
 	}

@@ -90,8 +90,7 @@ static bool is_part(struct promcb_pieces *pieces, uint32_t chunk, uint32_t part,
 
 	if (*known == 0) {
 		/* [CHUNK] after the place that leads there. */
-		if (promcb_chunk_kind(promcb_catalog_chunk_word(pieces->catalog, pieces->source, chunk)) !=
-		    PROMCB_CHUNK_PARTS)
+		if (!promcb_catalog_chunk_is(pieces->catalog, pieces->source, chunk, PROMCB_CHUNK_PARTS, UINT32_MAX))
 			return false;
 		at = view(pieces, chunk, part * (uint32_t)sizeof(copy), sizeof(copy), &copy);
 		word = at ? promcb_load32_relaxed(at) : 0;

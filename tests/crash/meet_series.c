@@ -6,6 +6,8 @@
  * Invariants
  *   - part_chunk_was_given_up: who takes a chunk for parts and gets no memory for it leaves it to those who got some
  *     meanwhile. It gave the chunk up with their families in it, and the segment was corrupt from then on.
+ *   - pieces_chunk_was_of_another_kind: a scrape whose image has a chunk as somebody's who then gave it up reads what
+ *     was registered there meanwhile. It called the segment corrupt.
  *   - check_found_what_came_meanwhile: series that are registered between two steps of a reader's check are no finding.
  */
 #include "../stress/series.h"
@@ -94,6 +96,48 @@ static void chunk_given_up(void)
 	printf("a chunk that its taker found no memory for: who found some keeps it\n");
 }
 
+/* -- A chunk that changes hands ------------------------------------------------------------------------------------ */
+
+static struct promcb_session *session;
+static pid_t taker;
+
+static void change_hands(void)
+{
+	promcb_store_release(&shared->go_on, 1);
+	CHECK(stress_wait(taker) == 0, "the child failed");
+	CHECK(add_family(session, "fast_total") == 0, "another registers in the chunk that was given up");
+}
+
+static void chunk_of_another_kind(enum promcb_access access)
+{
+	shared->arrived = shared->go_on = 0;
+	session = stress_open(NULL);
+	taker = fork();
+	CHECK(taker >= 0, "fork");
+	if (taker == 0) {
+		struct promcb_component *component;
+
+		alarm(PATIENCE_SECONDS);
+		meet_at("chunk: taken", wait_and_lose_descriptors);
+		/* It needs a chunk of blocks. */
+		promcb_component(session, "slow", &component);
+		_exit(meeting_point ? 1 : 0);
+	}
+	while (!promcb_load_acquire(&shared->arrived))
+		CHECK(waitpid(taker, NULL, WNOHANG) == 0 && sched_yield() == 0, "the child ended");
+	meet_at("image: made", change_hands);
+	/* Which fails unless there is a snapshot. */
+	struct promcb_snapshot *snapshot = stress_snapshot(access);
+	const uint64_t *cells = series_cells(snapshot, "fast_total", "met");
+
+	CHECK(!meeting_point && cells && *cells == 1, "pieces_chunk_was_of_another_kind");
+	promcb_snapshot_free(snapshot);
+	stress_check_segment();
+	promcb_close(session);
+	promcb_remove(stress_segment, true, NULL);
+	printf("a chunk that changes hands beside a scrape: what is in it is read\n");
+}
+
 /* -- A check beside a writer --------------------------------------------------------------------------------------- */
 
 enum { SERIES_BEFORE = 450, SERIES_MEANWHILE = 150 };
@@ -171,6 +215,8 @@ int main(void)
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
 	chunk_given_up();
+	chunk_of_another_kind(PROMCB_ACCESS_COPY);
+	chunk_of_another_kind(PROMCB_ACCESS_MAPPED);
 	check_beside_a_writer();
 	stress_remove();
 	return 0;

@@ -88,7 +88,7 @@ aarch64)
   has STATE 'promcb_set_state\|change_state' "$cas64"
   has STATE 'promcb_set_state\|change_state' "$store64"
   has CHUNK 'promcb_segment_take_chunk' "$cas32"
-  has CHUNK 'promcb_catalog_chunk_word' "$load32"
+  has CHUNK 'promcb_catalog_chunk_is' "$load32"
   has RECALL 'promcb_recorder_recall' "$store64"
   has RECALL 'promcb_record_many' "$load64"
   has RECALL 'promcb_entry_load' "$load64"
