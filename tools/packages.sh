@@ -28,6 +28,7 @@ packages_of() {
     echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo openssl apache2-utils # certificates and passwords
+    echo cmake git                       # other ways to build
     echo xz-utils                                              # segments kept as files
     echo systemd                                               # judges the units
     echo bash-completion zsh fish                              # shells that complete

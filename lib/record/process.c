@@ -9,6 +9,7 @@
 #include <linux/futex.h>
 #include <linux/kcmp.h>
 #include <promcb/inject.h>
+#include <promcb/inline.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -45,10 +46,10 @@ enum { FREE, HELD, AWAITED, HELD_BY_FORK };
  * it has the mutex between the handlers of fork. A child of vfork(2) shares it with the thread that waits for it.
  */
 enum { OUTSIDE, INSIDE, FORKING };
-static __thread uint32_t whereabouts __attribute__((tls_model("initial-exec")));
+static __thread uint32_t whereabouts PROMCB_TLS;
 
 /* The thread was a guest, or a child of vfork in its place, which may have died as one. */
-static __thread bool has_visited __attribute__((tls_model("initial-exec")));
+static __thread bool has_visited PROMCB_TLS;
 
 enum { LET_OTHERS_NS = 50000 };
 

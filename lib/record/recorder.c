@@ -17,7 +17,7 @@ __thread uint32_t promcb_thread_busy;
 enum { THREAD_HAS_LEFT = 2 };
 
 /* There was no memory for a recorder when the thread last asked. */
-static __thread bool lacks_memory __attribute__((tls_model("initial-exec")));
+static __thread bool lacks_memory PROMCB_TLS;
 
 static pthread_key_t exit_key;
 static bool exit_key_usable;
