@@ -7,6 +7,7 @@
 #include "record.h"
 #include "common.h"
 #include "record_line.h"
+#include "record_metric.h"
 
 #include <promcb/admin.h>
 
@@ -25,10 +26,20 @@ enum option_key {
 	KEY_LOG,
 	KEY_STDIN,
 	KEY_UNIT,
+	KEY_ADD,
+	KEY_SET,
+	KEY_OBSERVE,
+	KEY_HELP_TEXT,
 	KEY_NAMES_WITH_BLANKS
 };
 
 enum outcome { OUTCOME_NONE, OUTCOME_SUCCESS, OUTCOME_FAILURE };
+
+/* What is to be done to a series, as it was given. */
+struct words {
+	enum promcb_change_kind kind;
+	const char *series, *amount; /* amount: NULL until it comes */
+};
 
 struct arguments {
 	const char *segment;
@@ -38,7 +49,10 @@ struct arguments {
 	bool from_stdin;
 	bool has_state, has_log;
 	bool has_rules; /* something is said of lines */
-	bool has_unit;
+	const char *unit; /* NULL: none is given */
+	const char *help_text;
+	struct words *changes;
+	size_t change_count;
 	const char *latency; /* NULL: none is given */
 	uint64_t latency_ns;
 	struct promcb_line_rules rules;
@@ -62,14 +76,32 @@ static const struct argp_option options[] = {
 	 "OUTCOME is success, failure or an HTTP status; LATENCY is a number, \"-\" if "
 	 "unknown, or a list, which is added up",
 	 0},
-	{"unit", KEY_UNIT, "UNIT", 0, "Unit of latencies: s (the default), ms, us or ns", 0},
+	{"add", KEY_ADD, "SERIES", 0, "Add the AMOUNT that follows to a counter, level or gauge with labels", 0},
+	{"set", KEY_SET, "SERIES", 0, "Set a gauge to the AMOUNT that follows", 0},
+	{"observe", KEY_OBSERVE, "SERIES", 0, "Count the AMOUNT that follows in a histogram", 0},
+	{"help-text", KEY_HELP_TEXT, "TEXT", 0, "With --add, --set, --observe: what a new family is, in a sentence", 0},
+	{"unit", KEY_UNIT, "UNIT", 0,
+	 "Unit of latencies: s (the default), ms, us or ns; with --add, --set, --observe: of a new family", 0},
 	{"names-with-blanks", KEY_NAMES_WITH_BLANKS, NULL, 0,
 	 "With --stdin: everything before the last two fields is the component's name", 0},
+	/* So that an amount may be negative. */
+	{NULL, '0', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '1', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '2', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '3', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '4', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '5', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '6', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '7', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '8', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '9', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
+	{NULL, '.', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
 	{0},
 };
 
 static const char documentation[] =
-	"Records calls, states and log lines of a component into a promcb segment, and creates it if it does not exist."
+	"Records calls, states and log lines of a component, and what is counted in series with labels, into a promcb "
+	"segment, and creates it if it does not exist."
 	"\vWith a COMMAND: runs it, records its wall time and whether it ended with status 0, and exits with its "
 	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run, 125 if an option is wrong. Otherwise "
 	"exits with 0, with 1 after an error, or with 2 if an option is wrong. With --stdin, 1 means that some "
@@ -80,6 +112,7 @@ static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT [--latency=NUMBER] --success|--failure\n"
 			    "COMPONENT --state=STATE\n"
 			    "COMPONENT --log=LEVEL\n"
+			    "--add|--set|--observe SERIES AMOUNT...\n"
 			    "--stdin";
 
 static int parse_state(const char *text, enum promcb_state *out)
@@ -102,12 +135,53 @@ static int parse_level(const char *text, enum promcb_log_level *out)
 	return -EINVAL;
 }
 
+static bool awaits_amount(const struct arguments *arguments)
+{
+	return arguments->change_count > 0 && !arguments->changes[arguments->change_count - 1].amount;
+}
+
+/* An option of these, its series, and then an argument, which is its amount. */
+static void take_change(struct arguments *arguments, int key, char *series, struct argp_state *state)
+{
+	static struct promcb_change change;
+	size_t rest;
+	const char *fault = promcb_change_series(series, strlen(series), &change, &rest);
+
+	if (fault || series[rest])
+		argp_error(state, "invalid series '%s': %s", series, fault ? fault : "something comes after it");
+	if (!arguments->changes)
+		arguments->changes = calloc((size_t)state->argc, sizeof(*arguments->changes));
+	if (!arguments->changes)
+		argp_failure(state, PROMCB_TOOL_FAILED, errno, "no memory");
+	if (awaits_amount(arguments))
+		argp_error(state, "no amount comes after '%s'", arguments->changes[arguments->change_count - 1].series);
+	arguments->changes[arguments->change_count++] =
+		(struct words){(enum promcb_change_kind)(key - KEY_ADD), series, NULL};
+}
+
+static bool take_amount(struct arguments *arguments, char *text, struct argp_state *state)
+{
+	static struct promcb_change change;
+	const char *fault;
+
+	if (!awaits_amount(arguments))
+		return false;
+	fault = promcb_change_amount(text, strlen(text), &change);
+	if (fault)
+		argp_error(state, "invalid amount \"%s\" of '%s': %s", text,
+			   arguments->changes[arguments->change_count - 1].series, fault);
+	arguments->changes[arguments->change_count - 1].amount = text;
+	return true;
+}
+
 /* The first argument is the component, what follows "--" the command. A component may come after a "--" of its own. */
 static void take_argument(struct arguments *arguments, char *text, struct argp_state *state)
 {
 	int index = state->next - 1;
 	bool quoted = state->quoted && index >= state->quoted;
 
+	if (take_amount(arguments, text, state))
+		return;
 	if (!arguments->component) {
 		arguments->component = text;
 		arguments->component_quoted = quoted;
@@ -128,11 +202,27 @@ static void check_stdin(const struct arguments *arguments, bool single, struct a
 				  "line");
 }
 
-static void check(const struct arguments *arguments, struct argp_state *state)
+static void check_changes(const struct arguments *arguments, bool single, struct argp_state *state)
+{
+	if (awaits_amount(arguments))
+		argp_error(state, "no amount comes after '%s'", arguments->changes[arguments->change_count - 1].series);
+	if (arguments->component || single || arguments->from_stdin || arguments->has_rules)
+		argp_error(state, "--add, --set and --observe can be combined with each other, --unit and --help-text");
+}
+
+static void check(struct arguments *arguments, struct argp_state *state)
 {
 	bool single =
 		arguments->latency || arguments->outcome != OUTCOME_NONE || arguments->has_state || arguments->has_log;
 
+	if (arguments->change_count > 0) {
+		check_changes(arguments, single, state);
+		return;
+	}
+	if (arguments->help_text)
+		argp_error(state, "--help-text requires --add, --set or --observe");
+	if (arguments->unit && !promcb_unit_parse(arguments->unit, &arguments->rules.unit))
+		argp_error(state, "invalid unit \"%s\": expected s, ms, us or ns", arguments->unit);
 	if (arguments->latency && arguments->outcome == OUTCOME_NONE)
 		argp_error(state, "--latency needs --success or --failure");
 	if (arguments->from_stdin) {
@@ -141,7 +231,7 @@ static void check(const struct arguments *arguments, struct argp_state *state)
 	}
 	if (arguments->has_rules)
 		argp_error(state, "--failure=LIST and --names-with-blanks require --stdin");
-	if (arguments->has_unit && !arguments->latency)
+	if (arguments->unit && !arguments->latency)
 		argp_error(state, "--unit requires --stdin or --latency");
 	if (!arguments->component)
 		argp_error(state, "no component given");
@@ -174,6 +264,29 @@ static void parse_failures(struct arguments *arguments, const char *list, struct
 	arguments->has_rules = true;
 }
 
+/* The value of --latency, --state or --log. */
+static void parse_value(struct arguments *arguments, int key, const char *text, struct argp_state *state)
+{
+	switch (key) {
+	case KEY_LATENCY:
+		arguments->latency = text;
+		if (promcb_latency_parse(text, strlen(text), PROMCB_UNIT_S, &arguments->latency_ns) !=
+		    PROMCB_LATENCY_KNOWN)
+			argp_error(state, "invalid latency \"%s\": expected a number, 0 or more, such as 0.025", text);
+		break;
+	case KEY_STATE:
+		if (parse_state(text, &arguments->state) < 0)
+			argp_error(state, "unknown state \"%s\": expected closed, open or half_open", text);
+		arguments->has_state = true;
+		break;
+	default:
+		if (parse_level(text, &arguments->log) < 0)
+			argp_error(state, "unknown log level \"%s\": expected debug, info, warning or error", text);
+		arguments->has_log = true;
+		break;
+	}
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -185,10 +298,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		promcb_failures_default(&arguments->rules.failures);
 		return 0;
 	case KEY_LATENCY:
-		arguments->latency = text;
-		if (promcb_latency_parse(text, strlen(text), PROMCB_UNIT_S, &arguments->latency_ns) !=
-		    PROMCB_LATENCY_KNOWN)
-			argp_error(state, "invalid latency \"%s\": expected a number, 0 or more, such as 0.025", text);
+	case KEY_STATE:
+	case KEY_LOG:
+		parse_value(arguments, key, text, state);
 		return 0;
 	case KEY_SUCCESS:
 		parse_outcome(arguments, OUTCOME_SUCCESS, state);
@@ -200,22 +312,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			parse_outcome(arguments, OUTCOME_FAILURE, state);
 		return 0;
 	case KEY_UNIT:
-		arguments->has_unit = true;
-		if (!promcb_unit_parse(text, &arguments->rules.unit))
-			argp_error(state, "invalid unit \"%s\": expected s, ms, us or ns", text);
+		arguments->unit = text;
+		return 0;
+	case KEY_ADD:
+	case KEY_SET:
+	case KEY_OBSERVE:
+		take_change(arguments, key, text, state);
+		return 0;
+	case KEY_HELP_TEXT:
+		arguments->help_text = text;
 		return 0;
 	case KEY_NAMES_WITH_BLANKS:
 		arguments->rules.names_with_blanks = arguments->has_rules = true;
-		return 0;
-	case KEY_STATE:
-		if (parse_state(text, &arguments->state) < 0)
-			argp_error(state, "unknown state \"%s\": expected closed, open or half_open", text);
-		arguments->has_state = true;
-		return 0;
-	case KEY_LOG:
-		if (parse_level(text, &arguments->log) < 0)
-			argp_error(state, "unknown log level \"%s\": expected debug, info, warning or error", text);
-		arguments->has_log = true;
 		return 0;
 	case KEY_STDIN:
 		arguments->from_stdin = true;
@@ -224,12 +332,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		take_argument(arguments, text, state);
 		return 0;
 	case ARGP_KEY_END:
+		check(arguments, state);
 		if (arguments->latency)
 			promcb_latency_parse(arguments->latency, strlen(arguments->latency), arguments->rules.unit,
 					     &arguments->latency_ns);
-		check(arguments, state);
 		return 0;
 	default:
+		/* A number that looks like an option. */
+		if ((key >= '0' && key <= '9') || key == '.') {
+			take_argument(arguments, state->argv[state->next - 1], state);
+			return 0;
+		}
 		return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -316,6 +429,35 @@ static int record_once(const struct arguments *arguments)
 	return result == -EINVAL ? PROMCB_TOOL_FAILED : 0;
 }
 
+static int record_changes(const struct arguments *arguments)
+{
+	const struct promcb_metric_rules rules = {.help = arguments->help_text, .unit = arguments->unit};
+	struct promcb_session *session = promcb_record_open(arguments->segment);
+	struct promcb_metrics *metrics = session ? promcb_metrics_new(session, &rules) : NULL;
+	struct promcb_message message;
+	static struct promcb_change change;
+	int status = 0;
+
+	if (!metrics)
+		return PROMCB_TOOL_FAILED;
+	for (size_t i = 0; i < arguments->change_count; i++) {
+		const struct words *words = &arguments->changes[i];
+		enum promcb_changed way;
+		size_t rest;
+
+		change.kind = words->kind;
+		promcb_change_series(words->series, strlen(words->series), &change, &rest);
+		promcb_change_amount(words->amount, strlen(words->amount), &change);
+		way = promcb_metrics_change(metrics, &change, &message);
+		if (way != PROMCB_CHANGED)
+			promcb_tool_complain("%s '%s' %s: %s", promcb_change_option(words->kind), words->series,
+					     words->amount, message.text);
+		if (way == PROMCB_CHANGED_NOTHING || way == PROMCB_CHANGED_REJECTED)
+			status = PROMCB_TOOL_FAILED;
+	}
+	return status;
+}
+
 /* As env, nice and timeout do: a status that a command does not have by chance. */
 enum { STATUS_USAGE_OF_COMMAND = 125 };
 
@@ -338,6 +480,8 @@ int main(int argc, char **argv)
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
 	if (arguments.from_stdin)
 		return promcb_record_stdin(arguments.segment, &arguments.rules);
+	if (arguments.change_count > 0)
+		return record_changes(&arguments);
 	if (arguments.command)
 		return promcb_record_command(arguments.segment, arguments.component, arguments.command);
 	return record_once(&arguments);

@@ -227,6 +227,8 @@ const char *promcb_line_fault_phrase(enum promcb_line_fault fault)
 		       "of three digits";
 	case PROMCB_LINE_LATENCY:
 		return "the field before the last is not a latency: expected a decimal number or \"-\"";
+	case PROMCB_LINE_CHANGE:
+		return "nothing can be recorded of the series";
 	case PROMCB_LINE_FAULTS:
 		break;
 	}

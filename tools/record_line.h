@@ -38,6 +38,7 @@ enum promcb_line_fault {
 	PROMCB_LINE_FIELDS, /* fewer than two fields */
 	PROMCB_LINE_OUTCOME, /* the last field is none */
 	PROMCB_LINE_LATENCY, /* the field before the last is none */
+	PROMCB_LINE_CHANGE, /* it is of a series, of which nothing can be recorded; see record_change.h */
 	PROMCB_LINE_FAULTS
 };
 

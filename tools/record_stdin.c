@@ -12,6 +12,7 @@
 #include "common.h"
 #include "record.h"
 #include "record_line.h"
+#include "record_metric.h"
 #include "record_tally.h"
 
 #include <errno.h>
@@ -35,13 +36,56 @@ struct intake {
 	int signals; /* a descriptor that tells of them; -1: none */
 	int ending; /* the signal that ends it; 0: none */
 	size_t drained_bytes; /* read since then */
-	struct promcb_tally bad[PROMCB_LINE_FAULTS], nameless, homeless, saturated;
+	struct promcb_tally bad[PROMCB_LINE_FAULTS], nameless, homeless, saturated, changed[PROMCB_CHANGED_WAYS];
+	struct promcb_metrics *series;
+	struct promcb_change change;
 };
+
+static void count_bad_because(struct intake *intake, enum promcb_line_fault fault, const char *why, const char *bytes,
+			      size_t length)
+{
+	promcb_count_bad_lines(intake->metrics, 1);
+	promcb_tally_line(&intake->bad[fault], intake->lines, why, bytes, length);
+}
 
 static void count_bad(struct intake *intake, enum promcb_line_fault fault, const char *bytes, size_t length)
 {
-	promcb_count_bad_lines(intake->metrics, 1);
-	promcb_tally_line(&intake->bad[fault], intake->lines, promcb_line_fault_phrase(fault), bytes, length);
+	count_bad_because(intake, fault, promcb_line_fault_phrase(fault), bytes, length);
+}
+
+static bool is_blank(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r';
+}
+
+/* A line of a series. Returns false if it is none. */
+static bool take_change(struct intake *intake, const char *bytes, size_t length)
+{
+	struct promcb_change *change = &intake->change;
+	struct promcb_message message;
+	const char *fault, *line = bytes;
+	enum promcb_changed way;
+	size_t rest, amount;
+
+	for (; length > 0 && is_blank(*line); line++)
+		length--;
+	while (length > 0 && is_blank(line[length - 1]))
+		length--;
+	if (length > PROMCB_LINE_MAX_BYTES || !promcb_change_begins(line, length, &change->kind, &rest))
+		return false;
+	fault = promcb_change_series(line + rest, length - rest, change, &amount);
+	if (!fault)
+		fault = promcb_change_amount(line + rest + amount, length - rest - amount, change);
+	if (!fault) {
+		way = promcb_metrics_change(intake->series, change, &message);
+		if (way != PROMCB_CHANGED && way != PROMCB_CHANGED_NOTHING)
+			promcb_tally_line(&intake->changed[way], intake->lines, message.text, line, length);
+		if (way != PROMCB_CHANGED_NOTHING)
+			return true;
+		fault = message.text;
+	}
+	count_bad_because(intake, PROMCB_LINE_CHANGE, fault, line, length);
+	return true;
 }
 
 /* The component of a line: most often that of the line before. */
@@ -83,6 +127,8 @@ static void take_line(struct intake *intake, const char *bytes, size_t length)
 		return;
 	}
 	intake->lines++;
+	if (take_change(intake, bytes, length))
+		return;
 	fault = promcb_line_parse(bytes, length, intake->rules, &line);
 	if (fault == PROMCB_LINE_BLANK)
 		return;
@@ -205,7 +251,13 @@ static uint64_t sum_up(const struct intake *intake)
 	promcb_tally_sum_up(intake->homeless.count, intake->lines,
 			    "count as \"_overflow\": their component could not be registered");
 	promcb_tally_sum_up(intake->saturated.count, intake->lines, "have a latency above the maximum");
-	return bad;
+	promcb_tally_sum_up(intake->changed[PROMCB_CHANGED_OVERFLOW].count, intake->lines,
+			    "count in series whose labels are \"_overflow\"");
+	promcb_tally_sum_up(intake->changed[PROMCB_CHANGED_REJECTED].count, intake->lines,
+			    "have a number that their series rejects");
+	promcb_tally_sum_up(intake->changed[PROMCB_CHANGED_ROUNDED].count, intake->lines,
+			    "have more decimals than their series, and are rounded");
+	return bad + intake->changed[PROMCB_CHANGED_REJECTED].count;
 }
 
 /* Ends as the signal would have ended it. */
@@ -222,15 +274,20 @@ static void die_of(int number)
 
 int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rules)
 {
-	struct intake intake = {
-		.metrics = promcb_record_open(segment),
-		.rules = rules,
-	};
+	static const struct promcb_metric_rules metric_rules = {.lives = true};
+	static struct intake intake;
 	uint64_t bad;
 	int result;
 
+	intake.rules = rules;
+	intake.metrics = promcb_record_open(segment);
 	if (!intake.metrics)
 		return PROMCB_TOOL_FAILED;
+	intake.series = promcb_metrics_new(intake.metrics, &metric_rules);
+	if (!intake.series) {
+		promcb_tool_complain("no memory");
+		return PROMCB_TOOL_FAILED;
+	}
 	/* Nobody reads complaints any more: no reason to stop recording. */
 	signal(SIGPIPE, SIG_IGN);
 	intake.signals = watch_signals();

@@ -32,7 +32,8 @@
  * in its series whose label values are all "_overflow". Nothing that was counted is lost.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
- *      promcb_family_register, promcb_*_with           T    blocking (this process only); *_add_with and the like are
+ *      promcb_family_register, promcb_family_find,
+ *      promcb_*_with                                   T    blocking (this process only); *_add_with and the like are
  *                                                           wait-free for label values seen before
  *      all others                                      T S  wait-free once the thread has used the series in the
  *                                                           present segment; promcb_gauge_add is lock-free
@@ -112,6 +113,16 @@ struct promcb_family_spec {
  */
 int promcb_family_register(struct promcb_session *p, const struct promcb_family_spec *spec,
 			   struct promcb_metric_family **out);
+
+/*
+ * Finds a family that the segment has, whoever registered it: for programs that learn at run time what to count, and
+ * take it as it is. labels: its names, the enumerated one among them, in any order, NULL at the end; NULL: whichever
+ * family of that name there is. out: as above. spec: what was declared, in one piece of memory that the caller releases
+ * with free(3); NULL on error; may itself be NULL. Returns 0, or -errno: -ENOENT (there is none), -EBADMSG (what the
+ * segment says of it is against the rules), -ENOMEM, and those of promcb_family_register(). Thread-safe.
+ */
+int promcb_family_find(struct promcb_session *p, const char *name, const char *const *labels,
+		       struct promcb_metric_family **out, struct promcb_family_spec **spec);
 
 /*
  * The series of a family that has the label values, made if there is none. values: in the order of the family's labels,

@@ -238,3 +238,57 @@ int promcb_family_find_or_add(struct promcb_segment *segment, struct promcb_lane
 	*place = found;
 	return 0;
 }
+
+/* -- Looking up ---------------------------------------------------------------------------------------------------- */
+
+struct wanted {
+	struct promcb_segment *segment;
+	struct promcb_text name;
+	const char *const *labels;
+	union promcb_family_image *image;
+};
+
+static bool has_labels(const struct promcb_family_view *view, const char *const *labels)
+{
+	uint32_t count = 0;
+
+	for (; labels && labels[count]; count++) {
+		struct promcb_text label = {labels[count], (uint32_t)strnlen(labels[count], UINT16_MAX)};
+		bool has = false;
+
+		for (uint32_t i = 0; i < view->label_count; i++)
+			has = has || promcb_text_is(view->labels[i], label);
+		if (!has)
+			return false;
+	}
+	return !labels || count == view->label_count;
+}
+
+static bool is_wanted(void *context, uint32_t place)
+{
+	const struct wanted *wanted = context;
+	const uint64_t *record = promcb_segment_piece(wanted->segment, place, PROMCB_PIECE_FAMILY, 0);
+	uint32_t lines = record ? promcb_piece_lines(promcb_load_relaxed(record)) : 0;
+	struct promcb_family_view view;
+
+	/* By so many lines, since another may write there. */
+	if (lines == 0 || lines > PROMCB_RECORD_LINES_MAX ||
+	    !promcb_segment_piece(wanted->segment, place, PROMCB_PIECE_FAMILY, lines))
+		return false;
+	memset(wanted->image, 0, sizeof(*wanted->image));
+	memcpy(wanted->image, record, lines * (size_t)PROMCB_LINE_BYTES);
+	return promcb_family_view(wanted->image, lines * (size_t)PROMCB_LINE_BYTES, &view) &&
+	       promcb_text_is(view.name, wanted->name) && has_labels(&view, wanted->labels);
+}
+
+bool promcb_family_copy(struct promcb_segment *segment, const char *name, const char *const *labels,
+			union promcb_family_image *image)
+{
+	struct wanted wanted = {segment, {name, (uint32_t)strnlen(name, PROMCB_NAME_MAX + 1)}, labels, image};
+	uint64_t hash;
+
+	if (wanted.name.length > PROMCB_NAME_MAX)
+		return false;
+	hash = promcb_family_hash(segment->identity, name, wanted.name.length);
+	return promcb_table_find(segment, hash, is_wanted, &wanted, NULL) != 0;
+}

@@ -22,4 +22,12 @@
 int promcb_family_find_or_add(struct promcb_segment *segment, struct promcb_lane_lease *lease,
 			      const union promcb_family_image *image, uint32_t *place, struct promcb_message *message);
 
+/*
+ * Copies the record of the family that has the name and these labels, the enumerated one among them, in whatever order;
+ * labels: NULL at the end; NULL: whichever. The copy is sound, but nobody has judged what it says. Returns false where
+ * there is none. Without the mutex, too.
+ */
+bool promcb_family_copy(struct promcb_segment *segment, const char *name, const char *const *labels,
+			union promcb_family_image *image);
+
 #endif
