@@ -11,6 +11,9 @@ DESTDIR=$scratch/root meson install -C "$PROMCB_BUILD" --no-rebuild --quiet >"$s
 share=$(find "$scratch/root" -type d -name bash-completion) share=${share%/*}
 export PATH=${share%/*}/bin:$PATH
 cd "$scratch" || exit 1
+# A shell wakes the programs that it asks by SIGCONT. That undoes the SIGSTOP with which the leak check of
+# AddressSanitizer holds a process at its end, which then waits for ever.
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0"
 
 for component in GET_/api/:id GET_/home POST_/home 'two words'; do
   promcb-record "$component" --success || fail record

@@ -11,6 +11,7 @@ import fcntl
 import glob
 import os
 import re
+import shlex
 import struct
 import subprocess
 import sys
@@ -21,7 +22,8 @@ os.chdir(ROOT)
 sys.path.insert(0, "tests")
 from siphash import siphash13  # noqa: E402
 BUILD = os.environ.get("PROMCB_BUILD", "build")
-CC = [os.environ.get("CC", "cc"), "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Iinclude", "-Ilib"]
+CC = [*shlex.split(os.environ.get("CC", "cc")), "-std=gnu11", "-D_GNU_SOURCE", "-D_FILE_OFFSET_BITS=64", "-Iinclude",
+      "-Ilib"]
 PAGE = "lib/man/promcb-segment.5"
 SEVEN = ("max_bytes", "page_bytes", "schema", "lanes", "components", "recent_samples", "window_ns")
 # What the arithmetic says of one block, ring or line, and what the code calls it.
