@@ -381,15 +381,26 @@ struct promcb_session *promcb_record_open(const char *segment)
 
 int promcb_record_find(struct promcb_session *metrics, const char *name, struct promcb_component **out)
 {
-	int result = promcb_component(metrics, name, out);
-	const char *error = promcb_name_error(name, strlen(name));
+	/* One more than may be, so that it is refused. */
+	struct promcb_label labels[PROMCB_COMPONENT_LABELS_MAX + 1];
+	size_t room = sizeof(labels) / sizeof(labels[0]), count;
+	char *text = strdup(name);
+	const char *error;
+	int result;
 
-	if (result == 0)
-		return 0;
-	if (error)
+	if (!text) {
 		promcb_component(metrics, PROMCB_RECORD_OVERFLOW, out);
-	promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"", name,
-			     error ? error : promcb_strerror(result));
+		return -ENOMEM;
+	}
+	count = promcb_name_labels(text, labels, room);
+	count = count < room ? count : room;
+	result = promcb_component_with(metrics, text, labels, count, out);
+	if (result < 0) {
+		error = promcb_labels_error(text, labels, count);
+		promcb_tool_complain("component \"%s\" cannot be registered (%s): its calls count as \"_overflow\"",
+				     name, error ? error : promcb_strerror(result));
+	}
+	free(text);
 	return result;
 }
 

@@ -66,7 +66,7 @@
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
  *      promcb_open, promcb_close, promcb_default       T    blocking (this process only)
- *      promcb_component                                T    blocking (this process only)
+ *      promcb_component, promcb_component_with         T    blocking (this process only)
  *      promcb_record, promcb_record_at                 T S  wait-free once a component was recorded by the thread in
  *                                                           the present segment
  *      promcb_record_many, promcb_record_outcome       T S  wait-free, as promcb_record
@@ -79,6 +79,7 @@
  *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
  *      promcb_strerror, promcb_state_name              T S  wait-free
  *      promcb_name_error, promcb_name_trim             T S  wait-free
+ *      promcb_labels_error, promcb_name_labels         T S  wait-free
  *
  * Functions that can fail return 0, or a negative errno, which promcb_strerror() explains.
  *
@@ -109,8 +110,12 @@ extern "C" {
 
 #define PROMCB_VERSION "0.1.0"
 
-/* The longest component name, in bytes, without a terminating zero. */
+/* The longest component name, in bytes, without a terminating zero; and with labels, see promcb_component_with(). */
 #define PROMCB_NAME_MAX 127
+#define PROMCB_FULL_NAME_MAX 230
+
+/* The most labels that a component can have. */
+#define PROMCB_COMPONENT_LABELS_MAX 8
 
 /* Latencies above this many nanoseconds (2^40, about 18 minutes) count as this many. */
 #define PROMCB_LATENCY_MAX_NS ((uint64_t)1 << 40)
@@ -126,6 +131,11 @@ enum promcb_state { PROMCB_CLOSED = 0, PROMCB_OPEN = 1, PROMCB_HALF_OPEN = 2 };
 
 enum promcb_log_level { PROMCB_LOG_DEBUG = 0, PROMCB_LOG_INFO = 1, PROMCB_LOG_WARNING = 2, PROMCB_LOG_ERROR = 3 };
 #define PROMCB_LOG_LEVELS 4
+
+struct promcb_label {
+	const char *name;
+	const char *value; /* valid UTF-8; is escaped where a format wants it */
+};
 
 /* A sentence that says what was wrong, where, and what to do. Empty where nothing was. */
 struct promcb_message {
@@ -197,6 +207,20 @@ int promcb_component_get(struct promcb_session *p, const char *name,
 #endif
 
 /*
+ * The same for a component with labels, which each of its series has: "db" with {"op", "read"} is another component
+ * than "db" with {"op", "write"}, and than "db" alone. labels: count of them, at most PROMCB_COMPONENT_LABELS_MAX, in
+ * any order; the caller keeps them. Their names are [a-zA-Z_][a-zA-Z0-9_]*, each one once, do not begin with "__", and
+ * are none that promcb's series have: component, segment, state, level, type, quantile, le, job, instance. Their values
+ * are UTF-8 without control bytes; one that is empty is as no label. In readers, in JSON and for promcb_reset() such a
+ * component is called by its full name: db{op="read"}, labels sorted by name, " and \ in values behind a \. That has at
+ * most PROMCB_FULL_NAME_MAX bytes.
+ * out: as above; where the name or labels are against these rules, too, that of "_overflow", so that no call is lost.
+ * Returns as above; promcb_labels_error() says what -EINVAL is about. Thread-safe.
+ */
+int promcb_component_with(struct promcb_session *p, const char *name, const struct promcb_label *labels, size_t count,
+			  struct promcb_component **out);
+
+/*
  * Records one finished call.
  * latency_ns: nanoseconds; above PROMCB_LATENCY_MAX_NS it counts as that, and as saturated.
  * now_ns: the CLOCK_MONOTONIC of now, in nanoseconds; event loops keep one. A coarse one will do. One that is
@@ -246,7 +270,8 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
 /*
  * Records one call of a component by name, for callers that keep no handles. latency_seconds: 0 or more. Returns 0,
  * or -errno: -EINVAL (a negative, NaN or infinite latency, counted as rejected and not recorded; or the name), else
- * as promcb_component(); with -ENOSPC and -EBUSY the call was recorded as "_overflow". Thread-safe.
+ * as promcb_component(). With -ENOSPC, -EBUSY and a name against the rules the call was recorded as "_overflow".
+ * Thread-safe.
  */
 int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success);
 
@@ -311,6 +336,22 @@ const char *promcb_name_error(const char *name, size_t length);
  * Async-signal-safe.
  */
 void promcb_name_trim(const char **name, size_t *length);
+
+/*
+ * What is wrong with a name and labels, as a phrase for a message, or NULL if a component may be called so: see
+ * promcb_component_with(). Thread-safe. Async-signal-safe.
+ */
+const char *promcb_labels_error(const char *name, const struct promcb_label *labels, size_t count);
+
+/*
+ * Takes a text apart that people write for a component with labels, such as db{op="read", host="a"}: cuts it to the
+ * name, and fills labels, room of them, with what points into the rest of it. The list is what goes on to the text's
+ * end and is one by its form; it may have blanks, and a comma behind the last label. Whether names and values are
+ * allowed is not looked at. Returns how many labels there are, which may be more than room. 0: the text is a name
+ * without labels, whatever braces are in it, as those of "GET /users/{id}", or at its beginning; it is trimmed alone.
+ * Not for names that strangers choose: they would choose labels. Thread-safe. Async-signal-safe.
+ */
+size_t promcb_name_labels(char *text, struct promcb_label *labels, size_t room);
 
 /* The version of the library that runs, as PROMCB_VERSION. Thread-safe. Async-signal-safe. */
 const char *promcb_version(void);

@@ -106,6 +106,15 @@ class Component
 		error_ = promcb_component_get(segment.get(), name, &component_);
 	}
 
+	/*
+	 * With labels, which all of its series have: see promcb_component_with(). Texts are zero-terminated.
+	 *     promcb::Component reads(metrics, "db", {{"op", "read"}});
+	 */
+	Component(const Segment &segment, const char *name, std::initializer_list<promcb_label> labels) noexcept
+	{
+		error_ = promcb_component_with(segment.get(), name, labels.begin(), labels.size(), &component_);
+	}
+
 	/* A negative latency is recorded as 0. */
 	template <class Rep, class Period>
 	void record(std::chrono::duration<Rep, Period> latency, bool success) const noexcept

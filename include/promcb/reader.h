@@ -65,7 +65,7 @@ struct promcb_snapshot_options {
 
 /* One component, by the names of the Python collector. Latencies are seconds; NaN where the window holds none. */
 struct promcb_summary {
-	const char *name;               /* ends with the snapshot */
+	const char *name;               /* with its labels, see promcb_component_with(); ends with the snapshot */
 	uint64_t total_calls;           /* since the component was created or reset; success + failure, exactly */
 	uint64_t successful_calls;
 	uint64_t failed_calls;
@@ -162,8 +162,16 @@ size_t promcb_snapshot_count(const struct promcb_snapshot *snapshot);
 /* Component index of a snapshot, below promcb_snapshot_count(). Returns 0, or -ENOENT. */
 int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index, struct promcb_summary *out);
 
-/* The component of that name. Returns 0, or -ENOENT. */
+/* The component of that full name. Returns 0, or -ENOENT. */
 int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *name, struct promcb_summary *out);
+
+/*
+ * The name of a component without its labels, and its labels, from 0 on in the order of their names: text ends with the
+ * snapshot. promcb_snapshot_component() returns how many there are, at most PROMCB_COMPONENT_LABELS_MAX, and copies as
+ * many as capacity, or -ENOENT.
+ */
+int promcb_snapshot_component(const struct promcb_snapshot *snapshot, size_t index, const char **name,
+			      struct promcb_label *labels, size_t capacity);
 
 void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out);
 
@@ -351,11 +359,6 @@ enum promcb_family_type { PROMCB_FAMILY_GAUGE = 0, PROMCB_FAMILY_COUNTER = 1 };
 
 /* The most labels that a series can be given. */
 #define PROMCB_LABELS_MAX 16
-
-struct promcb_label {
-	const char *name;
-	const char *value; /* valid UTF-8; is escaped where a format wants it */
-};
 
 /* One number of a family, told apart from the others by its labels. */
 struct promcb_series {

@@ -46,14 +46,14 @@ bool promcb_name_is_utf8(const char *text, size_t length)
 	return true;
 }
 
-const char *promcb_name_fault(const char *name, size_t length)
+const char *promcb_full_name_fault(const char *name, size_t length)
 {
 	const unsigned char *text = (const unsigned char *)name;
 
 	if (length == 0)
 		return "a component name may not be empty";
-	if (length > PROMCB_NAME_MAX)
-		return "a component name has at most 127 bytes";
+	if (length > PROMCB_FULL_NAME_MAX)
+		return "a component name with its labels has at most 230 bytes";
 	for (size_t i = 0; i < length;) {
 		size_t step = sequence_length(text + i, length - i);
 
@@ -64,6 +64,12 @@ const char *promcb_name_fault(const char *name, size_t length)
 		i += step;
 	}
 	return NULL;
+}
+
+const char *promcb_name_fault(const char *name, size_t length)
+{
+	return length > PROMCB_NAME_MAX ? "a component name has at most 127 bytes"
+					: promcb_full_name_fault(name, length);
 }
 
 const char *promcb_name_error(const char *name, size_t length)

@@ -11,6 +11,9 @@
  */
 const char *promcb_name_fault(const char *name, size_t length);
 
+/* The same for as many bytes as a name with labels may have, see labels.h. */
+const char *promcb_full_name_fault(const char *name, size_t length);
+
 /*
  * What --match and ?q= ask of a name: whether it contains a text, trimmed as names are; or, if there is a "*" in the
  * text, which stands for any text, whether the whole name is like that.

@@ -104,6 +104,7 @@ enum {
 	PROMCB_BLOCK_BASELINE = 3, /* of a descriptor; written by the resetter */
 
 	PROMCB_DESCRIPTOR_COMPONENT = 0,
+	PROMCB_DESCRIPTOR_LABELLED = 1, /* the same, but its name is a full name, with labels: see base/labels.h */
 };
 
 /* The reserved component that takes calls of components that did not fit. */
@@ -185,12 +186,12 @@ struct promcb_lane {
 };
 
 struct promcb_descriptor {
-	char name[PROMCB_NAME_MAX + 1]; /* UTF-8, zero-terminated, padded with zeros */
+	char name[PROMCB_NAME_MAX + 1]; /* UTF-8, zero-terminated, padded by zeros; of a full name, its beginning */
 	uint64_t hash;                  /* of the name, 48 bits used */
 	uint32_t overflow;              /* block number + 1 of the overflow block */
-	uint32_t kind;                  /* PROMCB_DESCRIPTOR_COMPONENT; others are passed over */
+	uint32_t kind;                  /* PROMCB_DESCRIPTOR_; others are passed over. Component may become labelled */
 	uint64_t created_realtime_ns;
-	uint8_t pad_name[104];
+	char name_more[104];            /* of a full name: what name has no room for; likewise */
 	/* written by whoever sets the state */
 	uint64_t state;                 /* promcb_state_word(): the state, and changes into each, modulo 2^20 */
 	uint64_t state_time;            /* promcb_state_time(): when it last changed, and which change that was */

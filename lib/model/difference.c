@@ -103,10 +103,10 @@ int promcb_snapshot_difference(const struct promcb_snapshot *later, const struct
 		struct promcb_snapshot_component *component = &(*out)->components[i];
 
 		/* Both are sorted. */
-		while (next < earlier->count && strcmp(earlier->components[next].name, component->name) < 0)
+		while (next < earlier->count && strcmp(earlier->components[next].name.text, component->name.text) < 0)
 			next++;
 		const struct promcb_snapshot_component *before =
-			next < earlier->count && strcmp(earlier->components[next].name, component->name) == 0
+			next < earlier->count && strcmp(earlier->components[next].name.text, component->name.text) == 0
 				? &earlier->components[next]
 				: NULL;
 

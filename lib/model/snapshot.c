@@ -38,6 +38,19 @@ size_t promcb_snapshot_count(const struct promcb_snapshot *snapshot)
 	return snapshot->count;
 }
 
+int promcb_snapshot_component(const struct promcb_snapshot *snapshot, size_t index, const char **name,
+			      struct promcb_label *labels, size_t capacity)
+{
+	if (index >= snapshot->count)
+		return -ENOENT;
+	const struct promcb_full_name *full = &snapshot->components[index].name;
+
+	*name = full->parts;
+	for (size_t i = 0; i < full->count && i < capacity; i++)
+		labels[i] = (struct promcb_label){full->parts + full->label_at[i], full->parts + full->value_at[i]};
+	return full->count;
+}
+
 void promcb_snapshot_info(const struct promcb_snapshot *snapshot, struct promcb_segment_info *out)
 {
 	*out = snapshot->info;
@@ -57,7 +70,7 @@ int promcb_snapshot_summary(const struct promcb_snapshot *snapshot, size_t index
 	const struct promcb_latency_sum sum = promcb_counts_latency(&c->counts);
 
 	*out = (struct promcb_summary){
-		.name = c->name,
+		.name = c->name.text,
 		.total_calls = promcb_value_calls(c),
 		.successful_calls = promcb_value_successes(c),
 		.failed_calls = promcb_value_failures(c),
@@ -152,7 +165,7 @@ int promcb_snapshot_find(const struct promcb_snapshot *snapshot, const char *nam
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = strcmp(snapshot->components[middle].name, name);
+		int order = strcmp(snapshot->components[middle].name.text, name);
 
 		if (order == 0)
 			return promcb_snapshot_summary(snapshot, middle, out);

@@ -8,11 +8,12 @@
  *   its counts are sound: see counts.h
  *   recent.measured <= recent.calls <= recent_samples of the segment; quantiles, minimum, maximum and average are NaN
  *   when measured is 0
- *   components are sorted by name (bytes) and names are distinct, valid UTF-8, 1 to 127 bytes, zero-terminated
+ *   components are sorted by full name (bytes), which are distinct and good
  */
 #ifndef PROMCB_SNAPSHOT_H
 #define PROMCB_SNAPSHOT_H
 
+#include "base/labels.h"
 #include "model/counts.h"
 #include "model/metrics.h"
 
@@ -37,8 +38,7 @@ struct promcb_recent {
 };
 
 struct promcb_snapshot_component {
-	char name[PROMCB_NAME_MAX + 1];
-	uint32_t name_bytes;
+	struct promcb_full_name name;
 	uint32_t state;                         /* enum promcb_state */
 	struct promcb_counts counts;            /* its buckets lie in the snapshot's bucket_memory */
 	uint64_t last_failure_ns;               /* Unix nanoseconds; 0: none */

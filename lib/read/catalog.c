@@ -28,15 +28,27 @@ static bool is_zero(const char *bytes, size_t count)
 /* -- Components --------------------------------------------------------------------------------------------------- */
 
 /* What never changes of a descriptor. Returns false if its name is none. */
-static bool copy_name(struct promcb_catalog_component *listed, const struct promcb_descriptor *descriptor)
+static bool copy_name(struct promcb_catalog_component *listed, const struct promcb_descriptor *descriptor,
+		      uint32_t kind)
 {
-	memcpy(listed->name, descriptor->name, PROMCB_NAME_MAX);
-	listed->name_bytes = (uint32_t)strlen(listed->name);
+	char text[PROMCB_FULL_NAME_MAX + 1] = "", padding[sizeof(text)];
+	size_t length;
+
+	memcpy(text, descriptor->name, PROMCB_NAME_MAX);
+	memcpy(text + PROMCB_NAME_MAX, descriptor->name_more, sizeof(descriptor->name_more) - 1);
+	memcpy(padding, text, sizeof(padding));
+	/* What stands behind the name of a component without labels is no part of it, however it goes on. */
+	if (kind == PROMCB_DESCRIPTOR_COMPONENT)
+		text[PROMCB_NAME_MAX] = 0;
+	length = strlen(text);
 	listed->hash = descriptor->hash;
 	listed->created_ns = descriptor->created_realtime_ns;
-	listed->is_padded =
-		is_zero(descriptor->name + listed->name_bytes, sizeof(descriptor->name) - listed->name_bytes);
-	return !promcb_name_fault(listed->name, listed->name_bytes);
+	listed->is_padded = is_zero(padding + length, sizeof(padding) - length) &&
+			    descriptor->name[PROMCB_NAME_MAX] == 0 &&
+			    descriptor->name_more[sizeof(descriptor->name_more) - 1] == 0;
+	promcb_full_name_set(&listed->name, text, length);
+	return kind == PROMCB_DESCRIPTOR_LABELLED ? promcb_full_name_take_apart(&listed->name)
+						  : !promcb_name_fault(text, length);
 }
 
 static int list_component(struct promcb_catalog *image, struct promcb_source *source, uint32_t slot, uint64_t word,
@@ -47,6 +59,7 @@ static int list_component(struct promcb_catalog *image, struct promcb_source *so
 	struct promcb_catalog_component *listed = &image->components[image->count];
 	struct promcb_descriptor copy;
 	const struct promcb_descriptor *descriptor;
+	uint32_t kind;
 
 	if (component >= g->components)
 		return corrupt(source, message, "a component's number is out of range", component);
@@ -56,10 +69,11 @@ static int list_component(struct promcb_catalog *image, struct promcb_source *so
 					sizeof(copy), &copy);
 	if (!descriptor)
 		return corrupt(source, message, "a component lies past the end", component);
-	if (promcb_load32_relaxed(&descriptor->kind) != PROMCB_DESCRIPTOR_COMPONENT)
+	kind = promcb_load32_relaxed(&descriptor->kind);
+	if (kind > PROMCB_DESCRIPTOR_LABELLED)
 		return 0;
 	*listed = (struct promcb_catalog_component){.component = component, .slot = slot, .word = word};
-	if (!copy_name(listed, descriptor))
+	if (!copy_name(listed, descriptor, kind))
 		return corrupt(source, message, "a component's name is no name", component);
 	/* [RST] acquire: before any counter of the component, and before its state, which a baseline holds too. */
 	listed->reset = promcb_load_acquire(&descriptor->reset);

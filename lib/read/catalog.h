@@ -13,12 +13,12 @@
 #define PROMCB_CATALOG_H
 
 #include "base/clock_domain.h"
+#include "base/labels.h"
 #include "read/source.h"
 
 struct promcb_catalog_component {
 	uint32_t component;             /* descriptor */
-	char name[PROMCB_NAME_MAX + 1];
-	uint32_t name_bytes;
+	struct promcb_full_name name;
 	uint64_t created_ns;
 	uint64_t state;
 	uint64_t state_time;

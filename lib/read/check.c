@@ -158,28 +158,28 @@ static void check_names(struct promcb_findings *findings, const struct promcb_ca
 		promcb_find(findings, "no memory to check a table of %u slots", g->table_slots);
 	for (uint32_t i = 0; table && i < image->count && !promcb_source_is_late(source); i++) {
 		const struct promcb_catalog_component *listed = &image->components[i];
-		uint64_t hash =
-			promcb_table_hash_of(promcb_hash(source->header.identity, listed->name, listed->name_bytes));
+		uint64_t hash = promcb_table_hash_of(
+			promcb_hash(source->header.identity, listed->name.text, listed->name.bytes));
 		uint64_t table_hash = promcb_table_hash(listed->word);
 
 		if (listed->hash != hash && table_hash != hash)
 			promcb_find(findings, "component %u is called \"%s\", and has the hash of another name",
-				    listed->component, listed->name);
+				    listed->component, listed->name.text);
 		else if (listed->hash != hash)
 			promcb_find(findings,
 				    "component %u, \"%s\", has another hash in its descriptor than its name has",
-				    listed->component, listed->name);
+				    listed->component, listed->name.text);
 		else if (table_hash != hash)
 			promcb_find(findings,
 				    "slot %u of the table leads to component %u, \"%s\", by another name's hash",
-				    listed->slot, listed->component, listed->name);
+				    listed->slot, listed->component, listed->name.text);
 		else if (!is_reached(table, g->table_slots - 1, hash, listed->slot))
 			promcb_find(findings,
 				    "component %u, \"%s\", is in slot %u of the table, where nobody looks for it",
-				    listed->component, listed->name, listed->slot);
+				    listed->component, listed->name.text, listed->slot);
 		if (!listed->is_padded)
 			promcb_find(findings, "component %u, \"%s\", has bytes behind its name", listed->component,
-				    listed->name);
+				    listed->name.text);
 	}
 	free(buffer);
 }

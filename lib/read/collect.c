@@ -43,7 +43,7 @@ static int too_late(const struct collection *c)
 
 static bool is_wanted(const struct promcb_catalog_component *listed, const struct promcb_snapshot_options *options)
 {
-	return !options || !options->matching || promcb_name_matches(listed->name, options->matching);
+	return !options || !options->matching || promcb_name_matches(listed->name.text, options->matching);
 }
 
 /* -- Baselines ---------------------------------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ static void drop_unlisted(struct collection *c)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		bool reserved = strcmp(s->components[i].name, PROMCB_OVERFLOW_NAME) == 0;
+		bool reserved = strcmp(s->components[i].name.text, PROMCB_OVERFLOW_NAME) == 0;
 
 		if (is_listed(&s->components[i], c->baselines[i] != NULL, reserved))
 			s->components[kept++] = s->components[i];
@@ -241,8 +241,8 @@ static void drop_unlisted(struct collection *c)
 
 static int compare_names(const void *left, const void *right)
 {
-	return strcmp(((const struct promcb_snapshot_component *)left)->name,
-		      ((const struct promcb_snapshot_component *)right)->name);
+	return strcmp(((const struct promcb_snapshot_component *)left)->name.text,
+		      ((const struct promcb_snapshot_component *)right)->name.text);
 }
 
 /* Sorted. Two of one name would be one series twice, which a scraper refuses with all the rest. */
@@ -278,8 +278,7 @@ static int begin(struct collection *c, const struct promcb_snapshot_options *opt
 
 		if (!is_wanted(listed, options))
 			continue;
-		memcpy(component->name, listed->name, sizeof(component->name));
-		component->name_bytes = listed->name_bytes;
+		component->name = listed->name;
 		component->state = promcb_state_of(listed->state);
 		if (component->state > PROMCB_HALF_OPEN)
 			return corrupt(c, "a component's state is none", listed->component);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/component.h"
 
+#include "base/labels.h"
 #include "base/name.h"
 #include "record/registry.h"
 
@@ -38,24 +39,15 @@ static int add_unresolved(struct promcb_session *p, const char *name, size_t len
 	return result;
 }
 
-int promcb_component(struct promcb_session *p, const char *name, struct promcb_component **out)
+/* The handle by the name that it has, made if there is none. */
+static int find_handle(struct promcb_session *p, const char *name, size_t length, struct promcb_component **out)
 {
-	struct promcb_component *found;
+	struct promcb_component *found = promcb_names_find(&p->names, name, length);
 	struct promcb_lane_lease *lease;
 	struct promcb_saved_state way;
 	bool entered;
 	int result;
 
-	*out = promcb_handle_component(promcb_handle_table.handles);
-	if (!p || !name)
-		return -EINVAL;
-	size_t length = strlen(name);
-
-	promcb_name_trim(&name, &length);
-	if (promcb_name_fault(name, length))
-		return -EINVAL;
-
-	found = promcb_names_find(&p->names, name, length);
 	if (found) {
 		*out = found;
 		return 0;
@@ -82,4 +74,39 @@ int promcb_component(struct promcb_session *p, const char *name, struct promcb_c
 	}
 	promcb_process_leave(&way);
 	return result;
+}
+
+int promcb_component(struct promcb_session *p, const char *name, struct promcb_component **out)
+{
+	*out = promcb_handle_component(promcb_handle_table.handles);
+	if (!p || !name)
+		return -EINVAL;
+	size_t length = strlen(name);
+
+	promcb_name_trim(&name, &length);
+	return promcb_name_fault(name, length) ? -EINVAL : find_handle(p, name, length, out);
+}
+
+int promcb_component_with(struct promcb_session *p, const char *name, const struct promcb_label *labels, size_t count,
+			  struct promcb_component **out)
+{
+	struct promcb_full_name full;
+	char marked[1 + sizeof(full.text)] = {PROMCB_NAME_LABELLED};
+	bool has_labels = false;
+
+	*out = promcb_handle_component(promcb_handle_table.handles);
+	if (!p)
+		return -EINVAL;
+	*out = p->overflow;
+	if (!name)
+		return -EINVAL;
+	size_t length = strlen(name);
+
+	promcb_name_trim(&name, &length);
+	if (promcb_full_name_make(&full, name, length, labels, count))
+		return -EINVAL;
+	for (size_t i = 0; i < count; i++)
+		has_labels |= labels[i].value && *labels[i].value;
+	memcpy(marked + 1, full.text, full.bytes);
+	return has_labels ? find_handle(p, marked, 1 + full.bytes, out) : find_handle(p, full.text, full.bytes, out);
 }

@@ -400,8 +400,9 @@ int promcb_call(struct promcb_session *p, const char *name, double latency_secon
 	}
 	if (PROMCB_UNLIKELY(!component)) {
 		result = promcb_component(p, name, &component);
+		/* Nothing can be called so, and a call was made. */
 		if (result == -EINVAL)
-			return result;
+			component = p->overflow;
 	}
 	/* Above the maximum it saturates; the conversion must not overflow before. */
 	latency_ns = latency_seconds < 2e3 ? (uint64_t)(latency_seconds * 1e9 + 0.5) : PROMCB_LATENCY_MAX_NS + 1;

@@ -7,32 +7,52 @@
 #include <errno.h>
 #include <promcb/inject.h>
 
-static uint64_t name_hash(const struct promcb_segment *segment, const char *name, size_t length)
+/* What is looked for: a name, or a full name without its mark. */
+struct wanted {
+	const char *name;
+	size_t length;
+	uint32_t kind;          /* of the descriptor, if there is to be one */
+	uint64_t hash;
+};
+
+static struct wanted wanted_of(const struct promcb_segment *segment, const char *name, size_t length)
 {
-	return promcb_table_hash_of(promcb_hash(segment->identity, name, length));
+	struct wanted wanted = {name, length, PROMCB_DESCRIPTOR_COMPONENT, 0};
+
+	if (length && *name == PROMCB_NAME_LABELLED)
+		wanted = (struct wanted){name + 1, length - 1, PROMCB_DESCRIPTOR_LABELLED, 0};
+	wanted.hash = promcb_table_hash_of(promcb_hash(segment->identity, wanted.name, wanted.length));
+	return wanted;
 }
 
-static bool has_name(const struct promcb_segment *segment, uint64_t word, uint64_t hash, const char *name,
-		     size_t length)
+/* How much of a name stands in descriptor->name; the rest in name_more. */
+static size_t head_length(size_t length)
 {
+	return length < PROMCB_NAME_MAX ? length : PROMCB_NAME_MAX;
+}
+
+static bool has_name(const struct promcb_segment *segment, uint64_t word, const struct wanted *wanted)
+{
+	size_t head = head_length(wanted->length), rest = wanted->length - head;
 	const struct promcb_descriptor *descriptor;
 
-	if (promcb_table_hash(word) != hash)
+	if (promcb_table_hash(word) != wanted->hash)
 		return false;
 	descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
-	return descriptor && promcb_load32_relaxed(&descriptor->kind) == PROMCB_DESCRIPTOR_COMPONENT &&
-	       memcmp(descriptor->name, name, length) == 0 && descriptor->name[length] == 0;
+	if (!descriptor || promcb_load32_relaxed(&descriptor->kind) > PROMCB_DESCRIPTOR_LABELLED)
+		return false;
+	return memcmp(descriptor->name, wanted->name, head) == 0 && descriptor->name[head] == 0 &&
+	       memcmp(descriptor->name_more, wanted->name + head, rest) == 0 && descriptor->name_more[rest] == 0;
 }
 
 /* Probes for the name. Returns its number, or -ENOENT with the first empty slot. */
-static int probe(const struct promcb_segment *segment, uint64_t hash, const char *name, size_t length,
-		 uint32_t *empty_slot)
+static int probe(const struct promcb_segment *segment, const struct wanted *wanted, uint32_t *empty_slot)
 {
 	const uint64_t *table = promcb_segment_table(segment);
 	uint32_t mask = segment->geometry.table_slots - 1;
 
 	for (uint32_t i = 0; i <= mask; i++) {
-		uint32_t slot = ((uint32_t)hash + i) & mask;
+		uint32_t slot = ((uint32_t)wanted->hash + i) & mask;
 		/* [PUB] acquire: the word before the descriptor that it leads to. */
 		uint64_t word = promcb_load_acquire(&table[slot]);
 
@@ -40,7 +60,7 @@ static int probe(const struct promcb_segment *segment, uint64_t hash, const char
 			*empty_slot = slot;
 			return -ENOENT;
 		}
-		if (has_name(segment, word, hash, name, length))
+		if (has_name(segment, word, wanted))
 			return (int)promcb_table_component(word);
 	}
 	/* Only a corrupt table is full. */
@@ -49,9 +69,10 @@ static int probe(const struct promcb_segment *segment, uint64_t hash, const char
 
 int promcb_component_find(const struct promcb_segment *segment, const char *name, size_t length)
 {
+	const struct wanted wanted = wanted_of(segment, name, length);
 	uint32_t empty_slot;
 
-	return probe(segment, name_hash(segment, name, length), name, length, &empty_slot);
+	return probe(segment, &wanted, &empty_slot);
 }
 
 /* Whether the table has a word that leads to the component. Its descriptor has memory. */
@@ -102,8 +123,8 @@ static int reserve_component(struct promcb_segment *segment, uint32_t component)
 static bool is_spare(const struct promcb_segment *segment, uint32_t component)
 {
 	/* One of a newer kind may be published elsewhere. */
-	return promcb_load32_relaxed(&promcb_segment_descriptor(segment, component)->kind) ==
-		       PROMCB_DESCRIPTOR_COMPONENT &&
+	return promcb_load32_relaxed(&promcb_segment_descriptor(segment, component)->kind) <=
+		       PROMCB_DESCRIPTOR_LABELLED &&
 	       !is_listed(segment, component);
 }
 
@@ -146,8 +167,9 @@ static int own_descriptor(struct promcb_segment *segment, struct promcb_lane_lea
 
 /* Writes an unpublished descriptor of the lane's. */
 static int fill_descriptor(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t component,
-			   uint64_t hash, const char *name, size_t length)
+			   const struct wanted *wanted)
 {
+	size_t head = head_length(wanted->length);
 	struct promcb_descriptor *descriptor;
 	struct promcb_block *block;
 	uint32_t overflow;
@@ -163,8 +185,11 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_lane_le
 		overflow = 0;
 	PROMCB_INJECT("component: reserved");
 	memset(descriptor->name, 0, sizeof(descriptor->name));
-	memcpy(descriptor->name, name, length);
-	descriptor->hash = hash;
+	memset(descriptor->name_more, 0, sizeof(descriptor->name_more));
+	memcpy(descriptor->name, wanted->name, head);
+	memcpy(descriptor->name_more, wanted->name + head, wanted->length - head);
+	descriptor->hash = wanted->hash;
+	promcb_store32_relaxed(&descriptor->kind, wanted->kind);
 	descriptor->created_realtime_ns = promcb_clock_realtime_ns();
 	PROMCB_INJECT("component: named");
 	if (!overflow) {
@@ -178,25 +203,25 @@ static int fill_descriptor(struct promcb_segment *segment, struct promcb_lane_le
 	return 0;
 }
 
-static int register_in(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint64_t hash, const char *name,
-		       size_t length)
+static int register_in(struct promcb_segment *segment, struct promcb_lane_lease *lease, const struct wanted *wanted)
 {
 	uint32_t slot;
 	int found = own_descriptor(segment, lease), component = found;
 
 	if (found < 0)
 		return found;
-	found = fill_descriptor(segment, lease, (uint32_t)component, hash, name, length);
+	found = fill_descriptor(segment, lease, (uint32_t)component, wanted);
 	if (found < 0)
 		return found;
 	for (;;) {
 		/* Somebody may have been faster, here or in a slot before: then the descriptor stays our spare. */
-		found = probe(segment, hash, name, length, &slot);
+		found = probe(segment, wanted, &slot);
 		if (found != -ENOENT)
 			return found;
 		PROMCB_INJECT("component: filled");
 		/* [PUB] release: the descriptor and its overflow block before the word that leads to them. */
-		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0, promcb_table_word(hash, component))) {
+		if (promcb_cas_acq_rel(promcb_segment_table(segment) + slot, 0,
+				       promcb_table_word(wanted->hash, component))) {
 			PROMCB_INJECT("component: published");
 			lease->spare = 0;
 			return component;
@@ -204,23 +229,39 @@ static int register_in(struct promcb_segment *segment, struct promcb_lane_lease 
 	}
 }
 
+/*
+ * A component that was registered by its name, and now is by its name and labels, has labels from now on: who says so
+ * knows, and a stranger's name that looks like it must not take them away.
+ */
+static void set_kind(struct promcb_segment *segment, uint32_t component, uint32_t kind)
+{
+	uint32_t *word = &promcb_segment_descriptor(segment, component)->kind;
+
+	if (kind == PROMCB_DESCRIPTOR_LABELLED && promcb_load32_relaxed(word) != kind)
+		promcb_store32_relaxed(word, kind);
+}
+
 int promcb_component_register(struct promcb_segment *segment, struct promcb_lane_lease *lease, const char *name,
 			      size_t length)
 {
-	uint64_t hash = name_hash(segment, name, length);
+	const struct wanted wanted = wanted_of(segment, name, length);
 	struct promcb_lane_lease registrar = {.segment = segment};
 	uint32_t slot;
-	int result = probe(segment, hash, name, length, &slot);
+	int result = probe(segment, &wanted, &slot);
 
-	if (result >= 0)
-		return reserve_component(segment, (uint32_t)result) < 0 ? -ENOSPC : result;
+	if (result >= 0) {
+		if (reserve_component(segment, (uint32_t)result) < 0)
+			return -ENOSPC;
+		set_kind(segment, (uint32_t)result, wanted.kind);
+		return result;
+	}
 	if (result != -ENOENT)
 		return result;
 	if (lease && lease->lane)
-		return register_in(segment, lease, hash, name, length);
+		return register_in(segment, lease, &wanted);
 	result = promcb_lane_acquire_special(segment, 0, &registrar);
 	if (result == 0) {
-		result = register_in(segment, &registrar, hash, name, length);
+		result = register_in(segment, &registrar, &wanted);
 		promcb_lane_give(&registrar);
 	}
 	return result == -ENOLCK ? -EBUSY : result;

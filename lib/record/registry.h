@@ -12,12 +12,19 @@
 
 #include "record/lane.h"
 
-/* Finds a component of the segment. Returns its number, or -ENOENT. */
+/* Finds a component of the segment by its name, or its full name. Returns its number, or -ENOENT. */
 int promcb_component_find(const struct promcb_segment *segment, const char *name, size_t length);
 
 /*
- * Finds or registers. lease: of the calling thread; if it has no lane, the registrar's is taken for the moment.
- * Returns the number, or -ENOSPC (no descriptor, or no memory), -EBUSY.
+ * The first byte of what a component with labels is registered by; behind it stands its full name. No name begins so.
+ * What handles keep as their name begins so, too: a handle by a name that merely looks like a full name is another one,
+ * of the same component.
+ */
+#define PROMCB_NAME_LABELLED '\x01'
+
+/*
+ * Finds or registers. name: maybe marked. lease: of the calling thread; if it has no lane, the registrar's is taken for
+ * the moment. Returns the number, or -ENOSPC (no descriptor, or no memory), -EBUSY.
  */
 int promcb_component_register(struct promcb_segment *segment, struct promcb_lane_lease *lease, const char *name,
 			      size_t length);

@@ -163,7 +163,7 @@ static int reset_all(struct promcb_lane_lease *lease, const struct promcb_saved_
 		if (!word)
 			continue;
 		descriptor = promcb_segment_descriptor(segment, promcb_table_component(word));
-		if (descriptor && promcb_load32_relaxed(&descriptor->kind) == PROMCB_DESCRIPTOR_COMPONENT)
+		if (descriptor && promcb_load32_relaxed(&descriptor->kind) <= PROMCB_DESCRIPTOR_LABELLED)
 			result = reset_component(lease, promcb_table_component(word));
 		if (result < 0)
 			return result;
@@ -198,7 +198,7 @@ int promcb_reset(struct promcb_session *p, const char *name)
 	size_t length = strlen(name);
 
 	promcb_name_trim(&name, &length);
-	if (promcb_name_fault(name, length))
+	if (promcb_full_name_fault(name, length))
 		return -EINVAL;
 	return reset(p, name, length);
 }

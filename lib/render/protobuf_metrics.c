@@ -27,6 +27,15 @@ static void add_pair(struct promcb_buffer *labels, const char *name, const char 
 		promcb_buffer_wrote(labels, put_pair(at, name, value));
 }
 
+/* A label of a series' own: see promcb_own_label_prefix(). */
+static void add_own(struct member *m, const char *name, const char *value)
+{
+	char renamed[sizeof(PROMCB_EXPORTED) + PROMCB_NAME_MAX];
+
+	stpcpy(stpcpy(renamed, promcb_own_label_prefix(m->p->rendering->options, name)), name);
+	add_pair(&m->labels, renamed, value);
+}
+
 static void add_value(struct member *m, unsigned field, const uint8_t *value, size_t bytes)
 {
 	if (!m->labels.failed)
@@ -105,7 +114,7 @@ static void add_series(struct member *m, const struct promcb_snapshot_series *se
 
 	m->labels.used = m->fixed_bytes;
 	for (uint32_t i = 0; i < family->labels; i++) {
-		add_pair(&m->labels, name, value);
+		add_own(m, name, value);
 		name = promcb_text_next(name);
 		value = promcb_text_next(value);
 	}
@@ -118,7 +127,7 @@ static void add_series(struct member *m, const struct promcb_snapshot_series *se
 		add_number(m, series, promcb_metrics_number(family, *cells));
 	for (uint32_t i = 0; i < family->enumerated; i++, enumerated = promcb_text_next(enumerated)) {
 		m->labels.used = own_bytes;
-		add_pair(&m->labels, name, enumerated);
+		add_own(m, name, enumerated);
 		add_number(m, series, promcb_metrics_number(family, cells[i]));
 	}
 }

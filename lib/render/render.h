@@ -6,6 +6,8 @@
 #include "model/snapshot.h"
 #include "render/sink.h"
 
+#include <string.h>
+
 /* The longest name of a label of every series, in bytes. */
 enum { PROMCB_LABEL_NAME_MAX = 63 };
 
@@ -20,6 +22,20 @@ struct promcb_rendering {
 	const struct promcb_render_options *options;
 	struct promcb_sink *sink;
 };
+
+/*
+ * A label of a series that is called like one of all series gets this before its name, as Prometheus does to labels
+ * that are called like its own: twice the same label would spoil the whole rendering.
+ */
+#define PROMCB_EXPORTED "exported_"
+
+static inline const char *promcb_own_label_prefix(const struct promcb_render_options *options, const char *name)
+{
+	for (size_t i = 0; i < options->label_count; i++)
+		if (strcmp(options->labels[i].name, name) == 0)
+			return PROMCB_EXPORTED;
+	return "";
+}
 
 struct promcb_renderer {
 	const char *name;

@@ -11,8 +11,21 @@
 
 #include <time.h>
 
+/* What the name of a component with labels is made of. */
+static void print_labels(struct promcb_sink *sink, const struct promcb_full_name *name)
+{
+	promcb_json_text_member(sink, ", \"component\": ", name->parts);
+	for (unsigned i = 0; i < name->count; i++) {
+		promcb_sink_text(sink, i ? ", " : ", \"labels\": {");
+		promcb_json_text(sink, name->parts + name->label_at[i]);
+		promcb_json_text_member(sink, ": ", name->parts + name->value_at[i]);
+	}
+	promcb_sink_text(sink, "}");
+}
+
 /* A component as the Python collector's summary, and what promcb knows beyond it. */
-static void print_summary(struct promcb_sink *sink, const struct promcb_summary *summary)
+static void print_summary(struct promcb_sink *sink, const struct promcb_summary *summary,
+			  const struct promcb_full_name *name)
 {
 	promcb_json_whole_member(sink, "{\"total_calls\": ", summary->total_calls);
 	promcb_json_whole_member(sink, ", \"successful_calls\": ", summary->successful_calls);
@@ -43,12 +56,17 @@ static void print_summary(struct promcb_sink *sink, const struct promcb_summary 
 		promcb_json_text(sink, promcb_log_level_name((enum promcb_log_level)level));
 		promcb_json_whole_member(sink, ": ", summary->log_entries[level]);
 	}
-	promcb_sink_text(sink, "}}");
+	promcb_sink_text(sink, "}");
+	if (name->count)
+		print_labels(sink, name);
+	promcb_sink_text(sink, "}");
 }
 
 /* A component in the health document: latencies are milliseconds there. */
-static void print_health(struct promcb_sink *sink, const struct promcb_summary *summary)
+static void print_health(struct promcb_sink *sink, const struct promcb_summary *summary,
+			 const struct promcb_full_name *name)
 {
+	(void)name;
 	promcb_json_whole_member(sink, "{\"total_calls\": ", summary->total_calls);
 	promcb_json_real_member(sink, ", \"success_rate\": ", summary->success_rate);
 	promcb_json_real_member(sink, ", \"failure_rate\": ", summary->failure_rate);
@@ -74,7 +92,8 @@ static void print_key(const struct promcb_rendering *rendering, size_t part, con
 
 /* An object from names to what print() makes of their summaries, one component to a line. */
 static void print_components(const struct promcb_rendering *rendering, const char *matching,
-			     void (*print)(struct promcb_sink *sink, const struct promcb_summary *summary))
+			     void (*print)(struct promcb_sink *sink, const struct promcb_summary *summary,
+					   const struct promcb_full_name *name))
 {
 	struct promcb_sink *sink = rendering->sink;
 	const char *before = "\n";
@@ -86,14 +105,14 @@ static void print_components(const struct promcb_rendering *rendering, const cha
 		for (size_t i = 0; snapshot && i < snapshot->count && !sink->error; i++) {
 			struct promcb_summary summary;
 
-			if (matching && !promcb_name_matches(snapshot->components[i].name, matching))
+			if (matching && !promcb_name_matches(snapshot->components[i].name.text, matching))
 				continue;
 			if (promcb_snapshot_summary(snapshot, i, &summary) < 0)
 				continue;
 			promcb_sink_text(sink, before);
 			print_key(rendering, part, summary.name);
 			promcb_sink_text(sink, ": ");
-			print(sink, &summary);
+			print(sink, &summary, &snapshot->components[i].name);
 			before = ",\n";
 		}
 	}

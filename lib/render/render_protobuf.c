@@ -180,12 +180,25 @@ static void add_numbers(struct protobuf *p, enum promcb_family_kind kind, const 
 	}
 }
 
+static uint8_t *put_own_labels(uint8_t *at, const struct promcb_full_name *name,
+			       const struct promcb_render_options *options)
+{
+	for (unsigned i = 0; i < name->count; i++) {
+		const char *label = name->parts + name->label_at[i];
+		char renamed[sizeof(PROMCB_EXPORTED) + PROMCB_FULL_NAME_MAX];
+
+		stpcpy(stpcpy(renamed, promcb_own_label_prefix(options, label)), label);
+		at = put_pair(at, renamed, name->parts + name->value_at[i]);
+	}
+	return at;
+}
+
 static void add_part(struct protobuf *p, enum promcb_family_kind kind, const struct promcb_render_segment *part)
 {
 	const struct promcb_render_options *options = p->rendering->options;
 	const struct promcb_component_family *family = &promcb_families[kind];
 	const struct pairs pairs = make_pairs(family->shape);
-	uint8_t labels[COMMON_ROOM + 3 * LABEL_ROOM], *own = labels;
+	uint8_t labels[COMMON_ROOM + 3 * LABEL_ROOM + OWN_ROOM], *own = labels;
 
 	for (size_t i = 0; i < options->label_count; i++)
 		own = put_pair(own, options->labels[i].name, options->labels[i].value);
@@ -195,7 +208,9 @@ static void add_part(struct protobuf *p, enum promcb_family_kind kind, const str
 		promcb_classic_make(&p->classic, part->snapshot->schema, p->rendering->options);
 	for (size_t i = 0; i < part->snapshot->count; i++) {
 		const struct promcb_snapshot_component *component = &part->snapshot->components[i];
-		size_t bytes = (size_t)(put_pair(own, "component", component->name) - labels);
+		size_t bytes = (size_t)(put_own_labels(put_pair(own, "component", component->name.parts),
+						       &component->name, options) -
+					labels);
 
 		if (family->shape == PROMCB_SHAPE_SUMMARY)
 			add_latency(p, labels, bytes, component);

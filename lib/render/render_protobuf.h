@@ -49,11 +49,12 @@ enum {
 	TIMESTAMP_NANOS = 2,
 };
 
-/* The most that a label, a simple value, all labels of every series, and a classic bucket take. */
+/* The most that a label, a simple value, all labels of every series, a component's own, and a classic bucket take. */
 enum {
 	LABEL_ROOM = 3 + 2 + PROMCB_LABEL_NAME_MAX + 3 + PROMCB_SEGMENT_LABEL_MAX,
 	SIMPLE_ROOM = 64,
 	COMMON_ROOM = PROMCB_COMMON_LABELS_MAX + PROMCB_LABELS_MAX * 8,
+	OWN_ROOM = PROMCB_FULL_NAME_MAX + PROMCB_COMPONENT_LABELS_MAX * (8 + sizeof(PROMCB_EXPORTED)),
 	BUCKET_ROOM = 2 + 11 + 9,
 };
 

@@ -279,16 +279,30 @@ static char *put_label(char *at, const char *value, size_t bytes)
 	return at;
 }
 
+static char *put_own_labels(char *at, const struct promcb_full_name *name, const struct promcb_render_options *options)
+{
+	for (unsigned i = 0; i < name->count; i++) {
+		const char *value = name->parts + name->value_at[i];
+
+		*at++ = ',';
+		at = stpcpy(at, promcb_own_label_prefix(options, name->parts + name->label_at[i]));
+		at = stpcpy(stpcpy(at, name->parts + name->label_at[i]), "=\"");
+		at = put_label(at, value, strlen(value));
+		*at++ = '"';
+	}
+	return at;
+}
+
 /* Escapes all labels of a part. Returns their memory, to be freed, or NULL. */
 static struct label *make_labels(const struct promcb_render_segment *part, const struct promcb_render_options *options)
 {
 	const struct promcb_snapshot *snapshot = part->snapshot;
 	size_t segment_bytes = part->segment ? strlen(part->segment) : 0;
-	size_t around = LABEL_MAX - 2 * PROMCB_NAME_MAX - 2 * PROMCB_SEGMENT_LABEL_MAX + 2 * segment_bytes;
+	size_t around = LABEL_MAX - COMPONENT_MAX - 2 * PROMCB_SEGMENT_LABEL_MAX + 2 * segment_bytes + 18 + RENAMED_MAX;
 	size_t bytes = snapshot->count * sizeof(struct label) + PIECE;
 
 	for (size_t i = 0; i < snapshot->count; i++)
-		bytes += around + 2 * (size_t)snapshot->components[i].name_bytes;
+		bytes += around + 2 * (size_t)snapshot->components[i].name.bytes;
 	struct label *labels = malloc(bytes);
 
 	if (!labels)
@@ -311,9 +325,12 @@ static struct label *make_labels(const struct promcb_render_segment *part, const
 			at = stpcpy(at, "\",");
 		}
 		at = stpcpy(at, "component=\"");
-		at = put_label(at, component->name, component->name_bytes);
-		memcpy(at, "\"} ", 3);
-		at += 3;
+		at = put_label(at, component->name.parts, promcb_full_name_bare_bytes(&component->name));
+		*at++ = '"';
+		if (component->name.count)
+			at = put_own_labels(at, &component->name, options);
+		memcpy(at, "} ", 2);
+		at += 2;
 		labels[i].bytes = (size_t)(at - labels[i].text) - 2;
 	}
 	memset(at, 0, PIECE); /* copies read past the last */

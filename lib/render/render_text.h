@@ -35,8 +35,15 @@ void promcb_text_metrics(const struct promcb_rendering *rendering, bool openmetr
 /* Copies go in steps of this many bytes. */
 enum { PIECE = 32 };
 
-/* The labels of all, `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `"} ` */
-enum { LABEL_MAX = PROMCB_COMMON_LABELS_MAX + 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + 13 + 2 * PROMCB_NAME_MAX + 3 };
+/*
+ * The labels of all, `{segment="`, a label that is all quotes, `",component="`, a name that is all quotes, `",` and the
+ * labels of its own, `"} `
+ */
+enum {
+	RENAMED_MAX = PROMCB_COMPONENT_LABELS_MAX * (sizeof(PROMCB_EXPORTED) - 1),
+	COMPONENT_MAX = 13 + 2 * PROMCB_NAME_MAX + 2 + PROMCB_FULL_NAME_MAX + RENAMED_MAX + 3,
+	LABEL_MAX = PROMCB_COMMON_LABELS_MAX + 10 + 2 * PROMCB_SEGMENT_LABEL_MAX + COMPONENT_MAX,
+};
 
 /* The most that one line can take, what copies write past its end included. */
 enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };
@@ -58,7 +65,7 @@ struct suffix {
 		literal, sizeof(literal) - 1 \
 	}
 
-/* `{component="NAME"} `, and how long that is without the brace and the blank. */
+/* `{component="NAME",LABEL="VALUE"} `, and how long that is without the brace and the blank. */
 struct label {
 	const char *text;
 	size_t bytes;

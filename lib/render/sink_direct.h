@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* The most that promcb_sink_room() can be asked for. */
-#define PROMCB_SINK_ROOM_MAX ((size_t)32768)
+#define PROMCB_SINK_ROOM_MAX ((size_t)40960)
 
 /*
  * Every number printed here fits, with the surplus: 20 digits of a u64, a point, 16 more; or

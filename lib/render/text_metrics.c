@@ -46,10 +46,10 @@ static char *put_escaped(char *at, const char *value)
 	return at;
 }
 
-static char *put_label(char *at, const char *begin, const char *name, const char *value)
+static char *put_label(char *at, const char *begin, const char *prefix, const char *name, const char *value)
 {
 	*at = at == begin ? '{' : ',';
-	at = stpcpy(stpcpy(at + 1, name), "=\"");
+	at = stpcpy(stpcpy(stpcpy(at + 1, prefix), name), "=\"");
 	at = put_escaped(at, value);
 	*at++ = '"';
 	return at;
@@ -63,7 +63,7 @@ static size_t labels_room(const struct promcb_group_member *member)
 	size_t room = PROMCB_COMMON_LABELS_MAX + 16 + 2 * PROMCB_SEGMENT_LABEL_MAX, longest = 0, most = 0;
 
 	for (uint32_t i = 0; i < family->labels + (family->enumerated != 0); i++, name = promcb_text_next(name))
-		room += strlen(name) + 4;
+		room += sizeof(PROMCB_EXPORTED) + strlen(name) + 4;
 	for (uint32_t i = 0; i < family->enumerated; i++, value = promcb_text_next(value))
 		if (strlen(value) > longest)
 			longest = strlen(value);
@@ -84,9 +84,9 @@ static void put_fixed(struct printer *p)
 	char *at = p->labels;
 
 	for (size_t i = 0; i < options->label_count; i++)
-		at = put_label(at, p->labels, options->labels[i].name, options->labels[i].value);
+		at = put_label(at, p->labels, "", options->labels[i].name, options->labels[i].value);
 	if (p->member->part->segment)
-		at = put_label(at, p->labels, "segment", p->member->part->segment);
+		at = put_label(at, p->labels, "", "segment", p->member->part->segment);
 	p->fixed_bytes = (size_t)(at - p->labels);
 }
 
@@ -97,7 +97,7 @@ static const char *put_own(struct printer *p, const struct promcb_snapshot_serie
 	char *at = p->labels + p->fixed_bytes;
 
 	for (uint32_t i = 0; i < p->member->family->labels; i++) {
-		at = put_label(at, p->labels, name, value);
+		at = put_label(at, p->labels, promcb_own_label_prefix(p->rendering->options, name), name, value);
 		name = promcb_text_next(name);
 		value = promcb_text_next(value);
 	}
@@ -213,7 +213,8 @@ static void print_series(struct printer *p, const struct promcb_snapshot_series 
 		if (!family->enumerated)
 			print_number(p, "", cells[0]);
 		for (uint32_t i = 0; i < family->enumerated; i++, value = promcb_text_next(value)) {
-			char *at = put_label(p->labels + own_bytes, p->labels, label, value);
+			char *at = put_label(p->labels + own_bytes, p->labels,
+					     promcb_own_label_prefix(p->rendering->options, label), label, value);
 
 			p->label_bytes = (size_t)(at - p->labels);
 			print_number(p, "", cells[i]);

@@ -53,6 +53,28 @@ for name in "" $'line\nfeed' $'\377' "$(printf '%0128d' 0)"; do
   one_line "the name '$name'"
 done
 
+# With labels: another component, in every format. Braces of another kind are part of the name.
+record 'db{op="read", az="1"}' --latency=1 --success
+record 'db{az="1",op="read"}' --latency=1 --failure
+record db --latency=1 --success
+record 'GET /users/{id}' --latency=1 --success
+record 'db{op=read}' --success
+has 'circuit_breaker_calls_total{component="db",az="1",op="read"} 2'
+has 'circuit_breaker_state{component="db",az="1",op="read",state="closed"} 1'
+has 'circuit_breaker_calls_total{component="db"} 1'
+has 'circuit_breaker_calls_total{component="GET /users/{id}"} 1'
+has 'circuit_breaker_calls_total{component="db{op=read}"} 1'
+"$tools/promcb-export" --match='op="read"' --format=json |
+  jq -e '.["db{az=\"1\",op=\"read\"}"] | .component == "db" and .labels == {"az": "1", "op": "read"} and
+    .total_calls == 2' >"$scratch/out" || fail "JSON with labels"
+"$tools/promcb-admin" list --components | matches 'db{az="1",op="read"}' || fail "list --components"
+"$tools/promcb-export" --check || fail "--check with labels"
+"$tools/promcb-record" 'db{le="1"}' --latency=1 --success 2>"$scratch/err"
+[ $? = 1 ] || fail "the label le was taken"
+one_line "the label le"
+grep -q 'no label of a component is called component, segment, ' "$scratch/err" || fail "le: $(cat "$scratch/err")"
+has 'circuit_breaker_calls_total{component="_overflow"} 5'
+
 # Many processes at once lose nothing.
 for _ in $(seq 8); do
   (for _ in $(seq 25); do "$tools/promcb-record" crowd --latency=0.001 --success || exit 1; done) &

@@ -20,6 +20,7 @@
 #include <promcb/reader.h>
 
 #include <errno.h>
+#include <float.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -263,12 +264,30 @@ static void record_calls(struct producer *producer, const struct fuzz_change *ca
 	producer->recorded += producer->p && result != -EINVAL ? times : 0;
 }
 
+/* Whatever the labels, the call counts: by them, or as "_overflow". */
+static void record_labelled(struct producer *producer, const struct fuzz_change *call, const char *name)
+{
+	static const char *const names[] = {"op", "az", "le", "__op", "0"};
+	const struct promcb_label labels[] = {{names[call->index % 5], name}, {"other", name}};
+	struct promcb_component *component;
+
+	if (call->field % 16 == 2) {
+		promcb_component(producer->p, name, &component);
+		return;
+	}
+	promcb_component_with(producer->p, call->value & 1 ? name : "db", labels, call->value >> 1 & 1 ? 2 : 1,
+			      &component);
+	promcb_record(component, 1000, true);
+	producer->recorded += producer->p != NULL;
+}
+
 /* One call, in each of the ways that have it timed, stamped or named by the caller. */
 static void record_otherwise(struct producer *producer, const struct fuzz_change *call, const char *name)
 {
 	uint64_t value = call->value;
 	struct promcb_component *component;
-	double seconds;
+	bool by_name = call->field % 16 == 12;
+	double seconds = 0;
 	int result;
 
 	switch (call->field % 16) {
@@ -285,7 +304,8 @@ static void record_otherwise(struct producer *producer, const struct fuzz_change
 		promcb_stop(component, call->index & 16 ? value : promcb_start(), call->index & 8);
 		break;
 	}
-	producer->recorded += producer->p && result != -EINVAL;
+	/* By a name that is none it counts as "_overflow". */
+	producer->recorded += producer->p && (result != -EINVAL || (by_name && seconds >= 0 && seconds <= DBL_MAX));
 }
 
 static void *call(void *context)
@@ -307,7 +327,7 @@ static void *call(void *context)
 		break;
 	case 2:
 	case 3:
-		promcb_component(p, name, &component);
+		record_labelled(producer, errand->call, name);
 		break;
 	case 4:
 		record_calls(producer, errand->call, name, 240);

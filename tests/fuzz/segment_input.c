@@ -115,6 +115,18 @@ static void fill_series(struct promcb_session *p)
 		pthread_join(thread, NULL);
 }
 
+/* A component whose full name is as long as it can be. */
+static void send_labelled(struct promcb_session *p)
+{
+	static char value[] = "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+			      "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789";
+	const struct promcb_label labels[] = {{"op", "r\"w\\"}, {"what", value}};
+	struct promcb_component *component;
+
+	if (promcb_component_with(p, "db {}", labels, 2, &component) == 0)
+		promcb_record_at(component, 1000, true, (uint64_t)86400 * 1000000000);
+}
+
 static void fill(unsigned number, struct promcb_session *p)
 {
 	struct promcb_component *component;
@@ -129,6 +141,7 @@ static void fill(unsigned number, struct promcb_session *p)
 	send(p, "b", 70);
 	promcb_component(p, "b", &component);
 	promcb_set_state(component, PROMCB_OPEN);
+	send_labelled(p);
 	if (number == 2 || number == 4)
 		fill_series(p);
 	if (number == 2)

@@ -37,17 +37,32 @@ static void check_recent(const struct promcb_recent *recent, uint64_t most)
 	}
 }
 
+/* With labels: what renderers print of them is all there is, and makes the same name again. */
+static void check_name(const struct promcb_full_name *name, size_t index)
+{
+	struct promcb_label labels[PROMCB_COMPONENT_LABELS_MAX];
+	struct promcb_full_name again;
+	size_t bare = strlen(name->parts);
+
+	FUZZ_REQUIRE(name->bytes <= PROMCB_FULL_NAME_MAX && strlen(name->text) == name->bytes &&
+			     name->count <= PROMCB_COMPONENT_LABELS_MAX && !promcb_name_fault(name->parts, bare) &&
+			     fuzz_is_utf8((const uint8_t *)name->text, name->bytes),
+		     "the name of component %zu", index);
+	for (unsigned i = 0; i < name->count; i++)
+		labels[i] = (struct promcb_label){name->parts + name->label_at[i], name->parts + name->value_at[i]};
+	FUZZ_REQUIRE(!promcb_full_name_make(&again, name->parts, bare, labels, name->count) &&
+			     strcmp(again.text, name->text) == 0,
+		     "the labels of component %zu, \"%s\"", index, name->text);
+}
+
 static void check_component(const struct promcb_snapshot *s, size_t index, bool with_recent)
 {
 	const struct promcb_snapshot_component *c = &s->components[index];
 	struct promcb_summary summary, found;
 
-	FUZZ_REQUIRE(c->name_bytes <= PROMCB_NAME_MAX && c->name[c->name_bytes] == 0 &&
-			     strlen(c->name) == c->name_bytes && !promcb_name_fault(c->name, c->name_bytes) &&
-			     fuzz_is_utf8((const uint8_t *)c->name, c->name_bytes),
-		     "the name of component %zu", index);
-	FUZZ_REQUIRE(index == 0 || strcmp(s->components[index - 1].name, c->name) < 0, "the order of \"%s\" and \"%s\"",
-		     s->components[index - 1].name, c->name);
+	check_name(&c->name, index);
+	FUZZ_REQUIRE(index == 0 || strcmp(s->components[index - 1].name.text, c->name.text) < 0,
+		     "the order of \"%s\" and \"%s\"", s->components[index - 1].name.text, c->name.text);
 	FUZZ_REQUIRE(c->state <= PROMCB_HALF_OPEN, "state %u", c->state);
 	for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++) {
 		uint64_t sum = 0;
@@ -64,11 +79,12 @@ static void check_component(const struct promcb_snapshot *s, size_t index, bool 
 			     (unsigned long long)c->counts.transitions[state]);
 	FUZZ_REQUIRE(with_recent || c->recent.calls == 0, "samples that were not asked for");
 	check_recent(&c->recent, s->info.recent_samples);
-	FUZZ_REQUIRE(promcb_snapshot_summary(s, index, &summary) == 0 && promcb_snapshot_find(s, c->name, &found) == 0,
-		     "no summary of \"%s\"", c->name);
-	FUZZ_REQUIRE(found.name == summary.name && summary.name == c->name, "\"%s\" and \"%s\"", found.name,
+	FUZZ_REQUIRE(promcb_snapshot_summary(s, index, &summary) == 0 &&
+			     promcb_snapshot_find(s, c->name.text, &found) == 0,
+		     "no summary of \"%s\"", c->name.text);
+	FUZZ_REQUIRE(found.name == summary.name && summary.name == c->name.text, "\"%s\" and \"%s\"", found.name,
 		     summary.name);
-	FUZZ_REQUIRE(summary.total_calls == summary.successful_calls + summary.failed_calls, "\"%s\"", c->name);
+	FUZZ_REQUIRE(summary.total_calls == summary.successful_calls + summary.failed_calls, "\"%s\"", c->name.text);
 	FUZZ_REQUIRE(promcb_state_name(summary.state) != NULL, "state %d", (int)summary.state);
 }
 

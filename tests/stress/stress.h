@@ -157,7 +157,7 @@ static inline const struct promcb_snapshot_component *stress_find(const struct p
 								  const char *name)
 {
 	for (size_t i = 0; i < snapshot->count; i++)
-		if (strcmp(snapshot->components[i].name, name) == 0)
+		if (strcmp(snapshot->components[i].name.text, name) == 0)
 			return &snapshot->components[i];
 	return NULL;
 }

@@ -263,7 +263,7 @@ static void fill_64_megabytes(void)
 	for (size_t i = 0; i < snapshot->count; i++) {
 		uint64_t is = snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1];
 
-		CHECK(is == (uint64_t)LARGE_THREADS * CALLS, "%s has %llu calls", snapshot->components[i].name,
+		CHECK(is == (uint64_t)LARGE_THREADS * CALLS, "%s has %llu calls", snapshot->components[i].name.text,
 		      (unsigned long long)is);
 		calls += is;
 	}

@@ -110,19 +110,19 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 {
 	for (size_t i = 0; before && i < before->count; i++) {
 		const struct promcb_snapshot_component *was = &before->components[i],
-						       *is = stress_find(after, was->name);
+						       *is = stress_find(after, was->name.text);
 
-		CHECK(is, "%s vanished", was->name);
+		CHECK(is, "%s vanished", was->name.text);
 		for (unsigned outcome = 0; outcome < 2; outcome++) {
 			CHECK(is->counts.latency_sum_ns[outcome] >= was->counts.latency_sum_ns[outcome],
-			      "%s: sum went down", was->name);
+			      "%s: sum went down", was->name.text);
 			CHECK(is->counts.calls[outcome] >= was->counts.calls[outcome], "%s: calls went down",
-			      was->name);
+			      was->name.text);
 			CHECK(is->counts.unmeasured[outcome] >= was->counts.unmeasured[outcome],
-			      "%s: calls without a latency went down", was->name);
+			      "%s: calls without a latency went down", was->name.text);
 			for (uint32_t bucket = 0; bucket < before->buckets; bucket++)
 				CHECK(is->counts.buckets[outcome][bucket] >= was->counts.buckets[outcome][bucket],
-				      "%s: bucket %u went down", was->name, bucket);
+				      "%s: bucket %u went down", was->name.text, bucket);
 		}
 	}
 	for (size_t i = 0; i < after->count; i++)
@@ -132,7 +132,7 @@ static void check_monotonic(const struct promcb_snapshot *before, const struct p
 			for (uint32_t bucket = 0; bucket < after->buckets; bucket++)
 				sum += after->components[i].counts.buckets[outcome][bucket];
 			CHECK(sum == after->components[i].counts.calls[outcome], "%s: calls are not the sum of buckets",
-			      after->components[i].name);
+			      after->components[i].name.text);
 		}
 }
 

@@ -93,8 +93,8 @@ static inline struct promcb_snapshot make_snapshot(size_t count)
 
 static inline void name(struct promcb_snapshot *snapshot, size_t i, const char *text)
 {
-	snapshot->components[i].name_bytes = (uint32_t)strlen(text);
-	strcpy(snapshot->components[i].name, text);
+	promcb_full_name_set(&snapshot->components[i].name, text, strlen(text));
+	promcb_full_name_take_apart(&snapshot->components[i].name);
 }
 
 static inline void add(struct promcb_snapshot *snapshot, size_t i, unsigned outcome, uint64_t latency_ns,

@@ -354,7 +354,7 @@ Test(check, newer_descriptor_is_passed_over)
 	if (getenv("MESON_EXE_WRAPPER"))
 		cr_skip_test("an emulator runs no other program");
 	descriptor = descriptor_of("beta", &component);
-	descriptor->kind = PROMCB_DESCRIPTOR_COMPONENT + 1;
+	descriptor->kind = PROMCB_DESCRIPTOR_LABELLED + 1;
 	/* What it leads to is nobody's business. */
 	descriptor->overflow = 0xa5a5a5a5;
 	directory_of(0)[component] = 0xa5a5a5a5;
@@ -378,6 +378,27 @@ Test(check, newer_descriptor_is_passed_over)
 	cr_assert_eq(fixture_summary("beta").total_calls, 1);
 	cr_assert_eq(check(&told), 0, "%s", told.sentences);
 	cr_assert_eq(memcmp(&before, descriptor, sizeof(before)), 0);
+}
+
+/* A component with labels whose name has none in the form that they have. */
+Test(check, labels_that_are_none_are_found)
+{
+	struct promcb_session *p = make();
+	struct promcb_label label = {"op", "read"};
+	struct promcb_component *found;
+	struct told told;
+	uint32_t component;
+
+	cr_assert_eq(promcb_component_with(p, "db", &label, 1, &found), 0);
+	cr_assert_eq(check(&told), 0, "%s", told.sentences);
+	/* Behind the end of what is looked at. */
+	descriptor_of("db{op=\"read\"}", &component)->name_more[103] = 'x';
+	cr_assert_eq(check(&told), 1, "%s", told.sentences);
+	cr_assert(strstr(told.sentences, "has bytes behind its name"), "%s", told.sentences);
+	descriptor_of("db{op=\"read\"}", &component)->name_more[103] = 0;
+	descriptor_of("beta", &component)->kind = PROMCB_DESCRIPTOR_LABELLED;
+	cr_assert_gt(check(&told), 0);
+	cr_assert(strstr(told.sentences, "a component's name is no name"), "%s", told.sentences);
 }
 
 /* A chunk of a kind to come is somebody's, and nothing is looked for in it. */

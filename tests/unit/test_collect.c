@@ -49,7 +49,7 @@ static void check(struct promcb_snapshot *snapshot)
 			bool holds = component->counts.buckets[0][bucket] + component->counts.buckets[1][bucket] > 0;
 
 			cr_assert(!holds || !(component->counts.empty >> (bucket >> snapshot->schema) & 1),
-				  "%s, bucket %u", component->name, bucket);
+				  "%s, bucket %u", component->name.text, bucket);
 			for (unsigned outcome = 0; outcome < PROMCB_OUTCOMES; outcome++)
 				calls[outcome] += component->counts.buckets[outcome][bucket];
 		}

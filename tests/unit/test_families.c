@@ -26,8 +26,7 @@ static void make(void)
 	snapshot.bucket_memory = calloc(2 * (size_t)snapshot.buckets, sizeof(uint64_t));
 	cr_assert_not_null(snapshot.bucket_memory);
 	promcb_counts_init(counts, snapshot.schema, snapshot.buckets, snapshot.bucket_memory);
-	strcpy(one.name, "c");
-	one.name_bytes = 1;
+	promcb_full_name_set(&one.name, "c", 1);
 	counts->empty = 0;
 	counts->buckets[0][100] = 1000;
 	counts->buckets[1][100] = 300;

@@ -34,10 +34,10 @@ Test(render, json_names_the_segments)
 	cr_assert_not_null(document);
 	cr_assert_eq(json_object_size(document), two.count + 1);
 	for (size_t i = 0; i < two.count; i++) {
-		snprintf(key, sizeof(key), "/two %s", two.components[i].name);
+		snprintf(key, sizeof(key), "/two %s", two.components[i].name.text);
 		cr_assert_not_null(json_object_get(document, key), "%s", key);
 	}
-	snprintf(key, sizeof(key), "/one %s", one.components[0].name);
+	snprintf(key, sizeof(key), "/one %s", one.components[0].name.text);
 	cr_assert_not_null(json_object_get(document, key), "%s", key);
 	json_decref(document);
 }
@@ -64,7 +64,7 @@ Test(render, json_is_the_summary)
 
 	cr_assert_eq(json_object_size(document), 5);
 	for (size_t i = 0; i < 5; i++) {
-		json_t *component = json_object_get(document, snapshot.components[i].name);
+		json_t *component = json_object_get(document, snapshot.components[i].name.text);
 		struct promcb_summary summary;
 
 		cr_assert_eq(promcb_snapshot_summary(&snapshot, i, &summary), 0);

@@ -275,10 +275,18 @@ Test(render, largest_lines_fit)
 	for (size_t i = 0; i < COUNT; i++) {
 		struct promcb_snapshot_component *component = &snapshot.components[i];
 
-		component->name_bytes = PROMCB_NAME_MAX;
-		memset(component->name, i % 2 ? '"' : '\\', PROMCB_NAME_MAX);
-		snprintf(component->name, 5, "%04zu", i);
-		component->name[4] = '"';
+		/* As long as a name can be, and as it can be with labels. */
+		char value[PROMCB_FULL_NAME_MAX - PROMCB_NAME_MAX - sizeof("{a=\"\"}") + 2] = "", name[PROMCB_NAME_MAX];
+		const struct promcb_label label = {"a", value};
+
+		memset(value, i % 3 ? 'v' : '\\', i % 3 ? sizeof(value) - 1 : sizeof(value) / 2 - 1);
+		memset(name, i % 2 ? '"' : '\\', sizeof(name));
+		name[0] = (char)('0' + i / 100);
+		name[1] = (char)('0' + i / 10 % 10);
+		name[2] = (char)('0' + i % 10);
+		cr_assert_null(promcb_full_name_make(&component->name, name, sizeof(name), &label, i % 4 > 0));
+		memcpy(component->name.parts, component->name.text, sizeof(component->name.parts));
+		cr_assert(promcb_full_name_take_apart(&component->name) == (i % 4 > 0));
 		component->counts.calls[0] = component->counts.calls[1] = UINT64_MAX / 2;
 		component->counts.buckets[0][100] = component->counts.buckets[1][100] = UINT64_MAX / 2;
 		component->counts.latency_sum_ns[0] = UINT64_MAX;

@@ -24,8 +24,10 @@ static void make(void)
 /* A component's name that is all quotes: with it each line is as long as it can be. */
 static void name_longest(void)
 {
-	one.name_bytes = PROMCB_NAME_MAX;
-	memset(one.name, '"', PROMCB_NAME_MAX);
+	char name[PROMCB_NAME_MAX];
+
+	memset(name, '"', sizeof(name));
+	promcb_full_name_set(&one.name, name, sizeof(name));
 }
 
 TestSuite(series, .init = make);
@@ -61,8 +63,7 @@ Test(series, labels_come_in_order_after_those_of_all)
 						      .family_count = 1,
 						      .families_since_ns = 1500000000000000000};
 
-	strcpy(one.name, "c");
-	one.name_bytes = 1;
+	promcb_full_name_set(&one.name, "c", 1);
 	one.counts.calls[0] = one.counts.unmeasured[0] = 5;
 	cr_assert_eq(render(PROMCB_FORMAT_TEXT, &options, "/s"), 0);
 	expect("\napp_requests_total{host=\"h1\",rack=\"7\",method=\"GET\",route=\"/\\\"x\\\"\",zone=\"a\\\\b\"} 12\n"

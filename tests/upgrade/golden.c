@@ -2,7 +2,7 @@
 /*
  * golden: makes the segments that are kept in tests/golden/segments, and does to copies of them what time will do.
  *
- *   golden make calls|lanes|resets|outcomes|series SEGMENT
+ *   golden make calls|lanes|resets|outcomes|series|labels SEGMENT
  *                                            a segment by a fixed recipe
  *   golden more SEGMENT                      a producer of today attaches and records
  *   golden minor|major|abi SEGMENT           the segment of a newer minor version, with bytes in every reserved place;
@@ -57,14 +57,19 @@ static void record(struct promcb_component *component, unsigned count, bool succ
 		promcb_record_at(component, k * 1000000, success, when_ns + (k << PROMCB_HEAD_POSITION_BITS));
 }
 
+static struct promcb_session *attach_small(uint32_t components, uint32_t lanes, uint32_t recent, uint32_t schema)
+{
+	return attach(&(struct promcb_options){.max_bytes = 2 << 20,
+					       .components = components,
+					       .lanes = lanes,
+					       .recent_samples = recent,
+					       .window_seconds = PROMCB_WINDOW_ANY,
+					       .schema = schema});
+}
+
 static void make_calls(void)
 {
-	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-								   .components = 12,
-								   .lanes = 4,
-								   .recent_samples = 64,
-								   .window_seconds = PROMCB_WINDOW_ANY,
-								   .schema = 3});
+	struct promcb_session *p = attach_small(12, 4, 64, 3);
 	struct promcb_component *mixed = stress_component(p, "mixed");
 	struct promcb_component *edges = stress_component(p, "edges");
 	struct promcb_component *logs = stress_component(p, "logs \"and\" \\ b\xc3\xbc"
@@ -121,12 +126,7 @@ static void make_lanes(void)
 /* Resets of every age, and more names than fit. */
 static void make_resets(void)
 {
-	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-								   .components = 6,
-								   .lanes = 2,
-								   .recent_samples = 32,
-								   .window_seconds = PROMCB_WINDOW_ANY,
-								   .schema = 5});
+	struct promcb_session *p = attach_small(6, 2, 32, 5);
 	struct promcb_component *component;
 	char name[16];
 
@@ -155,12 +155,7 @@ static void make_resets(void)
 /* Calls without a latency: in a lane, by overflow, before and after a reset. */
 static void make_outcomes(void)
 {
-	struct promcb_session *p = attach(&(struct promcb_options){.max_bytes = 2 << 20,
-								   .components = 6,
-								   .lanes = 1,
-								   .recent_samples = 64,
-								   .window_seconds = PROMCB_WINDOW_ANY,
-								   .schema = 3});
+	struct promcb_session *p = attach_small(6, 1, 64, 3);
 	struct promcb_component *mixed = stress_component(p, "mixed"), *reset = stress_component(p, "reset");
 
 	record(mixed, 3, true);
@@ -179,6 +174,24 @@ static void make_outcomes(void)
 	CHECK(promcb_reset(p, "reset") == 0, "reset");
 	promcb_record_outcome(reset, true);
 	promcb_record_outcome(stress_component(p, "outcomes alone"), false);
+	promcb_close(p);
+}
+
+/* Components with labels, and one whose name looks so; one with a name that goes on behind the first 127 bytes. */
+static void make_labels(void)
+{
+	const struct promcb_label op[] = {{"op", "read"}, {"az", "a \"b\" \\"}};
+#define LONG "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789"
+	const struct promcb_label far[] = {{"a", LONG}, {"b", LONG}};
+	struct promcb_session *p = attach_small(8, 1, 64, 3);
+	struct promcb_component *db;
+
+	for (unsigned count = 0; count <= 3; count++) {
+		CHECK(promcb_component_with(p, "db", count < 3 ? op : far, count < 3 ? count : 2, &db) == 0, "labels");
+		record(db, count < 3 ? 4 - count : 5, count != 1);
+		promcb_set_state(db, count == 1 ? PROMCB_OPEN : PROMCB_CLOSED);
+	}
+	record(stress_component(p, "looks{op=\"read\"}"), 6, true);
 	promcb_close(p);
 }
 
@@ -387,7 +400,6 @@ static void make_minor(void)
 	for (uint32_t component = 0; component < g->components; component++) {
 		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
 
-		SCRIBBLE(off, promcb_descriptor, pad_name);
 		SCRIBBLE(off, promcb_descriptor, pad_state);
 		SCRIBBLE(off, promcb_descriptor, pad_reset);
 	}
@@ -403,7 +415,7 @@ static void date_resets(uint64_t now_ns)
 		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
 
 		CHECK(pread(file, &descriptor, sizeof(descriptor), (off_t)off) == sizeof(descriptor), "descriptor");
-		for (unsigned which = 0; descriptor.kind == PROMCB_DESCRIPTOR_COMPONENT && which < 2; which++)
+		for (unsigned which = 0; descriptor.kind <= PROMCB_DESCRIPTOR_LABELLED && which < 2; which++)
 			if (descriptor.baseline[which])
 				poke(promcb_block_off(g, descriptor.baseline[which] - 1) +
 					     offsetof(struct promcb_block, head),
@@ -458,6 +470,8 @@ int main(int argc, char **argv)
 			make_lanes();
 		else if (strcmp(argv[2], "outcomes") == 0)
 			make_outcomes();
+		else if (strcmp(argv[2], "labels") == 0)
+			make_labels();
 		else if (strcmp(argv[2], "series") == 0)
 			make_series();
 		else
