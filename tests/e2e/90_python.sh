@@ -1,0 +1,13 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# promcb for Python: tests/python/test_*.py, each in segments of its own.
+python_needs="prometheus_client starlette fastapi flask django"
+. "$(dirname "$0")/python_prelude.sh"
+cd "$PROMCB_SOURCE/tests/python" || exit 1
+LD_PRELOAD=$preload timeout 600 "$python" -W ignore::ResourceWarning -m unittest -v >"$scratch/out" 2>&1 ||
+  fail "$(tail -n 80 "$scratch/out")"
+count=$(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$scratch/out")
+[ "$count" -ge 60 ] || fail "only $count tests were run"
+# Private segments go with their tests.
+matches -q . <(compgen -G "/dev/shm/promcb-private-*-*" | grep -F -e "-$$-") && fail "segments are left"
+exit 0
