@@ -191,13 +191,31 @@ static enum found find_place(const void *handle, struct promcb_series_handle *se
 	return place ? USED : NOWHERE;
 }
 
-static void count_dropped(const struct promcb_series_handle *series)
+/* What a process sets while its session is away goes along to the next segment, as what it had set before does. */
+static bool keep(struct promcb_series_handle *series, promcb_cell_use *use, void *context)
+{
+	const struct promcb_session *p = series->at.session;
+	struct promcb_saved_state way;
+	bool is_kept;
+
+	if (!promcb_session_is_away(p) || !promcb_family_is_live(series->family))
+		return false;
+	is_kept = promcb_process_enter(&way) && promcb_session_is_away(p);
+	if (is_kept)
+		use(series, (struct promcb_cell){&series->kept, true}, context);
+	promcb_process_leave(&way);
+	return is_kept;
+}
+
+static void count_dropped(struct promcb_series_handle *series, promcb_cell_use *use, void *context)
 {
 	const struct promcb_session *p = series->at.session;
 	struct promcb_saved_state way;
 	struct promcb_segment *segment;
 	uint32_t cell;
 
+	if (keep(series, use, context))
+		return;
 	if (promcb_session_is_away(p)) {
 		promcb_session_count_lost_value(p);
 		return;
@@ -236,13 +254,14 @@ void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 		}
 		/* Metrics that are off cost no more than this. */
 		if (!promcb_session_is_found(session)) {
-			promcb_session_count_lost_value(session);
+			if (!keep(series, use, context))
+				promcb_session_count_lost_value(session);
 			return;
 		}
 		found = find_place(handle, series, entry, use, context);
 	} while (found == OWN_CELL);
 	if (found == NOWHERE)
-		count_dropped(series);
+		count_dropped(series, use, context);
 }
 
 struct promcb_header *promcb_cell_header(struct promcb_cell at)

@@ -19,7 +19,7 @@ static bool is_set_by_process(const struct promcb_session *p, const struct promc
 	return series->at.session == p && promcb_family_is_live(series->family);
 }
 
-/* Gauges and infos are of the process, not of a file that was removed. */
+/* Gauges and infos are of the process, not of a file that was removed. What is set meanwhile: see cell.c. */
 static void keep_values(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation)
 {
 	struct promcb_lane_lease *home = promcb_home_former(segment);
@@ -51,7 +51,22 @@ static void set_kept_values(struct promcb_session *p)
 	}
 }
 
-static const struct promcb_owner_hooks hooks = {.left = keep_values, .arrived = set_kept_values};
+/* A child has set nothing; nor has who opens the segment again. */
+static void forget_values(const struct promcb_session *p)
+{
+	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
+		struct promcb_series_handle *series = &promcb_series_handles[number];
+
+		if (series->kept && (!p || series->at.session == p))
+			series->kept = 0;
+	}
+}
+
+static const struct promcb_owner_hooks hooks = {
+	.left = keep_values,
+	.arrived = set_kept_values,
+	.forget = forget_values,
+};
 
 /* -- Families ------------------------------------------------------------------------------------------------------ */
 

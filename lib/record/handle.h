@@ -55,7 +55,7 @@ struct promcb_series_handle {
 	const char *key;                /* its label values */
 	uint32_t key_bytes;
 	uint32_t width;                 /* cells */
-	uint64_t kept;                  /* of a gauge: the cell, as it was in a segment that the process had to leave */
+	uint64_t kept;                  /* of a gauge: its cell while the session is away. Under the mutex */
 };
 
 extern struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];

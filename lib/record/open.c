@@ -276,6 +276,8 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
+	if (promcb_owner_hooks)
+		promcb_owner_hooks->forget(NULL);
 	for (struct promcb_session *p = promcb_process->unwiped ? promcb_sessions : NULL; p; p = p->next) {
 		promcb_store_relaxed(&p->lost->calls, 0);
 		promcb_store_relaxed(&p->lost->values, 0);
@@ -328,6 +330,8 @@ void promcb_close(struct promcb_session *p)
 		set_segment(p, NULL);
 		promcb_store_relaxed(&p->lost->calls, 0);
 		promcb_store_relaxed(&p->lost->values, 0);
+		if (promcb_owner_hooks)
+			promcb_owner_hooks->forget(p);
 		if (segment)
 			leave(segment, true);
 		/* Not in a handler: this thread holds no address of the segment. */

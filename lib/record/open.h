@@ -60,6 +60,8 @@ struct promcb_owner_hooks {
 	/* generation: by which handles know where they are in the segment. */
 	void (*left)(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation);
 	void (*arrived)(struct promcb_session *p);
+	/* When a session was closed, or, with NULL, in a process that finds itself new. */
+	void (*forget)(const struct promcb_session *p);
 };
 
 /* With the mutex held. NULL: nobody. */

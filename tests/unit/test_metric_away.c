@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process sets while its segment has no name, and there is no other. */
+#include "fixture.h"
+
+#include "cells.h"
+
+#include <promcb/metric_inline.h>
+
+#include <sys/wait.h>
+
+TestSuite(metric_away);
+
+#define VALUES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static struct promcb_session *p;
+
+/* Whoever comes here next looks where the segment's name leads. */
+static void look_soon(void)
+{
+	promcb_store_relaxed(&p->checked_ns, 0);
+	promcb_thread.countdown = 0;
+	promcb_thread.fresh_ns = 0;
+}
+
+/*
+ * What is set while the segment is away goes along as well; and goes to nobody's child: a child that was the first to
+ * find the segment again had its parent's gauges for its own.
+ */
+Test(metric_away, what_is_set_while_away)
+{
+	char home[64], elsewhere[80], segment[80];
+	struct promcb_metric_family *gauges;
+	struct promcb_gauge *kept, *set, *cleared;
+	double sum, all = 0;
+	int status;
+
+	if (getenv("MESON_EXE_WRAPPER"))
+		cr_skip_test("an emulator does not wipe a child's memory");
+	snprintf(home, sizeof(home), "/dev/shm/promcb-unit-home-%d", (int)getpid());
+	snprintf(elsewhere, sizeof(elsewhere), "%s-away", home);
+	snprintf(segment, sizeof(segment), "%s/x", home);
+	cr_assert_eq(mkdir(home, 0700), 0);
+	cr_assert_eq(promcb_open(segment, NULL, &p), 0);
+	cr_assert_eq(
+		promcb_family_register(
+			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
+			&gauges),
+		0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &kept), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &set), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("c"), &cleared), 0);
+	promcb_gauge_set(kept, 5);
+	promcb_gauge_set(set, 1);
+	promcb_gauge_set(cleared, 1);
+	cr_assert(unlink(segment) == 0 && rename(home, elsewhere) == 0);
+	look_soon();
+	promcb_gauge_add(set, 0);
+	cr_assert(promcb_session_is_away(p));
+	promcb_gauge_set(set, 7);
+	promcb_gauge_add(set, 2);
+	promcb_gauge_clear(cleared);
+	pid_t child = fork();
+
+	if (child == 0) {
+		promcb_gauge_add(set, 100);
+		if (rename(elsewhere, home) != 0)
+			_exit(1);
+		look_soon();
+		promcb_gauge_clear(cleared);
+		/* Whichever series has them: its parent's have none here. */
+		for (uint32_t cell = 1; p->segment && cell < PROMCB_ROW_WORDS; cell++) {
+			cells_live(p->segment, cell, &sum);
+			all += sum;
+		}
+		_exit(all == 100 ? 0 : 2);
+	}
+	cr_assert(waitpid(child, &status, 0) == child && status == 0, "a child has what its parent has set");
+	look_soon();
+	promcb_gauge_clear(cleared);
+	cr_assert(p->segment);
+	for (uint32_t number = 0; number < 2; number++) {
+		cr_assert_eq(cells_live(p->segment, cells_first(number ? set : kept), &sum), 1);
+		cr_assert_eq(sum, number ? 9 : 5);
+	}
+	cr_assert_eq(cells_live(p->segment, cells_first(cleared), &sum), 0);
+	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 0);
+	cr_assert(unlink(segment) == 0 && rmdir(home) == 0);
+}
