@@ -4,10 +4,14 @@
 python_needs="prometheus_client starlette fastapi flask django"
 . "$(dirname "$0")/python_prelude.sh"
 cd "$PROMCB_SOURCE/tests/python" || exit 1
-LD_PRELOAD=$preload timeout 600 "$python" -W ignore::ResourceWarning -m unittest -v >"$scratch/out" 2>&1 ||
-  fail "$(tail -n 80 "$scratch/out")"
+LD_PRELOAD=$preload "$python" -W ignore::ResourceWarning -m unittest -v >"$scratch/out" 2>&1 &
+background=$!
+wait "$background" || fail "$(tail -n 80 "$scratch/out")"
+pid=$background
+background=
 count=$(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$scratch/out")
 [ "$count" -ge 60 ] || fail "only $count tests were run"
-# Private segments go with their tests.
-matches -q . <(compgen -G "/dev/shm/promcb-private-*-*" | grep -F -e "-$$-") && fail "segments are left"
+# Private segments go with their tests, and with their collectors.
+left=$(compgen -G "/dev/shm/promcb-private-$pid-*")
+[ -z "$left" ] || fail "segments are left: $left"
 exit 0
