@@ -36,10 +36,7 @@ static bool view_at(struct promcb_segment *segment, uint32_t place, struct promc
 {
 	const struct promcb_family_record *record = promcb_segment_piece(segment, place, PROMCB_PIECE_FAMILY, 0);
 
-	return record &&
-	       promcb_family_view(record,
-				  promcb_piece_lines(promcb_load_relaxed(&record->head)) * (size_t)PROMCB_LINE_BYTES,
-				  view);
+	return record && promcb_family_view(record, promcb_segment_piece_bytes(place, record), view);
 }
 
 enum likeness { SAME, OTHER_LABELS, DIFFERENT };

@@ -9,6 +9,7 @@ struct home {
 	uint64_t cookie;        /* of the process; another's: there is none */
 	bool locked;            /* the live copy has its lock */
 	bool begun;             /* it counts */
+	uint64_t retry_ns;      /* CLOCK_MONOTONIC: it could not be had; not before */
 	struct promcb_lane_lease lease;
 };
 
@@ -40,19 +41,19 @@ static bool take(struct promcb_segment *segment, struct home *home)
 
 struct promcb_lane_lease *promcb_home(struct promcb_segment *segment)
 {
-	struct promcb_attachment *attachment = promcb_attachment_of(segment);
 	struct home *home = home_of(segment);
 	uint64_t now_ns;
 
 	if (is_ours(home) && home->begun)
 		return &home->lease;
 	now_ns = promcb_clock_monotonic_coarse_ns();
-	if (now_ns < promcb_load_relaxed(&attachment->lane_retry_ns))
+	/* Not as threads' lanes are waited for: a stranger may lock what this needs, and no lane. */
+	if (home->cookie == promcb_process->cookie && now_ns < home->retry_ns)
 		return NULL;
 	home->begun = take(segment, home);
 	if (home->begun)
 		return &home->lease;
-	promcb_store_relaxed(&attachment->lane_retry_ns, now_ns + HOME_RETRY_NS);
+	home->retry_ns = now_ns + HOME_RETRY_NS;
 	return NULL;
 }
 

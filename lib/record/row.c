@@ -151,12 +151,14 @@ bool promcb_row_reserve_shared(struct promcb_segment *segment, struct promcb_lan
 static void empty_row(const struct copy *copy, uint32_t *word, uint32_t row)
 {
 	/* [PIECE] acquire: the place before the piece. Its head says how long it is. */
-	uint64_t *words = promcb_segment_piece(copy->segment, promcb_load32_acquire(word), PROMCB_PIECE_ROW, 0);
+	uint32_t place = promcb_load32_acquire(word);
+	uint64_t *words = promcb_segment_piece(copy->segment, place, PROMCB_PIECE_ROW, 0);
 	uint64_t head = words ? promcb_load_relaxed(words) : 0;
+	size_t count = words ? promcb_segment_piece_bytes(place, words) / sizeof(*words) : 0;
 
 	if (!words || promcb_piece_copy(head) != copy->name || promcb_piece_number(head) != row)
 		return;
-	for (uint32_t cell = 1; cell < promcb_piece_lines(head) * (PROMCB_LINE_BYTES / sizeof(*words)); cell++)
+	for (size_t cell = 1; cell < count; cell++)
 		promcb_store_relaxed(words + cell, 0);
 }
 

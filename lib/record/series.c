@@ -29,8 +29,8 @@ static bool begin_key(struct key *key, struct promcb_segment *segment, uint32_t 
 	struct promcb_family_record *family = promcb_segment_piece(segment, family_place, PROMCB_PIECE_FAMILY, 0);
 
 	*key = (struct key){.segment = segment, .family = family, .family_place = family_place};
-	if (!family || promcb_piece_lines(promcb_load_relaxed(&family->head)) * PROMCB_LINE_BYTES < sizeof(*family) ||
-	    family->width == 0 || family->width > PROMCB_WIDTH_MAX || family->labels > PROMCB_RECORD_LABELS_MAX)
+	if (!family || promcb_segment_piece_bytes(family_place, family) < sizeof(*family) || family->width == 0 ||
+	    family->width > PROMCB_WIDTH_MAX || family->labels > PROMCB_RECORD_LABELS_MAX)
 		return false;
 	key->count = family->labels;
 	if (key->count && family->flags & PROMCB_FAMILY_ENUMERATED)
@@ -67,12 +67,13 @@ static bool is_series(void *context, uint32_t place)
 {
 	const struct key *key = context;
 	const struct promcb_series_record *series = promcb_segment_piece(key->segment, place, PROMCB_PIECE_SERIES, 0);
+	size_t left = series ? promcb_segment_piece_bytes(place, series) : 0;
 	const uint8_t *bytes;
 
-	if (!series || promcb_load32_relaxed(&series->family) != key->family_place)
+	if (left < sizeof(*series) || promcb_load32_relaxed(&series->family) != key->family_place)
 		return false;
 	bytes = (const uint8_t *)(series + 1);
-	size_t left = promcb_piece_lines(promcb_load_relaxed(&series->head)) * PROMCB_LINE_BYTES - sizeof(*series);
+	left -= sizeof(*series);
 
 	for (uint32_t i = 0; i < key->count; i++) {
 		uint16_t length;

@@ -185,7 +185,7 @@ static int check_numbers(const struct promcb_family_spec *spec, struct promcb_me
 	if (spec->decimals > DECIMALS_MAX || (spec->decimals && (spec->flags || is_gauge)) ||
 	    (spec->decimals && spec->type == PROMCB_INFO) || (is_histogram && spec->decimals % 3 != 0))
 		return fault("%s has %" PRIu32
-			     " decimals: 0 to 9 are possible, for doubles and infos 0, for histograms 0, "
+			     " decimals: 0 to 9 are possible, for gauges, infos and doubles 0, for histograms 0, "
 			     "3, 6 and 9",
 			     spec->name, spec->decimals);
 	if (spec->series_max > SERIES_MOST)

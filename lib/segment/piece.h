@@ -26,6 +26,18 @@ uint32_t *promcb_segment_part_word(const struct promcb_segment *segment, uint32_
  */
 void *promcb_segment_piece(struct promcb_segment *segment, uint32_t place, uint32_t kind, uint32_t lines);
 
+/*
+ * How many bytes of a piece at the place belong to it: what its head says now, which a stranger may have changed since
+ * it was found, and in any case no more than its part has.
+ */
+static inline size_t promcb_segment_piece_bytes(uint32_t place, const void *piece)
+{
+	uint32_t lines = promcb_piece_lines(promcb_load_relaxed(piece)),
+		 most = PROMCB_PART_LINES - promcb_place_line(place);
+
+	return (size_t)(lines < most ? lines : most) * PROMCB_LINE_BYTES;
+}
+
 /* The root of all metrics, NULL if there is none. */
 struct promcb_metrics_root *promcb_segment_root(struct promcb_segment *segment);
 
