@@ -2,6 +2,8 @@
 #include "common.h"
 #include "revision.h"
 
+#include <promcb/reader.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -106,12 +108,15 @@ error_t promcb_tool_parse_rest(int key, const char *text, struct argp_state *sta
 	}
 }
 
-enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE };
+enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE, KEY_PREFIX };
 
 static const struct argp_option rendering_options[] = {
 	{"compat", KEY_COMPAT, "python|none", 0,
 	 "python (the default): also the metric names that only dashboards of the Python collector use; none: leave "
 	 "them out",
+	 0},
+	{"prefix", KEY_PREFIX, "WORD", 0,
+	 "What the names of components' metrics begin with: payments for payments_calls_total; default circuit_breaker",
 	 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "N", 0,
 	 "Resolution of classic histograms, 0 to 3: 2^N buckets for each doubling of the "
@@ -169,6 +174,22 @@ static bool parse_range(const char *text, int *first, int *last)
 	return *first < *last;
 }
 
+static int write_nothing(void *context, const void *bytes, size_t length)
+{
+	(void)context;
+	(void)bytes;
+	(void)length;
+	return 0;
+}
+
+/* Asks the library, which renders nothing else with it. */
+static bool is_prefix(const char *text)
+{
+	const struct promcb_render_options options = {.prefix = text};
+
+	return promcb_render_segments(NULL, 0, PROMCB_FORMAT_METRICS, &options, write_nothing, NULL) == 0;
+}
+
 static error_t parse_rendering(int key, char *text, struct argp_state *state)
 {
 	struct promcb_tool_rendering *rendering = state->input;
@@ -182,6 +203,14 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 		/* "seed" is what python was called first. */
 		if (!rendering->without_compat && strcmp(text, "python") != 0 && strcmp(text, "seed") != 0)
 			argp_error(state, "unknown --compat \"%s\": expected python or none", text);
+		return 0;
+	case KEY_PREFIX:
+		if (!is_prefix(text))
+			argp_error(state,
+				   "invalid --prefix \"%s\": expected at most 63 letters, digits and \"_\", no digit "
+				   "first and no \"_\" last, and neither \"__\" nor \"promcb\" at the beginning",
+				   text);
+		rendering->prefix = text;
 		return 0;
 	case KEY_CLASSIC_SCHEMA:
 		if (strlen(text) != 1 || *text < '0' || *text > '3')

@@ -42,12 +42,16 @@ error_t promcb_tool_parse_rest(int key, const char *text, struct argp_state *sta
 
 /* What metrics are rendered with. */
 struct promcb_tool_rendering {
+	const char *prefix; /* NULL: the default */
 	bool without_compat;
 	unsigned classic_schema;
 	int classic_first, classic_last; /* powers of two of seconds; both 0: the default */
 };
 
-/* The parser of --compat, --classic-schema and --classic-range; its input is a struct promcb_tool_rendering, zeroed. */
+/*
+ * The parser of --prefix, --compat, --classic-schema and --classic-range; its input is a struct promcb_tool_rendering,
+ * zeroed.
+ */
 extern const struct argp_child promcb_tool_rendering_child[];
 
 /* What a segment option of NULL stands for. An empty PROMCB_SEGMENT is none. */

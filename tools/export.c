@@ -179,6 +179,7 @@ static int render(struct exporter *exporter, bool *is_whole)
 	const struct promcb_render_options how = {
 		.matching = arguments->matching,
 		.flags = arguments->rendering.without_compat ? PROMCB_RENDER_WITHOUT_COMPAT : 0,
+		.prefix = arguments->rendering.prefix,
 		.classic_schema = arguments->rendering.classic_schema,
 		.classic_first = arguments->rendering.classic_first,
 		.classic_last = arguments->rendering.classic_last,

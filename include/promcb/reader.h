@@ -398,7 +398,13 @@ struct promcb_render_options {
 	const struct promcb_family *families; /* the caller's own; NULL: none */
 	size_t family_count;
 	uint64_t families_since_ns; /* Unix nanoseconds of when counters of theirs began that do not say; 0: unknown */
-	uint64_t reserved[4];       /* zero */
+	/*
+	 * What names of components' families begin with, in place of circuit_breaker; NULL: that. At most 63 bytes of
+	 * [a-zA-Z_][a-zA-Z0-9_]* that do not end with "_", nor begin with "__" or "promcb". A family of the segment
+	 * that has one of the names that come of it is left out, and counted by promcb_families_conflicting.
+	 */
+	const char *prefix;
+	uint64_t reserved[3];       /* zero */
 };
 
 /* The longest label of a part, in bytes. */
@@ -416,8 +422,8 @@ struct promcb_render_segment {
 typedef int promcb_write_fn(void *context, const void *bytes, size_t length);
 
 /*
- * Renders. options: may be NULL. Returns 0, -EINVAL (no such format, label or range of classic buckets), -ENOMEM, or
- * what write returned.
+ * Renders. options: may be NULL. Returns 0, -EINVAL (no such format, label, prefix or range of classic buckets),
+ * -ENOMEM, or what write returned.
  */
 int promcb_render(const struct promcb_snapshot *snapshot, enum promcb_format format,
 		  const struct promcb_render_options *options, promcb_write_fn *write, void *context);

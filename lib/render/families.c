@@ -11,6 +11,64 @@ const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
 #undef FAMILY
 };
 
+/* What all names in the table begin with that a prefix replaces. */
+static const char standard[] = "circuit_breaker_";
+
+/* Copies a text, the prefix in place of the standard one, wherever it stands. */
+static void put_prefixed(char *at, const char *text, const char *prefix)
+{
+	const char *found;
+
+	while ((found = strstr(text, standard))) {
+		at = mempcpy(at, text, (size_t)(found - text));
+		at = stpcpy(stpcpy(at, prefix), "_");
+		text = found + strlen(standard);
+	}
+	strcpy(at, text);
+}
+
+void promcb_prefixed_make(struct promcb_prefixed *out, const struct promcb_component_family *family,
+			  const struct promcb_render_options *options)
+{
+	const char *prefix = options->prefix ? options->prefix : "circuit_breaker";
+
+	put_prefixed(out->name, family->name, prefix);
+	put_prefixed(out->help, family->help, prefix);
+}
+
+bool promcb_prefix_is_good(const char *prefix)
+{
+	size_t bytes = prefix ? strlen(prefix) : 0;
+
+	if (!prefix)
+		return true;
+	for (size_t i = 0; i < bytes; i++) {
+		bool is_letter = (prefix[i] >= 'a' && prefix[i] <= 'z') || (prefix[i] >= 'A' && prefix[i] <= 'Z') ||
+				 prefix[i] == '_';
+
+		if (!is_letter && !(i > 0 && prefix[i] >= '0' && prefix[i] <= '9'))
+			return false;
+	}
+	return bytes > 0 && bytes <= PROMCB_PREFIX_MAX && prefix[bytes - 1] != '_' && strncmp(prefix, "__", 2) != 0 &&
+	       strncmp(prefix, "promcb", 6) != 0;
+}
+
+bool promcb_prefixed_has_stem(const struct promcb_render_options *options, const char *stem, size_t bytes)
+{
+	for (unsigned kind = 0; options->prefix && kind < PROMCB_KINDS; kind++) {
+		struct promcb_prefixed prefixed;
+		size_t length;
+
+		promcb_prefixed_make(&prefixed, &promcb_families[kind], options);
+		length = strlen(prefixed.name);
+		if (promcb_families[kind].type == PROMCB_TYPE_COUNTER)
+			length -= strlen("_total");
+		if (length == bytes && memcmp(prefixed.name, stem, bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
 static const char *state_name(unsigned index)
 {
 	return promcb_state_name((enum promcb_state)index);

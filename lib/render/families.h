@@ -50,6 +50,9 @@
 	X(LOG_LEVELS, BY_LEVEL, promcb_value_log_entries, UNTYPED, NULL, true, "log_entries_by_level",           \
 	  "Alias of log_entries_total.")
 
+/* The longest prefix in place of circuit_breaker, and room for a name with it, or for a help that has such a name. */
+enum { PROMCB_PREFIX_MAX = 63, PROMCB_PREFIXED_MAX = 192 };
+
 enum promcb_family_kind {
 #define KIND(kind, ...) PROMCB_KIND_##kind,
 	PROMCB_FAMILIES(KIND)
@@ -89,6 +92,21 @@ struct promcb_component_family {
 };
 
 extern const struct promcb_component_family promcb_families[PROMCB_KINDS];
+
+/* A family as options.prefix has it. */
+struct promcb_prefixed {
+	char name[PROMCB_PREFIXED_MAX];
+	char help[PROMCB_PREFIXED_MAX];
+};
+
+void promcb_prefixed_make(struct promcb_prefixed *out, const struct promcb_component_family *family,
+			  const struct promcb_render_options *options);
+
+/* Whether a prefix is one; NULL is. */
+bool promcb_prefix_is_good(const char *prefix);
+
+/* Whether a family of components has this stem, which is what OpenMetrics calls a family. */
+bool promcb_prefixed_has_stem(const struct promcb_render_options *options, const char *stem, size_t bytes);
 
 /* The label that tells series of a shape apart, NULL if there is one alone; how many there are, and their values. */
 struct promcb_shape_label {

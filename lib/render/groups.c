@@ -76,8 +76,12 @@ static size_t gather(const struct promcb_rendering *rendering, struct promcb_gro
 	return count;
 }
 
-/* Where the group of the first of some members ends; those of another type are moved to the front of what follows. */
-static size_t group_end(struct promcb_group_member *members, size_t count, size_t *kept)
+/*
+ * Where the group of the first of some members ends; those of another type are moved to the front of what follows.
+ * kept: how many are printed; 0 where components have a family of this name.
+ */
+static size_t group_end(const struct promcb_rendering *rendering, struct promcb_group_member *members, size_t count,
+			size_t *kept)
 {
 	enum promcb_exposed_type type = exposed_type(members[0].family);
 	size_t end = 1;
@@ -92,6 +96,8 @@ static size_t group_end(struct promcb_group_member *members, size_t count, size_
 		members[end] = other;
 		++*kept;
 	}
+	if (promcb_prefixed_has_stem(rendering->options, members[0].family->name, stem_bytes(members[0].family)))
+		*kept = 0;
 	return end;
 }
 
@@ -108,7 +114,9 @@ void promcb_each_group(const struct promcb_rendering *rendering, promcb_group_vi
 	for (size_t i = 0, end; i < count; i = end) {
 		const struct promcb_snapshot_family *family = members[i].family;
 
-		end = i + group_end(members + i, count - i, &kept);
+		end = i + group_end(rendering, members + i, count - i, &kept);
+		if (kept == 0)
+			continue;
 		visit(context, &(struct promcb_group){.name = family->name,
 						      .help = *family->help ? family->help : "No help was given.",
 						      .unit = *family->unit ? family->unit : NULL,
@@ -128,7 +136,7 @@ bool promcb_groups_conflicting(const struct promcb_rendering *rendering, size_t 
 	if (count == SIZE_MAX)
 		return false;
 	for (size_t i = 0, end; i < count; i = end) {
-		end = i + group_end(members + i, count - i, &kept);
+		end = i + group_end(rendering, members + i, count - i, &kept);
 		for (size_t j = i + kept; j < end; j++)
 			counts[members[j].part - rendering->parts]++;
 	}

@@ -2,7 +2,8 @@
 /*
  * groups.h: the families of all parts of a rendering, by name: those of one name are printed as one, since a scrape
  * that has a family twice fails. Where a name is of two types, those of the type that comes first are printed, and the
- * others are told: promcb_families_conflicting.
+ * others are told: promcb_families_conflicting. So are those that are called like a family of components, which can be
+ * if these have a prefix of the caller's.
  */
 #ifndef PROMCB_GROUPS_H
 #define PROMCB_GROUPS_H

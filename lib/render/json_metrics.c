@@ -158,13 +158,18 @@ static void print_group(void *context, const struct promcb_group *group)
 
 void promcb_render_metrics(const struct promcb_rendering *rendering)
 {
-	struct printer p = {rendering, "\n"};
+	/* Families of components are not in here, so that no name of theirs is taken. */
+	struct promcb_render_options options = *rendering->options;
+	struct promcb_rendering alone = *rendering;
+	struct printer p = {&alone, "\n"};
 	uint64_t unreadable = 0;
 
 	for (size_t i = 0; i < rendering->count; i++)
 		unreadable += !rendering->parts[i].snapshot;
+	options.prefix = NULL;
+	alone.options = &options;
 	promcb_sink_text(rendering->sink, "{\"families\": [");
-	promcb_each_group(rendering, print_group, &p);
+	promcb_each_group(&alone, print_group, &p);
 	promcb_json_whole_member(rendering->sink, "], \"unreadable_segments\": ", unreadable);
 	promcb_sink_text(rendering->sink, "}\n");
 }

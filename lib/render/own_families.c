@@ -280,7 +280,7 @@ static void visit_conflicts(struct list *list, promcb_family_visitor *visit, voi
 	static const struct promcb_family family = {
 		.name = "promcb_families_conflicting",
 		.help = "Families of a segment that are left out: another segment has one of that name and another "
-			"type."};
+			"type, or components have one of that name."};
 	const struct promcb_rendering *rendering = list->rendering;
 	size_t *counts = calloc(rendering->count + 1, sizeof(*counts));
 	bool any = counts && promcb_groups_conflicting(rendering, counts);

@@ -94,7 +94,8 @@ static bool are_options(const struct promcb_render_options *options)
 	size_t bytes = 1;
 
 	if ((options->flags & ~(uint64_t)PROMCB_RENDER_WITHOUT_COMPAT) || !PROMCB_RESERVED_ARE_ZERO(options) ||
-	    !promcb_classic_is_range(options) || options->label_count > PROMCB_LABELS_MAX)
+	    !promcb_classic_is_range(options) || !promcb_prefix_is_good(options->prefix) ||
+	    options->label_count > PROMCB_LABELS_MAX)
 		return false;
 	for (size_t i = 0; i < options->label_count; i++) {
 		const struct promcb_label *label = &options->labels[i];

@@ -247,6 +247,7 @@ static void print_family(void *context, const struct promcb_family *family)
 void promcb_render_protobuf(const struct promcb_rendering *rendering)
 {
 	struct protobuf p = {.rendering = rendering};
+	struct promcb_prefixed named;
 
 	for (unsigned kind = 0; kind < PROMCB_KINDS; kind++) {
 		const struct promcb_component_family *family = &promcb_families[kind];
@@ -257,7 +258,8 @@ void promcb_render_protobuf(const struct promcb_rendering *rendering)
 			if (rendering->parts[i].snapshot)
 				add_part(&p, (enum promcb_family_kind)kind, &rendering->parts[i]);
 		}
-		promcb_protobuf_family(&p, family->name, family->help, family->type, family->unit);
+		promcb_prefixed_make(&named, family, rendering->options);
+		promcb_protobuf_family(&p, named.name, named.help, family->type, family->unit);
 	}
 	promcb_protobuf_metrics(&p);
 	promcb_each_family(rendering, print_family, &p);

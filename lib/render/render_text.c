@@ -379,6 +379,7 @@ static void render(const struct promcb_rendering *rendering, bool openmetrics)
 	struct promcb_text_dialect dialect = {rendering->sink, openmetrics};
 	struct text *texts = calloc(rendering->count + 1, sizeof(*texts));
 	struct suffix(*bounds)[PROMCB_CLASSIC_MAX + 1] = calloc(rendering->count + 1, sizeof(*bounds));
+	struct promcb_prefixed named;
 	bool any = false;
 
 	if (!texts || !bounds || prepare(rendering, texts, bounds) < 0) {
@@ -393,10 +394,11 @@ static void render(const struct promcb_rendering *rendering, bool openmetrics)
 
 		if (family->compat && (rendering->options->flags & PROMCB_RENDER_WITHOUT_COMPAT))
 			continue;
-		promcb_text_head(rendering->sink, openmetrics, family->name, family->type, family->unit, family->help);
+		promcb_prefixed_make(&named, family, rendering->options);
+		promcb_text_head(rendering->sink, openmetrics, named.name, family->type, family->unit, named.help);
 		for (size_t i = 0; i < rendering->count; i++) {
 			if (texts[i].labels)
-				lines[kind](&texts[i], family->name);
+				lines[kind](&texts[i], named.name);
 		}
 	}
 	promcb_text_metrics(rendering, openmetrics);

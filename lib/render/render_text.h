@@ -46,11 +46,11 @@ enum {
 };
 
 /* The most that one line can take, what copies write past its end included. */
-enum { LINE_MAX_BYTES = 2 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };
+enum { LINE_MAX_BYTES = 4 * PIECE + LABEL_MAX + 2 * PIECE + PROMCB_DIGITS_ROOM + PIECE };
 
 /* The name of a series. */
 struct series {
-	char text[2 * PIECE];
+	char text[4 * PIECE];
 	size_t bytes;
 };
 

@@ -44,6 +44,9 @@ refused "unrecognized option" promcb-export --nonsense
 refused 'unknown format "yaml"' promcb-export --format=yaml
 refused "unexpected argument" promcb-export something
 refused "all" promcb-export --compat=all
+for prefix in "" a_ 0a __a promcb a-b; do
+  refused "invalid --prefix" promcb-export "--prefix=$prefix"
+done
 for interval in 0 -1 nan inf 1s 1e99 0.0001 ""; do
   refused "invalid interval" promcb-export "--interval=$interval"
 done

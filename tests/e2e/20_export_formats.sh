@@ -25,6 +25,12 @@ has 'circuit_breaker_latency_seconds_sum{component="payment_api"} 1'
 has 'circuit_breaker_calls_total{component="odd \"name\\"} 1'
 has 'circuit_breaker_state{component="odd \"name\\",state="half_open"} 1'
 cp "$scratch/out" "$scratch/all"
+export_to_out --prefix=payments
+has 'payments_calls_total{component="payment_api"} 2'
+has 'payments_calls_failed{component="payment_api"} 1'
+has 'log_entries_total{component="payment_api",level="error"} 0'
+matches circuit_breaker <"$scratch/out" && fail "--prefix: $(grep circuit_breaker "$scratch/out")"
+
 export_to_out --format=text --compat=python --segment="$PROMCB_SEGMENT"
 diff -I '^promcb_scrape_duration_seconds' "$scratch/out" "$scratch/all" >/dev/null ||
   fail "the defaults are not text and python"

@@ -22,6 +22,7 @@ refused 'a number from 0' --web.max-requests=-1
 refused 'a number from 0' --web.share-ms=soon
 refused 'nobody could connect' --web.max-connections=0
 refused 'python or none' --compat=some
+refused 'invalid --prefix' --prefix=promcb_x
 refused '0 to 3' --classic-schema=4
 refused 'LOW:HIGH' --classic-range=1s
 refused 'debug, info, warn or error' --log.level=loud

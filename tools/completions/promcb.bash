@@ -80,7 +80,7 @@ _promcb() {
     ;;
   *)
     case $before in
-    -[fimos] | --format | --interval | --match | --output | --segment | --compat | --classic-* | --unit | --state | --log | \
+    -[fimos] | --format | --interval | --match | --output | --segment | --compat | --prefix | --classic-* | --unit | --state | --log | \
       --log.level | --web.* | --user | --schema | --window | --mode | --owner | --group) option=$before ;;
     esac
     ;;

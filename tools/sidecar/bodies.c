@@ -73,6 +73,7 @@ static int render(struct sidecar_bodies *bodies, const struct take *take, enum p
 	struct promcb_render_options options = {
 		.matching = matching,
 		.flags = bodies->options.without_compat ? PROMCB_RENDER_WITHOUT_COMPAT : 0,
+		.prefix = bodies->options.prefix,
 		.classic_schema = bodies->options.classic_schema,
 		.classic_first = bodies->options.classic_first,
 		.classic_last = bodies->options.classic_last,
