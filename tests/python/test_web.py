@@ -302,6 +302,19 @@ class Wsgi(WebCase):
             promcb.wsgi.Middleware(lambda *_: int("x"))({"REQUEST_METHOD": "GET"}, None)
         self.assertEqual(self.calls(), {"GET_/a": (1, 0), "GET_/late": (0, 1), "GET__unmatched": (1, 1)})
 
+    def test_clients_that_go(self):
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return iter([b"a", b"b"])
+
+        for count in (0, 1, 3):
+            body = promcb.wsgi.Middleware(app, name=lambda environ: "/a")({"REQUEST_METHOD": "GET"}, lambda *_: None)
+            for _ in range(count):
+                next(body, None)
+            body.close()
+            body.close()
+        self.assertEqual(self.calls(), {"GET_/a": (2, 0), "_disconnected": (1, 0)})
+
     def test_metrics_app(self):
         promcb.record("c", 0.1, False)
         answered, body = self.get(promcb.wsgi.metrics_app, "/health/metrics")

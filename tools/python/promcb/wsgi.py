@@ -32,14 +32,17 @@ class _Body:
     def __init__(self, body, finish):
         self._body, self._finish = body, finish
         self._next = iter(body).__next__
+        self._is_begun = False
 
     def __iter__(self):
         return self
 
     def __next__(self):
         try:
+            self._is_begun = True
             return self._next()
         except StopIteration:
+            self._is_begun = False
             raise
         except BaseException as error:
             self._end(True, not isinstance(error, Exception))
@@ -51,7 +54,8 @@ class _Body:
             if close is not None:
                 close()
         finally:
-            self._end(False, False)
+            # A server that has begun with it and does not come to its end has lost the client.
+            self._end(False, self._is_begun)
 
     def _end(self, is_broken, is_given_up):
         finish, self._finish = self._finish, None
