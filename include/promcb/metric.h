@@ -32,6 +32,7 @@
  * in its series whose label values are all "_overflow". Nothing that was counted is lost.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
+ *      promcb_series_remove, promcb_family_clear       T    blocking (this process; -EBUSY while another removes)
  *      promcb_family_register, promcb_family_find,
  *      promcb_*_with                                   T    blocking (this process only); *_add_with and the like are
  *                                                           wait-free for label values seen before
@@ -185,6 +186,23 @@ int promcb_gauge_set_with(struct promcb_metric_family *family, const char *const
 int promcb_gauge_add_with(struct promcb_metric_family *family, const char *const *values, double amount);
 int promcb_histogram_observe_with(struct promcb_metric_family *family, const char *const *values, uint64_t value);
 int promcb_histogram_observe_double_with(struct promcb_metric_family *family, const char *const *values, double value);
+
+/*
+ * Removes a series, for all processes: it is no longer listed, and its place below the cap is free. Whoever touches it
+ * after, by whatever handle, from before or looked up again, begins a new series of the name at 0, whose start time is
+ * that of the removal: each add is in the old one or in the new one. Of an observation at that very moment, the count
+ * may be in the one and the value in the other; doubles are subtracted, and may differ from what was added by the last
+ * bit of what they were before. A handle from before has it listed as soon as its value is not 0, even where the cap is
+ * reached. A gauge of a process is cleared where this process has set it, and stays listed while others have. values,
+ * lengths, count: as promcb_series_with() takes them; lengths NULL: as the others do, and count is not looked at.
+ * Returns 0, or -errno: -ENOENT (there is no such series), -EINVAL, -EBUSY (another process removes or resets), -ENOSPC
+ * (no room to note what is subtracted: nothing is removed). Thread-safe.
+ */
+int promcb_series_remove(struct promcb_metric_family *family, const char *const *values, const size_t *lengths,
+			 size_t count);
+
+/* Removes all series of the family, one by one. Returns 0, or -errno as above, but -ENOENT. Thread-safe. */
+int promcb_family_clear(struct promcb_metric_family *family);
 
 #ifdef __cplusplus
 }

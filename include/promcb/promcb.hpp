@@ -423,6 +423,23 @@ template <class Series> class Family
 		return Series(static_cast<typename Series::Handle *>(found), ns_per_unit_);
 	}
 
+	/* Removes the series that has these label values, for all processes. Returns 0, or -errno: metric.h. */
+	template <class... Values> int remove(const Values &...values) const noexcept
+	{
+		const std::array<std::string_view, sizeof...(Values)> views = {std::string_view(values)...};
+		const char *texts[sizeof...(Values) + 1] = {};
+		size_t lengths[sizeof...(Values) + 1] = {};
+
+		for (size_t i = 0; i < views.size(); i++) {
+			texts[i] = views[i].data() ? views[i].data() : "";
+			lengths[i] = views[i].size();
+		}
+		return promcb_series_remove(family_, texts, lengths, views.size());
+	}
+
+	/* Removes all. Returns 0, or -errno. */
+	int clear() const noexcept { return promcb_family_clear(family_); }
+
 	int error() const noexcept { return error_; }
 	const char *message() const noexcept { return message_.text[0] ? message_.text : promcb_strerror(error_); }
 	promcb_metric_family *get() const noexcept { return family_; }

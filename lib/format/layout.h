@@ -166,7 +166,8 @@ struct promcb_header {
 	uint64_t series_rejected;       /* look-ups led to "_overflow": a cap, values against the rules, no room */
 	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
 	uint64_t dropped_values;        /* could not be recorded at all */
-	uint8_t pad_counts[64];
+	uint64_t removals;              /* of series, begun and ended: odd while one is under way. [LIFE] */
+	uint8_t pad_counts[56];
 };
 
 struct promcb_lane {
@@ -232,6 +233,7 @@ PROMCB_ASSERT_OFFSET(promcb_header, families_rejected, 1184);
 PROMCB_ASSERT_OFFSET(promcb_header, series_rejected, 1192);
 PROMCB_ASSERT_OFFSET(promcb_header, rejected_values, 1200);
 PROMCB_ASSERT_OFFSET(promcb_header, dropped_values, 1208);
+PROMCB_ASSERT_OFFSET(promcb_header, removals, 1216);
 _Static_assert(sizeof(struct promcb_header) == 1280, "header size");
 
 PROMCB_ASSERT_OFFSET(promcb_geometry, max_bytes, 0);

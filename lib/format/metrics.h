@@ -6,7 +6,8 @@
  *
  * Words
  *   family    a metric with its name, type, unit and label names; its record says them
- *   series    one family with one set of label values; its record holds them
+ *   series    one family with one set of label values; its record holds them. Removed, it begins a new life at 0, with
+ *             the same record and the same cells, since anybody may still lead there
  *   cell      a word of the segment's virtual array of cells. A series owns a run of them for good, and a new series
  *             takes none that was owned before
  *   copy      all cells as one writer has them, sparse. A series' number is the sum over the copies of lanes, and the
@@ -34,6 +35,12 @@
  *            takes the live copy's lock, apart from the lane's, which is taken before the lane's taken goes up. rows.c
  *            loads live_taken before the live copy, asks for that lock after, and loads taken again after that. A
  *            scrape would show a dead process's gauges as a living one's, in the moment between.
+ *   [LIFE]   remove.c fills the baseline that does not count, each word with release, then stores the series' life;
+ *            records.c loads that before any cell, rows.c each word of a baseline with acquire, and then the life
+ *            again: if it is another's, the series was removed just now, and nothing is told of it. A scrape would
+ *            subtract what stood there later, and show less than nothing. A series that has it put into the list again
+ *            has its place below the cap before. Of series that were never removed the life is looked at again only if
+ *            the header's removals have changed, which does so before and after; it would show what two lives have.
  *   Cells have no order at all, as those of blocks.
  */
 #ifndef PROMCB_FORMAT_METRICS_H
@@ -84,7 +91,7 @@ enum {
 /* Copies, as heads of rows and branches name them: a lane, or one of these; with the bit, the lane's live copy. */
 #define PROMCB_COPY_LIVE 0x8000
 #define PROMCB_COPY_SHARED 0x7fff
-#define PROMCB_COPY_BASELINE 0x7ffd /* and the next: what is subtracted, see struct promcb_series_record */
+#define PROMCB_COPY_BASELINE 0x7ffd /* and the next: what is subtracted, see PROMCB_LIFE_SECOND */
 
 /* -- A piece's head: kind in bits 0 to 7, lines in 8 to 15, the copy in 16 to 31, its number there in 32 to 63 ----- */
 
@@ -270,11 +277,41 @@ struct promcb_series_record {
 	uint64_t created_realtime_ns;
 	uint32_t family;                        /* place */
 	uint32_t cell;                          /* the first */
-	uint64_t counted;                       /* 1: it has a place below the family's cap */
 	/* by read-modify-write */
-	uint64_t removed;                       /* bit 0: which baseline counts, 1: hidden; above: how often */
-	uint64_t reserved[1];
+	uint64_t life;                          /* see below. [LIFE] */
+	uint64_t reserved[2];
 };
+
+/*
+ * -- A series' life: flags in bits 0 to 2; above, when it began by removing the one before, CLOCK_REALTIME ns whose
+ * last three bits are 0; 0: it is the first. What stood in a series' cells when its last life was removed stands in
+ * one of two baselines, copies that a remover writes and readers subtract; the next removal fills the other. Of gauges
+ * and infos nothing is subtracted: they are set, and cleared. --
+ */
+#define PROMCB_LIFE_PLACED ((uint64_t)1) /* it has a place below the family's cap */
+#define PROMCB_LIFE_HIDDEN ((uint64_t)2) /* removed: it is listed only if its cells tell something */
+#define PROMCB_LIFE_SECOND ((uint64_t)4) /* the second baseline is subtracted, not the first */
+#define PROMCB_LIFE_FLAGS ((uint64_t)7)
+
+static inline uint64_t promcb_life_began_ns(uint64_t life)
+{
+	return life & ~PROMCB_LIFE_FLAGS;
+}
+
+/* Which of the two baselines is subtracted, if any. */
+static inline uint32_t promcb_life_baseline(uint64_t life)
+{
+	return (life & PROMCB_LIFE_SECOND) != 0;
+}
+
+/* The hidden life after this one: it has the other baseline, and begins later. */
+static inline uint64_t promcb_life_next(uint64_t life, uint64_t now_ns)
+{
+	uint64_t began = promcb_life_began_ns(life), now = promcb_life_began_ns(now_ns);
+	uint64_t second = began && !promcb_life_baseline(life) ? PROMCB_LIFE_SECOND : 0;
+
+	return (now > began ? now : began + PROMCB_LIFE_FLAGS + 1) | second | PROMCB_LIFE_HIDDEN;
+}
 
 _Static_assert(sizeof(struct promcb_metrics_root) == PROMCB_PART_BYTES, "a root is a part");
 _Static_assert(sizeof(struct promcb_branch) == PROMCB_ROW_LINES * PROMCB_LINE_BYTES, "a branch is like a row");

@@ -49,8 +49,9 @@ struct promcb_snapshot_series {
 	const char *values;             /* of the labels, each with a zero behind it */
 	uint64_t created_ns;
 	uint32_t cell;                  /* the first, in metrics->cells */
-	uint32_t family : 31;
+	uint32_t family : 30;
 	uint32_t is_overflow : 1;       /* it has what came beyond the cap, or against the rules */
+	uint32_t is_hidden : 1;         /* it was removed: listed only while it tells something */
 };
 
 /* Text and doubles, in pieces that stay where they are. */

@@ -199,6 +199,8 @@ static void see_copies(struct check *c)
 	struct places roots = {.count = 0}, branches = roots, rows = roots;
 
 	add_place(c, &roots, c->root.shared);
+	add_place(c, &roots, c->root.baselines[0]);
+	add_place(c, &roots, c->root.baselines[1]);
 	for (uint32_t lane = 0; lane < g->lanes && !promcb_source_is_late(c->pieces.source); lane++) {
 		struct promcb_lane copy;
 		const struct promcb_lane *entry = promcb_source_view(
@@ -385,8 +387,7 @@ static int check_records(struct check *c, uint32_t kind)
 				c->record = series;
 				if (!family || c->record.count < sizeof(c->record.series))
 					continue;
-				/* "_overflow" has no place below the cap, and may not be told of yet. */
-				family->series += c->record.series.counted != 0;
+				family->series += (c->record.series.life & PROMCB_LIFE_PLACED) != 0;
 				if (series_hash(c, values, &hash))
 					check_hash(c, page, slot, "series", hash);
 				check_cells(c, place, width);

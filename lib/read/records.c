@@ -40,6 +40,16 @@ static int look_at_clock(const struct reading *r, size_t done)
 		       : 0;
 }
 
+uint64_t promcb_records_removals(struct promcb_pieces *pieces)
+{
+	uint64_t copy;
+	const uint64_t *word =
+		promcb_source_view(pieces->source, offsetof(struct promcb_header, removals), sizeof(copy), &copy);
+
+	/* [LIFE] acquire: that lives change before any of them. */
+	return word ? promcb_load_acquire(word) : 1;
+}
+
 /* -- The root and the tables --------------------------------------------------------------------------------------- */
 
 static int read_root(struct reading *r)
@@ -59,6 +69,8 @@ static int read_root(struct reading *r)
 	if (!from)
 		return corrupt(r, "the root of its families is none", place);
 	uint32_t *to = (uint32_t *)&r->records->root;
+
+	r->records->root_place = (uint32_t)place;
 
 	for (size_t i = 0; i < sizeof(r->records->root) / sizeof(*to); i++)
 		/* [PIECE] acquire: places before what they lead to. */
@@ -123,6 +135,9 @@ static uint32_t copy_record(struct reading *r, uint32_t place)
 	r->record.count = (size_t)lines * PROMCB_LINE_BYTES;
 	for (size_t i = 0; i < r->record.count / sizeof(*to); i++)
 		to[i] = promcb_load_relaxed(&from[i]);
+	if (promcb_piece_kind(to[0]) == PROMCB_PIECE_SERIES && r->record.count >= sizeof(r->record.series))
+		/* [LIFE] acquire: before any cell of the series, and before the baseline that it subtracts. */
+		r->record.series.life = promcb_load_acquire(&((const struct promcb_series_record *)from)->life);
 	return promcb_piece_kind(to[0]);
 }
 
@@ -230,16 +245,17 @@ static int add_series(struct reading *r, uint32_t place)
 	    (family->width < PROMCB_ROW_WORDS ? word + family->width > PROMCB_ROW_WORDS : word != 1) ||
 	    record->cell + family->width > CELLS_MAX)
 		return corrupt(r, "a series' cells are out of range", place);
-	*series = (struct promcb_snapshot_series){.created_ns = record->created_realtime_ns,
+	*series = (struct promcb_snapshot_series){.created_ns = promcb_life_began_ns(record->life)
+									? promcb_life_began_ns(record->life)
+									: record->created_realtime_ns,
 						  .cell = record->cell,
 						  .family = entry->number,
 						  .is_overflow = entry->overflow == place};
 	series->values = promcb_record_texts(&r->record, r->metrics, &at, family->labels);
 	if (!series->values)
 		return corrupt(r, "a series' label values are none", place);
-	/* Hidden. */
-	if (record->removed & 2)
-		return 0;
+	r->records->lives[r->metrics->series_count] =
+		(struct promcb_series_life){(uint32_t)r->metrics->series_count, place, record->life};
 	if (r->records->cells < record->cell + family->width)
 		r->records->cells = record->cell + family->width;
 	r->metrics->series_count++;
@@ -251,7 +267,8 @@ static int read_records(struct reading *r)
 	int result = 0;
 
 	r->metrics->series = malloc((r->place_count + 1) * sizeof(*r->metrics->series));
-	if (!r->metrics->series)
+	r->records->lives = malloc((r->place_count + 1) * sizeof(*r->records->lives));
+	if (!r->metrics->series || !r->records->lives)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->place_count && result == 0; i++) {
 		uint32_t kind;
@@ -293,6 +310,14 @@ static uint8_t use_of(const struct promcb_snapshot_family *family, uint32_t cell
 	}
 }
 
+/* Which baseline is subtracted from its cells. */
+static uint8_t subtracted(const struct promcb_snapshot_family *family, uint64_t life)
+{
+	if (promcb_life_began_ns(life) == 0 || family->type == PROMCB_GAUGE || family->type == PROMCB_INFO)
+		return 0;
+	return promcb_life_baseline(life) ? PROMCB_CELL_SECOND : PROMCB_CELL_BASELINE;
+}
+
 /* Whose each cell is, into owners: a series' number + 1. */
 static int claim(struct reading *r, uint32_t *owners)
 {
@@ -302,12 +327,14 @@ static int claim(struct reading *r, uint32_t *owners)
 		const struct promcb_snapshot_series *series = &r->metrics->series[i];
 		const struct promcb_snapshot_family *family = &r->metrics->families[series->family];
 		uint32_t row = promcb_cell_row(series->cell);
+		uint8_t less = subtracted(family, records->lives[i].life);
 
+		records->has_baselines = records->has_baselines || less;
 		for (uint32_t cell = 0; cell < family->width; cell++) {
 			if (owners[series->cell + cell])
 				return corrupt(r, "two series share a cell", series->cell + cell);
 			owners[series->cell + cell] = (uint32_t)i + 1;
-			records->uses[series->cell + cell] = use_of(family, cell);
+			records->uses[series->cell + cell] = use_of(family, cell) | less;
 			records->mixed[row] |= records->uses[series->cell + cell];
 		}
 		records->rows[row] = (uint8_t)promcb_rows_together(family->width);
@@ -323,19 +350,24 @@ static int make_cells(struct reading *r)
 	uint32_t rows = promcb_cell_row(records->cells) + 1;
 	uint32_t *owners = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*owners));
 	struct promcb_snapshot_series *sorted = malloc((metrics->series_count + 1) * sizeof(*sorted));
-	size_t count = 0;
+	uint32_t count = 0, *numbers = calloc(metrics->series_count + 1, sizeof(*numbers));
 	int result = -ENOMEM;
 
 	records->uses = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*records->uses));
 	records->rows = calloc(rows, sizeof(*records->rows));
 	records->mixed = calloc(rows, sizeof(*records->mixed));
 	metrics->cells = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*metrics->cells));
-	if (owners && sorted && records->uses && records->rows && records->mixed && metrics->cells)
+	if (owners && sorted && numbers && records->uses && records->rows && records->mixed && metrics->cells)
 		result = claim(r, owners);
 	for (uint32_t cell = 0; result == 0 && cell < records->cells; cell++)
-		if (owners[cell] && metrics->series[owners[cell] - 1].cell == cell)
+		if (owners[cell] && metrics->series[owners[cell] - 1].cell == cell) {
+			numbers[owners[cell] - 1] = count;
 			sorted[count++] = metrics->series[owners[cell] - 1];
+		}
+	for (size_t i = 0; result == 0 && i < metrics->series_count; i++)
+		records->lives[i].series = numbers[i];
 	free(owners);
+	free(numbers);
 	if (result == 0) {
 		free(metrics->series);
 		metrics->series = sorted;
@@ -356,6 +388,7 @@ int promcb_records_read(struct promcb_records *records, struct promcb_metrics *m
 	r->records = records;
 	r->metrics = metrics;
 	r->pieces = pieces;
+	records->removals = promcb_records_removals(pieces);
 	result = read_root(r);
 	if (result == 1) {
 		promcb_pieces_stage(pieces);
@@ -380,5 +413,6 @@ void promcb_records_free(struct promcb_records *records)
 	free(records->uses);
 	free(records->rows);
 	free(records->mixed);
+	free(records->lives);
 	*records = (struct promcb_records){.cells = 0};
 }

@@ -15,15 +15,30 @@ enum promcb_cell_use {
 	PROMCB_CELL_LIVE_GREATEST,
 	PROMCB_CELL_SHARED,             /* a gauge in the shared copy */
 	PROMCB_CELL_USES,
-	PROMCB_CELL_IS_SET = 0x80,      /* with one of those above: a gauge was found set */
+	PROMCB_CELL_USE = 0x0f,
+	/* With one of those above: */
+	PROMCB_CELL_BASELINE = 0x20,    /* the first baseline is to be subtracted */
+	PROMCB_CELL_SECOND = 0x40,      /* the second */
+	PROMCB_CELL_IS_SET = 0x80,      /* a gauge was found set */
+};
+
+/* The life of a series, which has a number in the metrics, as it was before any cell was read. [LIFE] */
+struct promcb_series_life {
+	uint32_t series;
+	uint32_t place;                 /* of the record */
+	uint64_t life;
 };
 
 struct promcb_records {
 	struct promcb_metrics_root root; /* private */
+	uint32_t root_place;
 	uint32_t cells;                 /* one past the last that a series owns */
 	uint8_t *uses;                  /* of each of them */
 	uint8_t *rows;                  /* how many lie together from this one on; 0: none that is listed */
 	uint8_t *mixed;                 /* of each row: whether there is any use but PROMCB_CELL_SUM */
+	struct promcb_series_life *lives; /* of all series */
+	bool has_baselines;             /* something is subtracted */
+	uint64_t removals;              /* as they were before any life was read. [LIFE] */
 };
 
 /*
@@ -32,6 +47,9 @@ struct promcb_records {
  * promcb_records_free() in any case.
  */
 int promcb_records_read(struct promcb_records *records, struct promcb_metrics *metrics, struct promcb_pieces *pieces);
+/* How many removals of series were begun and ended. Odd: one is under way, or died in the middle. */
+uint64_t promcb_records_removals(struct promcb_pieces *pieces);
+
 void promcb_records_free(struct promcb_records *records);
 
 #endif

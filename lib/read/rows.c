@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "read/rows.h"
 
+#include <promcb/inject.h>
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -31,6 +33,11 @@ static int look_at_clock(const struct adding *a, size_t done)
 	return done % LATE_STEP == 0 && promcb_source_is_late(a->pieces->source)
 		       ? promcb_source_too_late(a->pieces->source, a->pieces->message)
 		       : 0;
+}
+
+static bool is_baseline(uint32_t copy)
+{
+	return copy == PROMCB_COPY_BASELINE || copy == PROMCB_COPY_BASELINE + 1;
 }
 
 /* In whose part a copy's pieces lie. */
@@ -149,6 +156,29 @@ static int list_lane(struct adding *a, uint32_t lane)
 	return result;
 }
 
+/* After all that is added, since they are taken away from sums. */
+static int list_baselines(struct adding *a)
+{
+	const struct promcb_piece_wanted wanted = {
+		.kind = PROMCB_PIECE_ROOT, .lines = PROMCB_PART_LINES, .lane = UINT32_MAX};
+	const struct promcb_metrics_root *root;
+	int result = 0;
+
+	/* The root was read before the lives which say that there are baselines. */
+	promcb_pieces_stage(a->pieces);
+	root = promcb_pieces_view(a->pieces, a->records->root_place, &wanted, a->buffer, NULL);
+	if (!root)
+		return promcb_pieces_corrupt(a->pieces, "the root of its families is none", a->records->root_place);
+	for (uint32_t i = 0; i < 2 && result == 0; i++) {
+		/* [PIECE] acquire: the place before the root of the copy. */
+		uint32_t place = promcb_load32_acquire(&root->baselines[i]);
+
+		if (place)
+			result = add_row(&a->roots, (struct row){place, 0, PROMCB_COPY_BASELINE + i});
+	}
+	return result;
+}
+
 /* -- What they hold ------------------------------------------------------------------------------------------------ */
 
 static void store_double(uint64_t *cell, double value)
@@ -162,7 +192,7 @@ static void add_gauge(uint64_t *cell, uint8_t *use, double value)
 	double before = promcb_cell_double(*cell);
 	bool is_set = *use & PROMCB_CELL_IS_SET;
 
-	switch (*use & ~PROMCB_CELL_IS_SET) {
+	switch (*use & PROMCB_CELL_USE) {
 	case PROMCB_CELL_LIVE_SUM:
 		value += is_set ? before : 0;
 		break;
@@ -184,7 +214,7 @@ static void add_cell(uint64_t *cell, uint8_t *use, uint64_t word, uint32_t copy)
 {
 	bool is_live = copy & PROMCB_COPY_LIVE;
 
-	switch (*use & ~PROMCB_CELL_IS_SET) {
+	switch (*use & PROMCB_CELL_USE) {
 	case PROMCB_CELL_SUM:
 		*cell += is_live ? 0 : word;
 		break;
@@ -203,12 +233,34 @@ static void add_cell(uint64_t *cell, uint8_t *use, uint64_t word, uint32_t copy)
 	}
 }
 
+/* A word of a baseline is taken away from the cell that says so. */
+static void subtract_cell(uint64_t *cell, uint8_t *use, const uint64_t *word, uint32_t copy)
+{
+	uint8_t its = copy == PROMCB_COPY_BASELINE ? PROMCB_CELL_BASELINE : PROMCB_CELL_SECOND;
+
+	if (!(*use & its))
+		return;
+	/* [LIFE] acquire: each word of the baseline before the life is looked at again. */
+	uint64_t less = promcb_load_acquire(word);
+
+	if ((*use & PROMCB_CELL_USE) == PROMCB_CELL_SUM_OF_DOUBLES)
+		store_double(cell, promcb_cell_double(*cell) - promcb_cell_double(less));
+	else
+		*cell -= less;
+	*use &= (uint8_t)~its;
+}
+
 /* words: of a row, or of rows that lie together; the first is the head. */
 static void add_words(struct adding *a, const uint64_t *words, uint32_t count, const struct row *row)
 {
 	uint64_t *cells = a->metrics->cells + (size_t)row->number * PROMCB_ROW_WORDS;
 	uint8_t *uses = a->records->uses + (size_t)row->number * PROMCB_ROW_WORDS;
 
+	if (is_baseline(row->copy)) {
+		for (uint32_t i = 1; i < count; i++)
+			subtract_cell(&cells[i], &uses[i], &words[i], row->copy);
+		return;
+	}
 	if (!a->records->mixed[row->number]) {
 		for (uint32_t i = 1; i < count && !(row->copy & PROMCB_COPY_LIVE); i++)
 			cells[i] += promcb_load_relaxed(&words[i]);
@@ -286,6 +338,7 @@ static int add_rows(struct adding *a)
 		result = look_at_clock(a, i);
 		if (result < 0)
 			break;
+		PROMCB_INJECT("rows: before a row");
 		if (row->copy & PROMCB_COPY_LIVE) {
 			while (end < a->rows.count && a->rows.rows[end].copy == row->copy)
 				end++;
@@ -299,6 +352,47 @@ static int add_rows(struct adding *a)
 		else
 			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", row->place);
 	}
+	return result;
+}
+
+/*
+ * Has a series the life that it had before its cells were read, and was what that says subtracted? If it was removed
+ * meanwhile, that is told of the moment in which it was: there is nothing in it yet.
+ */
+static int look_again(struct adding *a, const struct promcb_series_life *life)
+{
+	const struct promcb_piece_wanted wanted = {.kind = PROMCB_PIECE_SERIES, .lane = UINT32_MAX};
+	struct promcb_snapshot_series *series = &a->metrics->series[life->series];
+	const struct promcb_snapshot_family *family = &a->metrics->families[series->family];
+	const struct promcb_series_record *record =
+		promcb_pieces_view(a->pieces, life->place, &wanted, a->buffer, NULL);
+	bool is_set = family->type == PROMCB_GAUGE || family->type == PROMCB_INFO;
+	uint64_t now;
+
+	if (!record)
+		return promcb_pieces_corrupt(a->pieces, "a series' record is none", life->place);
+	now = promcb_load_relaxed(&record->life);
+	series->is_hidden = (now & PROMCB_LIFE_HIDDEN) != 0;
+	for (uint32_t cell = 0; cell < family->width && !is_set; cell++) {
+		if (promcb_life_began_ns(now) != promcb_life_began_ns(life->life))
+			a->metrics->cells[series->cell + cell] = 0;
+		else if (a->records->uses[series->cell + cell] & (PROMCB_CELL_BASELINE | PROMCB_CELL_SECOND))
+			return promcb_pieces_corrupt(a->pieces, "what is to be subtracted of a series is missing",
+						     life->place);
+	}
+	if (promcb_life_began_ns(now))
+		series->created_ns = promcb_life_began_ns(now);
+	return 0;
+}
+
+static int look_at_lives(struct adding *a)
+{
+	bool all = a->records->removals % 2 || promcb_records_removals(a->pieces) != a->records->removals;
+	int result = 0;
+
+	for (size_t i = 0; i < a->metrics->series_count && result == 0; i++)
+		if (all || a->records->lives[i].life & ~PROMCB_LIFE_PLACED)
+			result = look_again(a, &a->records->lives[i]);
 	return result;
 }
 
@@ -319,13 +413,21 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 		result = add_row(&a->roots, (struct row){records->root.shared, 0, PROMCB_COPY_SHARED});
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
 		result = list_lane(a, lane);
+	PROMCB_INJECT("rows: lives read");
+	if (result == 0 && records->has_baselines)
+		result = list_baselines(a);
 	if (result == 0)
 		result = list_branches(a);
 	if (result == 0)
 		result = list_rows(a);
 	promcb_pieces_stage(pieces);
+	PROMCB_INJECT("rows: listed");
 	if (result == 0)
 		result = add_rows(a);
+	PROMCB_INJECT("rows: all added");
+	promcb_pieces_stage(pieces);
+	if (result == 0)
+		result = look_at_lives(a);
 	free(a->roots.rows);
 	free(a->branches.rows);
 	free(a->rows.rows);
@@ -335,7 +437,7 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 
 /* -- All of it ----------------------------------------------------------------------------------------------------- */
 
-/* Whether there is something to tell: a gauge that is set; of what was too many, a number. */
+/* Whether there is something to tell: a gauge that is set; of what was too many, or was removed, a number. */
 static bool is_listed(const struct promcb_records *records, const struct promcb_metrics *metrics,
 		      const struct promcb_snapshot_series *series)
 {
@@ -343,7 +445,7 @@ static bool is_listed(const struct promcb_records *records, const struct promcb_
 
 	if (family->type == PROMCB_GAUGE || family->type == PROMCB_INFO)
 		return records->uses[series->cell] & PROMCB_CELL_IS_SET;
-	if (!series->is_overflow || family->labels == 0)
+	if (!series->is_hidden && (!series->is_overflow || family->labels == 0))
 		return true;
 	for (uint32_t cell = 0; cell < family->width; cell++)
 		if (metrics->cells[series->cell + cell])

@@ -166,10 +166,28 @@ static bool refuse_stranger(const struct promcb_metric_family *family, const cha
 	for (uint32_t i = 0; i < family->labels; i++)
 		if (!promcb_name_is_utf8(values.text[i], values.lengths[i]))
 			return false;
-	if (promcb_series_find(segment, place, values.text, values.lengths, family->labels, &found))
+	if (promcb_series_find(segment, place, values.text, values.lengths, family->labels, &found) && !found.is_hidden)
 		return false;
 	promcb_add_relaxed(&record->refused, 1);
 	return true;
+}
+
+/*
+ * Whether the series of a handle may have been removed since, so that who asks for the handle is to have it listed. Who
+ * has no lease cannot look.
+ */
+static bool may_be_hidden(const struct promcb_metric_family *family, const void *handle)
+{
+	const struct promcb_series_handle *series = promcb_series_handle_of(handle);
+	const struct promcb_series_record *record;
+	struct promcb_segment *segment;
+	uint32_t place;
+
+	segment = leased_segment(family, &place);
+	/* One of another segment is none here, or another's: then that is looked at for nothing. */
+	record = segment ? promcb_segment_piece(segment, promcb_load32_relaxed(&series->record), PROMCB_PIECE_SERIES, 0)
+			 : NULL;
+	return !record || promcb_load_relaxed(&record->life) & PROMCB_LIFE_HIDDEN;
 }
 
 static int register_series(struct promcb_metric_family *family, const char *key, size_t bytes, void **out)
@@ -178,28 +196,30 @@ static int register_series(struct promcb_metric_family *family, const char *key,
 	struct promcb_saved_state way;
 	bool entered = promcb_process_enter(&way);
 	void *found = promcb_known_find(family, key, bytes);
-	uint32_t cell = 0;
-	int result = -EBUSY;
+	struct promcb_series_found at = {.place = 0};
+	int result = found ? 0 : -EBUSY;
 
-	*out = family->overflow;
-	if (found) {
-		*out = found;
-		result = 0;
-	} else if (entered) {
+	*out = found ? found : family->overflow;
+	if (entered) {
 		promcb_session_follow(p);
-		result = p->opens ? 0 : -EINVAL;
+		result = p->opens || found ? 0 : -EINVAL;
 		if (p->segment)
 			result = promcb_known_register(family, promcb_session_lease(p, promcb_recorder_current(true)),
-						       key, bytes, &cell);
-		if (result == 0)
-			result = promcb_known_add(family, key, bytes, cell, out);
+						       key, bytes, &at);
+		if (result == 0 && !found)
+			result = promcb_known_add(family, key, bytes, &at, out);
+		else if (result == -ENOSPC)
+			*out = family->overflow;
+		else if (found)
+			result = 0;
 	}
 	promcb_process_leave(&way);
 	return result;
 }
 
+/* is_asked_for: not to be counted in at once, which has it listed as well. */
 static int find_series(struct promcb_metric_family *family, enum promcb_metric_type type, const char *const *values,
-		       const size_t *lengths, size_t count, void **out)
+		       const size_t *lengths, size_t count, bool is_asked_for, void **out)
 {
 	char key[PROMCB_KEY_BYTES_MAX];
 	void *found;
@@ -214,11 +234,11 @@ static int find_series(struct promcb_metric_family *family, enum promcb_metric_t
 		return bytes;
 	}
 	found = promcb_known_find(family, key, (size_t)bytes);
-	if (found) {
+	if (found && !(is_asked_for && may_be_hidden(family, found))) {
 		*out = found;
 		return 0;
 	}
-	if (refuse_stranger(family, key, (size_t)bytes)) {
+	if (!found && refuse_stranger(family, key, (size_t)bytes)) {
 		*out = family->overflow;
 		return -ENOSPC;
 	}
@@ -230,13 +250,13 @@ int promcb_series_with(struct promcb_metric_family *family, enum promcb_metric_t
 {
 	static const size_t none[1];
 
-	return find_series(family, type, values, lengths ? lengths : none, lengths ? count : 0, out);
+	return find_series(family, type, values, lengths ? lengths : none, lengths ? count : 0, true, out);
 }
 
 int promcb_counter_with(struct promcb_metric_family *family, const char *const *values, struct promcb_counter **out)
 {
 	void *found;
-	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, true, &found);
 
 	*out = found;
 	return result;
@@ -245,7 +265,7 @@ int promcb_counter_with(struct promcb_metric_family *family, const char *const *
 int promcb_level_with(struct promcb_metric_family *family, const char *const *values, struct promcb_level **out)
 {
 	void *found;
-	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, true, &found);
 
 	*out = found;
 	return result;
@@ -254,7 +274,7 @@ int promcb_level_with(struct promcb_metric_family *family, const char *const *va
 int promcb_gauge_with(struct promcb_metric_family *family, const char *const *values, struct promcb_gauge **out)
 {
 	void *found;
-	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, true, &found);
 
 	*out = found;
 	return result;
@@ -263,7 +283,7 @@ int promcb_gauge_with(struct promcb_metric_family *family, const char *const *va
 int promcb_histogram_with(struct promcb_metric_family *family, const char *const *values, struct promcb_histogram **out)
 {
 	void *found;
-	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, true, &found);
 
 	*out = found;
 	return result;
@@ -272,7 +292,7 @@ int promcb_histogram_with(struct promcb_metric_family *family, const char *const
 int promcb_info_with(struct promcb_metric_family *family, const char *const *values)
 {
 	void *found;
-	int result = find_series(family, PROMCB_INFO, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_INFO, values, NULL, 0, true, &found);
 
 	promcb_gauge_set(found, 1);
 	return result;
@@ -283,7 +303,7 @@ int promcb_info_with(struct promcb_metric_family *family, const char *const *val
 int promcb_counter_add_with(struct promcb_metric_family *family, const char *const *values, uint64_t amount)
 {
 	void *found;
-	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, false, &found);
 
 	promcb_counter_add_inline(found, amount);
 	return result;
@@ -292,7 +312,7 @@ int promcb_counter_add_with(struct promcb_metric_family *family, const char *con
 int promcb_counter_add_double_with(struct promcb_metric_family *family, const char *const *values, double amount)
 {
 	void *found;
-	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_COUNTER, values, NULL, 0, false, &found);
 
 	promcb_counter_add_double(found, amount);
 	return result;
@@ -301,7 +321,7 @@ int promcb_counter_add_double_with(struct promcb_metric_family *family, const ch
 int promcb_level_add_with(struct promcb_metric_family *family, const char *const *values, int64_t amount)
 {
 	void *found;
-	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_LEVEL, values, NULL, 0, false, &found);
 
 	promcb_level_add_inline(found, amount);
 	return result;
@@ -310,7 +330,7 @@ int promcb_level_add_with(struct promcb_metric_family *family, const char *const
 int promcb_gauge_set_with(struct promcb_metric_family *family, const char *const *values, double value)
 {
 	void *found;
-	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, false, &found);
 
 	promcb_gauge_set_inline(found, value);
 	return result;
@@ -319,7 +339,7 @@ int promcb_gauge_set_with(struct promcb_metric_family *family, const char *const
 int promcb_gauge_add_with(struct promcb_metric_family *family, const char *const *values, double amount)
 {
 	void *found;
-	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_GAUGE, values, NULL, 0, false, &found);
 
 	promcb_gauge_add(found, amount);
 	return result;
@@ -328,7 +348,7 @@ int promcb_gauge_add_with(struct promcb_metric_family *family, const char *const
 int promcb_histogram_observe_with(struct promcb_metric_family *family, const char *const *values, uint64_t value)
 {
 	void *found;
-	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, false, &found);
 
 	promcb_histogram_observe_inline(found, value);
 	return result;
@@ -337,7 +357,7 @@ int promcb_histogram_observe_with(struct promcb_metric_family *family, const cha
 int promcb_histogram_observe_double_with(struct promcb_metric_family *family, const char *const *values, double value)
 {
 	void *found;
-	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, &found);
+	int result = find_series(family, PROMCB_HISTOGRAM, values, NULL, 0, false, &found);
 
 	promcb_histogram_observe_double(found, value);
 	return result;

@@ -55,6 +55,7 @@ struct promcb_series_handle {
 	const char *key;                /* its label values */
 	uint32_t key_bytes;
 	uint32_t width;                 /* cells */
+	uint32_t record;                /* its place, in the same segment; 0: not known */
 	uint64_t kept;                  /* of a gauge: its cell while the session is away. Under the mutex */
 };
 

@@ -119,7 +119,8 @@ struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family
 	return NULL;
 }
 
-static int add_handle(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out)
+static int add_handle(struct promcb_metric_family *family, const char *key, size_t bytes,
+		      const struct promcb_series_found *at, void **out)
 {
 	uint32_t number = promcb_series_handles_used;
 	struct promcb_session *p = family->at.session;
@@ -129,7 +130,8 @@ static int add_handle(struct promcb_metric_family *family, const char *key, size
 	if (number == PROMCB_SERIES_HANDLES_MAX)
 		return -EMFILE;
 	*series = (struct promcb_series_handle){
-		.at = {p, cell, cell ? p->generation : p->generation - 1},
+		.at = {p, at->cell, at->cell ? p->generation : p->generation - 1},
+		.record = at->place,
 		.family = family,
 		.key = key,
 		.key_bytes = (uint32_t)bytes,
@@ -143,10 +145,11 @@ static int add_handle(struct promcb_metric_family *family, const char *key, size
 	return 0;
 }
 
-int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out)
+int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes,
+		     const struct promcb_series_found *at, void **out)
 {
 	const char *kept = promcb_names_keep(&family->series, key, bytes);
-	int result = kept ? add_handle(family, kept, bytes, cell, out) : -ENOMEM;
+	int result = kept ? add_handle(family, kept, bytes, at, out) : -ENOMEM;
 
 	if (result < 0)
 		return result;
@@ -158,7 +161,7 @@ int promcb_known_add_family(struct promcb_metric_family *family)
 	int result = promcb_names_start(&family->series, promcb_process->cookie);
 
 	if (result == 0)
-		result = add_handle(family, NULL, 0, 0, &family->overflow);
+		result = add_handle(family, NULL, 0, &(struct promcb_series_found){.place = 0}, &family->overflow);
 	if (result < 0)
 		return result;
 	family->next = families;
@@ -193,21 +196,22 @@ int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_la
 }
 
 int promcb_known_register(struct promcb_metric_family *family, struct promcb_lane_lease *lease, const char *key,
-			  size_t bytes, uint32_t *cell)
+			  size_t bytes, struct promcb_series_found *found)
 {
 	struct promcb_session *p = family->at.session;
 	int64_t place = promcb_known_place(family, lease, NULL);
-	struct promcb_series_found found;
 	struct promcb_values values;
 	int result;
 
+	*found = (struct promcb_series_found){.place = 0};
 	if (place < 0)
 		return (int)place;
 	promcb_known_values(key, bytes, &values);
 	result = promcb_series_find_or_add(p->segment, lease, (uint32_t)place, values.text, values.lengths,
-					   family->labels, &found);
+					   family->labels, found);
 	/* A family whose record has changed is none. */
-	*cell = found.width == family->width ? found.cell : 0;
+	if (found->width != family->width)
+		*found = (struct promcb_series_found){.place = 0};
 	return result;
 }
 
@@ -236,16 +240,19 @@ uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb
 {
 	struct promcb_metric_family *family = series->family;
 	struct promcb_session *p = series->at.session;
-	uint32_t cell = 0;
+	struct promcb_series_found found = {.place = 0};
+	uint32_t cell;
 
 	if (series->at.generation == p->generation)
 		return series->at.component;
 	if (!series->key)
-		cell = overflow_cell(family, lease);
-	else if (promcb_known_register(family, lease, series->key, series->key_bytes, &cell) < 0)
+		found.cell = overflow_cell(family, lease);
+	else if (promcb_known_register(family, lease, series->key, series->key_bytes, &found) < 0)
 		/* The overflow series', if any; and not for good: the generation stays behind. */
-		return cell;
+		return found.cell;
+	cell = found.cell;
 	if (cell) {
+		promcb_store32_relaxed(&series->record, found.place);
 		/* [FOLLOW] release: the cell before the generation that it is of. */
 		promcb_store32_release(&series->at.component, cell);
 		promcb_store32_release(&series->at.generation, p->generation);

@@ -84,8 +84,9 @@ struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family
  */
 int promcb_known_add_family(struct promcb_metric_family *family);
 
-/* Adds a series that lies at a cell of the family's present segment; 0: it is not known where. As above. */
-int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes, uint32_t cell, void **out);
+/* Adds a series that was found in the family's present segment; all 0: it is not known where. As above. */
+int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes,
+		     const struct promcb_series_found *at, void **out);
 
 /* The family's place in its session's present segment, registered there if need be. Returns it, or -errno. */
 int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,
@@ -97,8 +98,8 @@ int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_la
  */
 uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb_lane_lease *lease);
 
-/* The same for a key, without a handle. Returns 0 and the cell, or -errno. */
+/* The same for a key, without a handle. Returns 0 and what was found, or -errno. */
 int promcb_known_register(struct promcb_metric_family *family, struct promcb_lane_lease *lease, const char *key,
-			  size_t bytes, uint32_t *cell);
+			  size_t bytes, struct promcb_series_found *found);
 
 #endif

@@ -161,9 +161,9 @@ static void give_back(struct promcb_segment *segment, uint32_t place)
 		series ? promcb_segment_piece(segment, promcb_load32_relaxed(&series->family), PROMCB_PIECE_FAMILY, 0)
 		       : NULL;
 
-	if (!series || promcb_load_relaxed(&series->counted) != 1)
+	if (!series || !(promcb_load_relaxed(&series->life) & PROMCB_LIFE_PLACED))
 		return;
-	promcb_store_relaxed(&series->counted, 0);
+	promcb_store_relaxed(&series->life, 0);
 	PROMCB_INJECT("part: place untold");
 	if (family)
 		promcb_add_relaxed(&family->series, UINT64_MAX);

@@ -97,6 +97,13 @@ static struct copy of_living(struct promcb_lane_lease *lease)
 	};
 }
 
+uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width)
+{
+	struct copy copy = {.segment = segment, .root = &promcb_segment_lane(segment, lane)->copy, .name = lane};
+
+	return find(&copy, cell, width);
+}
+
 uint64_t *promcb_row_own(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width)
 {
 	struct copy copy = of_lane(lease);
@@ -144,6 +151,18 @@ bool promcb_row_reserve_shared(struct promcb_segment *segment, struct promcb_lan
 	struct copy copy = of_all(segment, lease);
 
 	return find(&copy, cell, width) != NULL;
+}
+
+uint64_t *promcb_row_baseline(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t which,
+			      uint32_t cell, uint32_t width)
+{
+	struct promcb_metrics_root *root = promcb_segment_root(segment);
+	struct copy copy = {.segment = segment,
+			    .lease = lease,
+			    .root = root ? &root->baselines[which] : NULL,
+			    .name = PROMCB_COPY_BASELINE + which};
+
+	return find(&copy, cell, width);
 }
 
 /* -- Live copies -------------------------------------------------------------------------------------------------- */

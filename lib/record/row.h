@@ -34,6 +34,16 @@ void promcb_row_end_live(struct promcb_lane_lease *lease);
 /* The same in the shared copy, which has room for all that is registered. NULL: only in a corrupt segment. */
 uint64_t *promcb_row_shared(struct promcb_segment *segment, uint32_t cell, uint32_t width);
 
+/* The same in any lane's lasting copy, for looking: NULL if it is not there. */
+uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width);
+
+/*
+ * The same in one of the two copies that are subtracted; its row is made if there is none, and a lease, which is of the
+ * resetter's lane. NULL: no room, or not there.
+ */
+uint64_t *promcb_row_baseline(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t which,
+			      uint32_t cell, uint32_t width);
+
 /* Gives a series' cells room in the shared copy, by the lease's lane. Returns false if there is none. */
 bool promcb_row_reserve_shared(struct promcb_segment *segment, struct promcb_lane_lease *lease, uint32_t cell,
 			       uint32_t width);

@@ -106,6 +106,7 @@ static bool tell(const struct key *key, uint32_t place, struct promcb_series_fou
 		.cell = cell,
 		.width = width,
 		.is_overflow = promcb_load32_relaxed(&key->family->overflow) == place,
+		.is_hidden = (promcb_load_relaxed(&series->life) & PROMCB_LIFE_HIDDEN) != 0,
 	};
 	return true;
 }
@@ -131,21 +132,53 @@ static bool is_full(const struct key *key)
 	return promcb_load_relaxed(&key->family->series) >= key->family->series_max;
 }
 
-/* Takes a place below the cap for the record, which nothing leads to yet. Returns false if there is none. */
-static bool take_place(const struct key *key, struct promcb_series_record *series)
+/* Takes a place below the cap. Returns false if there is none. */
+static bool take_place(const struct key *key)
 {
 	for (uint32_t round = 0; round < CAP_ROUNDS_MAX && !is_full(key); round++) {
 		uint64_t count = promcb_load_relaxed(&key->family->series);
 
-		/* [PIECE] one of the steps before the record is led to. */
+		/* [PIECE] one of the steps before the record is led to. [LIFE] or before it is listed again. */
 		if (count < key->family->series_max && promcb_cas_acq_rel(&key->family->series, count, count + 1)) {
 			PROMCB_INJECT("series: place taken");
-			promcb_store_relaxed(&series->counted, 1);
-			PROMCB_INJECT("series: place told");
 			return true;
 		}
 	}
 	return false;
+}
+
+/*
+ * The series at the place is wanted: if it was removed, it is listed again, with a place below the cap. Returns 0, or
+ * -EDQUOT: that is reached.
+ */
+static int revive(const struct key *key, uint32_t place)
+{
+	struct promcb_series_record *series = promcb_segment_piece(key->segment, place, PROMCB_PIECE_SERIES, 0);
+	bool needs_place = promcb_load32_relaxed(&key->family->overflow) != place, has_place = false;
+	int result = 0;
+
+	while (series) {
+		/* [LIFE] acquire: the life before the cells, which its handle counts in. */
+		uint64_t life = promcb_load_acquire(&series->life);
+
+		if (!(life & PROMCB_LIFE_HIDDEN))
+			break;
+		if (needs_place && !has_place && !take_place(key)) {
+			result = -EDQUOT;
+			break;
+		}
+		has_place = needs_place;
+		/* [LIFE] in one step listed, and with its place. */
+		if (promcb_cas_acq_rel(&series->life, life,
+				       (life & ~PROMCB_LIFE_HIDDEN) | (has_place ? PROMCB_LIFE_PLACED : 0))) {
+			PROMCB_INJECT("series: listed again");
+			return 0;
+		}
+	}
+	/* Somebody was faster. */
+	if (has_place)
+		promcb_add_relaxed(&key->family->series, UINT64_MAX);
+	return result;
 }
 
 static uint32_t carve_record(const struct key *key, struct promcb_lane_lease *lease, uint32_t cell)
@@ -178,6 +211,16 @@ static uint32_t carve_record(const struct key *key, struct promcb_lane_lease *le
 	return place;
 }
 
+/* Tells of a series that is there. Returns 0, -ENOSPC, or -EDQUOT. */
+static int tell_of_wanted(const struct key *key, uint32_t place, struct promcb_series_found *found)
+{
+	int result = revive(key, place);
+
+	if (result < 0)
+		return result;
+	return tell(key, place, found) ? 0 : -ENOSPC;
+}
+
 /*
  * Adds the series. capped: below the family's cap. Returns 0, -ENOSPC, or -EDQUOT: that is reached. What is made on the
  * way, pages and rows, is counted before the record is carved: no other piece is carved between carve and commit.
@@ -193,7 +236,7 @@ static int add(struct key *key, struct promcb_lane_lease *lease, bool capped, st
 	for (uint32_t round = 0; root && round < ROUNDS_MAX; round++) {
 		place = promcb_table_find(segment, key->hash, is_series, key, &end);
 		if (place)
-			return tell(key, place, found) ? 0 : -ENOSPC;
+			return tell_of_wanted(key, place, found);
 		if (!end.slot) {
 			if (promcb_table_grow(lease, &end) < 0)
 				return -ENOSPC;
@@ -208,8 +251,11 @@ static int add(struct key *key, struct promcb_lane_lease *lease, bool capped, st
 		if (!place)
 			return -ENOSPC;
 		series = promcb_segment_piece(segment, place, PROMCB_PIECE_SERIES, 0);
-		if (capped && !take_place(key, series))
+		if (capped && !take_place(key))
 			return -EDQUOT;
+		if (capped)
+			promcb_store_relaxed(&series->life, PROMCB_LIFE_PLACED);
+		PROMCB_INJECT("series: place told");
 		if (promcb_table_put(&end, key->hash, place)) {
 			promcb_part_count_cells(lease, root, promcb_cells_end(cell, width));
 			PROMCB_INJECT("series: cells counted");
@@ -258,7 +304,7 @@ int promcb_series_find_or_add(struct promcb_segment *segment, struct promcb_lane
 		uint32_t place = promcb_table_find(segment, key.hash, is_series, &key, NULL);
 
 		if (place)
-			result = tell(&key, place, found) ? 0 : -ENOSPC;
+			result = tell_of_wanted(&key, place, found);
 		else
 			result = is_full(&key) ? -EDQUOT : add_in_lane(&key, lease, true, found);
 	}

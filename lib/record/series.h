@@ -9,6 +9,9 @@
  *     taken before the series is led to, and given back if it never is; of who died in between, by the lane's next
  *     owner, who finds the record behind what is counted. Only between taking the place and saying so in the record, or
  *     back, two instructions, does a death cost a place of the cap, for good. It never gives one.
+ *   - A series that was removed is hidden, and has no place. Who looks it up to register it takes one, and has it
+ *     listed again; else it is one of too many, as a new one is. Who was led to it before counts in it as ever, and
+ *     by that it is listed, beside the cap.
  */
 #ifndef PROMCB_SERIES_H
 #define PROMCB_SERIES_H
@@ -25,6 +28,7 @@ struct promcb_series_found {
 	uint32_t place;         /* 0: none */
 	uint32_t cell, width;
 	bool is_overflow;
+	bool is_hidden;         /* it was removed, and nobody has registered it since */
 };
 
 /*

@@ -214,7 +214,7 @@ static inline void audit_families(struct audit *audit)
 			audit->led_to[place] ? promcb_segment_piece(audit->segment, place, PROMCB_PIECE_SERIES, 0)
 					     : NULL;
 
-		if (series && series->counted)
+		if (series && series->life & PROMCB_LIFE_PLACED)
 			counted[series->family]++;
 	}
 	for (uint32_t place = 1; counted && place <= places; place++) {

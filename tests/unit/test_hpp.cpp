@@ -272,6 +272,12 @@ static void family_takes_strings_of_all_kinds(const promcb::Segment &metrics)
 	CHECK(many == 4);
 	CHECK(found.number("labels_total", {"_overflow", "_overflow"}) == 17 + 19 + 23 + 96);
 	CHECK(found.family("labels_total")->series_max == 7);
+
+	CHECK(family.remove("gone", std::string()) == 0 && family.remove("gone", "") == -ENOENT);
+	family.with("gone", "").add(2);
+	CHECK(Found().number("labels_total", {"gone", ""}) == 2);
+	CHECK(family.clear() == 0);
+	CHECK(Found().family("labels_total")->series == 0);
 }
 
 static void family_that_differs(const promcb::Segment &metrics)
