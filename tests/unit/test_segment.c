@@ -228,7 +228,7 @@ static int count_found(void *context, const char *segment, bool usable)
 {
 	int *count = context;
 
-	if (strstr(fixture_segment, segment) && usable)
+	if (strcmp(strrchr(fixture_segment, '/'), segment) == 0 && usable)
 		++*count;
 	return 0;
 }
