@@ -110,6 +110,7 @@ done
   trap 'exit 0' TERM
   while true; do
     "$tools/promcb-record" script_list_usr_bin -- ls /usr/bin >/dev/null
+    "$tools/promcb-record" --add 'script_rounds_total{script="quickstart"}' 1
     sleep 0.5 &
     wait $!
   done
@@ -223,6 +224,10 @@ awk -v component="$component" '
   }
   { more++ }
   END { print "   and " more " more lines" }' "$scratch/text"
+echo "== And what is counted beside calls: a counter, a level, a gauge, a histogram, and a script's counter"
+awk '
+  /^(demo|script)_[a-z_]+_bucket[{]/ && !/le="(256|1024|4096|[+]Inf)(\.0)?"/ { next }
+  /^(demo|script)_/ { print "   " $0 }' "$scratch/text"
 cat <<TEXT
 
 == On from here

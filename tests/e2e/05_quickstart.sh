@@ -50,6 +50,10 @@ for row in 'connect_closed_port 100.00' 'connect_open_port 0.00' 'read_proc_stat
     END { exit !(seen && good) }' || fail "not $row percent failed, or no calls"
 done
 grep -q '^[34] processes recording' "$scratch/out" || fail "not three processes, and a script at times"
+for pattern in 'demo_read_bytes_total [1-9][0-9]*' 'demo_pending_connections -\?[0-9]*' 'demo_threads 9' \
+  'demo_file_bytes_bucket{le="+Inf"} [1-9][0-9]*' 'script_rounds_total{script="quickstart"} [1-9]'; do
+  grep -q -x "   $pattern" "$scratch/out" || fail "not shown: $pattern"
+done
 series=$(sed -n 's,^\([0-9]*\) series were served at http://127.0.0.1:[0-9]*/metrics.*,\1,p' "$scratch/out")
 [ "${series:-0}" -gt 250 ] || fail "the sidecar served ${series:-nothing}"
 ends_clean

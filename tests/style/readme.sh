@@ -14,6 +14,13 @@ fail() {
 for command in tools/quickstart.sh tools/test.sh; do
   grep -q "$command" README.md || fail "README.md does not tell of $command"
 done
+# What leads are lines of the examples, as they are.
+excerpt=$(sed -n '/^# /,/^## /p' README.md | awk '/^```/ { inside = !inside; next } inside' | sed 's/^ *//')
+[ -n "$excerpt" ] || fail "README.md does not begin with an example"
+while IFS= read -r line; do
+  sed 's/^[[:space:]]*//' tools/examples/*.c tools/examples/*.cpp | grep -q -x -F -e "$line" ||
+    fail "README.md: in no example: $line"
+done <<<"$excerpt"
 lines=$(wc -l <README.md)
 [ "$lines" -le 260 ] || fail "README.md has $lines lines, 260 are the most: details go into man pages"
 for document in *.md; do

@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <promcb/atomic.h>
+#include <promcb/metric.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -48,6 +49,14 @@ struct calls {
 	struct promcb_component *resolve; /* NULL: not to be called */
 };
 
+/* And what it counts beside calls: one of each kind. */
+struct counts {
+	struct promcb_counter *read_bytes;
+	struct promcb_level *pending; /* connected, and not accepted yet; of all processes together */
+	struct promcb_gauge *threads;
+	struct promcb_histogram *file_bytes;
+};
+
 struct breaker {
 	unsigned failures; /* in a row */
 	uint64_t opened_ns; /* CLOCK_MONOTONIC; 0: closed */
@@ -55,6 +64,7 @@ struct breaker {
 
 struct demo {
 	struct calls calls;
+	struct counts counts;
 	struct sockaddr_in open;
 	struct sockaddr_in refused;
 	int listener;
@@ -70,18 +80,20 @@ static bool is_stopping(void)
 
 /* -- The calls ---------------------------------------------------------------------------------------------------- */
 
-static bool read_file(const char *path)
+static bool read_file(const char *path, const struct counts *counts)
 {
 	char bytes[4096];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t total = 0;
 	ssize_t length;
 
 	if (fd < 0)
 		return false;
-	do
-		length = read(fd, bytes, sizeof(bytes));
-	while (length > 0);
+	while ((length = read(fd, bytes, sizeof(bytes))) > 0)
+		total += (uint64_t)length;
 	close(fd);
+	promcb_counter_add(counts->read_bytes, total);
+	promcb_histogram_observe(counts->file_bytes, total);
 	return length == 0;
 }
 
@@ -160,11 +172,13 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 	bool success;
 
 	start = promcb_start();
-	promcb_stop(calls->read_status, start, read_file("/proc/self/status"));
+	promcb_stop(calls->read_status, start, read_file("/proc/self/status", &demo->counts));
 	start = promcb_start();
-	promcb_stop(calls->read_passwd, start, read_file("/etc/passwd"));
+	promcb_stop(calls->read_passwd, start, read_file("/etc/passwd", &demo->counts));
 	start = promcb_start();
-	promcb_stop(calls->connect_open, start, connect_to(&demo->open));
+	success = connect_to(&demo->open);
+	promcb_stop(calls->connect_open, start, success);
+	promcb_level_add(demo->counts.pending, success);
 	if (calls->resolve) {
 		start = promcb_start();
 		promcb_stop(calls->resolve, start, resolve("localhost"));
@@ -180,12 +194,15 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 static void *work(void *context)
 {
 	const struct timespec pause = {.tv_nsec = ROUND_NS};
+	const struct demo *demo = context;
 	struct breaker breaker = {.failures = 0};
 
+	promcb_gauge_add(demo->counts.threads, 1);
 	while (!is_stopping()) {
-		one_round(context, &breaker);
+		one_round(demo, &breaker);
 		nanosleep(&pause, NULL);
 	}
+	promcb_gauge_add(demo->counts.threads, -1);
 	return NULL;
 }
 
@@ -201,8 +218,10 @@ static void *accept_all(void *context)
 	while (!is_stopping())
 		if (poll(&waiting, 1, 100) > 0) {
 			fd = accept4(demo->listener, NULL, NULL, SOCK_CLOEXEC);
-			if (fd >= 0)
+			if (fd >= 0) {
 				close(fd);
+				promcb_level_add(demo->counts.pending, -1);
+			}
 		}
 	return NULL;
 }
@@ -218,6 +237,60 @@ static int bind_loopback(struct sockaddr_in *address)
 	    getsockname(fd, (struct sockaddr *)(void *)address, &length) < 0)
 		return -errno;
 	return fd;
+}
+
+/* Returns 0, or complains and returns -errno. */
+static int declare(struct promcb_session *metrics, struct promcb_family_spec spec, struct promcb_metric_family **family)
+{
+	struct promcb_message message;
+	int result;
+
+	spec.message = &message;
+	result = promcb_family_register(metrics, &spec, family);
+	if (result < 0)
+		promcb_tool_complain("%s: %s", spec.name, promcb_tool_reason(result, &message));
+	return result;
+}
+
+static int declare_counts(struct counts *counts, struct promcb_session *metrics)
+{
+	struct promcb_metric_family *read_bytes, *pending, *threads, *file_bytes;
+	int result = declare(metrics,
+			     (struct promcb_family_spec){.name = "demo_read_bytes_total",
+							 .help = "Bytes read from files.",
+							 .unit = "bytes",
+							 .type = PROMCB_COUNTER},
+			     &read_bytes);
+
+	if (result == 0)
+		result = declare(metrics,
+				 (struct promcb_family_spec){.name = "demo_pending_connections",
+							     .help = "Connections made and not accepted yet.",
+							     .type = PROMCB_LEVEL},
+				 &pending);
+	if (result == 0)
+		result = declare(metrics,
+				 (struct promcb_family_spec){.name = "demo_threads",
+							     .help = "Threads that make calls, of living processes.",
+							     .type = PROMCB_GAUGE},
+				 &threads);
+	if (result == 0)
+		result = declare(metrics,
+				 (struct promcb_family_spec){.name = "demo_file_bytes",
+							     .help = "How much a file had that was read.",
+							     .unit = "bytes",
+							     .type = PROMCB_HISTOGRAM,
+							     .buckets_per_octave = 2,
+							     .smallest = 64,
+							     .largest = 65536},
+				 &file_bytes);
+	if (result < 0)
+		return result;
+	promcb_counter_with(read_bytes, NULL, &counts->read_bytes);
+	promcb_level_with(pending, NULL, &counts->pending);
+	promcb_gauge_with(threads, NULL, &counts->threads);
+	promcb_histogram_with(file_bytes, NULL, &counts->file_bytes);
+	return 0;
 }
 
 static int demo_start(struct demo *demo, struct promcb_session *metrics)
@@ -240,6 +313,8 @@ static int demo_start(struct demo *demo, struct promcb_session *metrics)
 		result = promcb_component(metrics, "connect_closed_port", &calls->connect_refused);
 	if (result == 0 && localhost_is_local())
 		result = promcb_component(metrics, "resolve_localhost", &calls->resolve);
+	if (result == 0)
+		result = declare_counts(&demo->counts, metrics);
 	return result;
 }
 

@@ -175,6 +175,33 @@ static void put_components(FILE *page, const struct promcb_snapshot *snapshot, c
 	free(rows);
 }
 
+/* What is counted beside calls: the families, with how many series each has of how many it may have. */
+static void put_families(FILE *page, const struct promcb_snapshot *snapshot)
+{
+	static const char *const types[] = {"", "counter", "level", "gauge", "histogram", "info"};
+	size_t count = promcb_snapshot_families(snapshot);
+	struct promcb_family_summary family;
+
+	if (count == 0)
+		return;
+	fputs("<div>\n<table>\n<tr><th>family</th><th>type</th><th>series</th><th>at most</th><th>help</th></tr>\n",
+	      page);
+	for (size_t i = 0; i < count && i < ROWS_MAX; i++) {
+		if (promcb_snapshot_family(snapshot, i, &family) < 0)
+			continue;
+		fputs("<tr><td>", page);
+		put_escaped(page, family.name);
+		fprintf(page, "</td><td>%s</td><td%s>%" PRIu64 "</td><td>%" PRIu64 "</td><td>",
+			types[family.type <= PROMCB_INFO ? family.type : 0], family.refused ? " class=\"bad\"" : "",
+			family.series, family.series_max);
+		put_escaped(page, family.help);
+		fputs("</td></tr>\n", page);
+	}
+	fputs("</table>\n</div>\n", page);
+	if (count > ROWS_MAX)
+		fprintf(page, "<p>The first %d of %zu families.</p>\n", ROWS_MAX, count);
+}
+
 static void put_count(FILE *page, uint64_t number, const char *what)
 {
 	fprintf(page, "%" PRIu64 " %s%s", number, what, number == 1 ? "" : "s");
@@ -231,6 +258,7 @@ static void put_segment(void *context, const struct sidecar_segment *segment)
 	}
 	put_facts(page, segment->snapshot);
 	put_components(page, segment->snapshot, segment->name, &pages->present);
+	put_families(page, segment->snapshot);
 }
 
 static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_seconds)
@@ -255,7 +283,8 @@ static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_se
 	fputs("<p><a href=\"", page);
 	put_escaped(page, telemetry_path);
 	fputs("\">metrics</a> &middot; <a href=\"/health/metrics\">health</a> &middot; "
-	      "<a href=\"/prometheus/query\">summaries</a> &middot; <a href=\"/-/healthy\">healthy</a> &middot; "
+	      "<a href=\"/prometheus/query\">summaries</a> &middot; "
+	      "<a href=\"/api/v1/metrics\">families</a> &middot; <a href=\"/-/healthy\">healthy</a> &middot; "
 	      "<a href=\"/-/ready\">ready</a></p>\n"
 	      "<form action=\"/prometheus/query\"><label>Summaries of components that contain "
 	      "<input name=\"q\"></label> <button>JSON</button></form>\n",
