@@ -466,6 +466,7 @@ static int record_changes(const struct arguments *arguments)
 		if (way == PROMCB_CHANGED_NOTHING || way == PROMCB_CHANGED_REJECTED)
 			status = PROMCB_TOOL_FAILED;
 	}
+	promcb_metrics_end(metrics);
 	return status;
 }
 
@@ -483,7 +484,7 @@ static bool has_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static const struct argp argp = {options, parse, usage, documentation, promcb_tool_segment_child, NULL, NULL};
-	struct arguments arguments = {.segment = NULL};
+	static struct arguments arguments;
 
 	promcb_tool_start("promcb-record");
 	if (has_command(argc, argv))

@@ -39,6 +39,18 @@ struct promcb_metrics *promcb_metrics_new(struct promcb_session *session, const 
 	return metrics;
 }
 
+void promcb_metrics_end(struct promcb_metrics *metrics)
+{
+	for (size_t i = 0; metrics && i < CHAINS; i++) {
+		for (struct known *known = metrics->chains[i], *next; known; known = next) {
+			next = known->next;
+			free(known->spec);
+			free(known);
+		}
+	}
+	free(metrics);
+}
+
 __attribute__((format(printf, 3, 4))) static enum promcb_changed say(struct promcb_message *message,
 								     enum promcb_changed way, const char *format, ...)
 {

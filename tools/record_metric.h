@@ -31,8 +31,9 @@ enum promcb_changed {
 
 struct promcb_metrics;
 
-/* session: stays open. Returns NULL where there is no memory. Never freed. */
+/* session: stays open. Returns NULL where there is no memory. */
 struct promcb_metrics *promcb_metrics_new(struct promcb_session *session, const struct promcb_metric_rules *rules);
+void promcb_metrics_end(struct promcb_metrics *metrics);
 
 /* message: says why, unless it is PROMCB_CHANGED. */
 enum promcb_changed promcb_metrics_change(struct promcb_metrics *metrics, const struct promcb_change *change,

@@ -296,6 +296,7 @@ int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rul
 	if (result < 0)
 		promcb_tool_complain("cannot read standard input: %s", strerror(-result));
 	bad = sum_up(&intake);
+	promcb_metrics_end(intake.series);
 	if (intake.ending)
 		die_of(intake.ending);
 	return result < 0 || bad > 0 ? PROMCB_TOOL_FAILED : 0;

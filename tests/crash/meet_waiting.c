@@ -285,7 +285,8 @@ static unsigned published, published_before_it_was_set;
 static void count_published(void)
 {
 	promcb_store_release(&arrived, 1);
-	while (published == 0 && promcb_load32_relaxed(&promcb_process->mutex) < 2)
+	/* Each time until the other waits for the mutex, so that it is let in 300 times, however rarely it runs. */
+	while (!promcb_load_acquire(&is_set) && promcb_load32_relaxed(&promcb_process->mutex) < 2)
 		sched_yield();
 	if (!promcb_load_acquire(&is_set))
 		published_before_it_was_set = published;
