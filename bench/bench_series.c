@@ -208,18 +208,20 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 	uint64_t warm = bench_warm(count, ORDER);
 	struct bench_case cases[] = {
 		{"series", "counter", "floor", floor_counter, count, warm, 0},
-		{"series", "counter", "inline", inline_counter, count, warm, 0},
+		{"series", "counter inlined", "floor", floor_counter, count, warm, 0},
+		{"series", "counter inlined", "promcb", inline_counter, count, warm, 0},
 		{"series", "counter", "promcb", called_counter, count, warm, 0},
 		{"series", "counter by label values", "floor", floor_look_up, count, warm, 0},
 		{"series", "counter by label values", "promcb", by_values, count, warm, 0},
 		{"series", "label values of strangers", "promcb", strangers, count, warm, 0},
 		{"series", "counter of doubles", "floor", floor_double, count, warm, 0},
 		{"series", "counter of doubles", "promcb", called_double, count, warm, 0},
-		{"series", "gauge set", "floor", floor_gauge, count, warm, 0},
-		{"series", "gauge set", "inline", inline_gauge, count, warm, 0},
+		{"series", "gauge set inlined", "floor", floor_gauge, count, warm, 0},
+		{"series", "gauge set inlined", "promcb", inline_gauge, count, warm, 0},
 		{"series", "gauge add", "promcb", gauge_add, count, warm, 0},
 		{"series", "histogram", "floor", floor_histogram, count, warm, 0},
-		{"series", "histogram", "inline", inline_histogram, count, warm, 0},
+		{"series", "histogram inlined", "floor", floor_histogram, count, warm, 0},
+		{"series", "histogram inlined", "promcb", inline_histogram, count, warm, 0},
 		{"series", "histogram", "promcb", called_histogram, count, warm, 0},
 	};
 	struct promcb_options options = {.max_bytes = (uint64_t)1 << 30};
