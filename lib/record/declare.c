@@ -62,7 +62,7 @@ static void forget_values(const struct promcb_session *p)
 	}
 }
 
-static const struct promcb_owner_hooks hooks = {
+static const struct promcb_session_hooks hooks = {
 	.left = keep_values,
 	.arrived = set_kept_values,
 	.forget = forget_values,
@@ -94,7 +94,7 @@ static int add_family(struct promcb_metric_family *fresh, struct promcb_message 
 		return promcb_message_error(message, result, "no room for another family in this process: %s",
 					    promcb_strerror(result));
 	if (promcb_family_is_live(family))
-		promcb_owner_hooks = &hooks;
+		promcb_session_hooks = &hooks;
 	*out = family;
 	return 0;
 }

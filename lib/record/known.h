@@ -25,7 +25,7 @@ enum {
 };
 
 struct promcb_metric_family {
-	struct promcb_handle at;        /* its component is the family's place. Owner NULL: nothing is counted */
+	struct promcb_handle at;        /* its component is the family's place. Session NULL: nothing is counted */
 	struct promcb_metric_family *next;     /* of all of the process */
 	union promcb_family_image image; /* what was declared */
 	uint8_t type, scope;

@@ -11,7 +11,7 @@
 #define LANE_RETRY_NS ((uint64_t)100000000)
 
 struct promcb_session *promcb_sessions;
-const struct promcb_owner_hooks *promcb_owner_hooks;
+const struct promcb_session_hooks *promcb_session_hooks;
 
 /* -- Places ------------------------------------------------------------------------------------------------------- */
 
@@ -58,7 +58,7 @@ static void leave(struct promcb_segment *segment, bool closed)
 	promcb_recorder_leave_idle(attachment);
 }
 
-/* -- Owners ------------------------------------------------------------------------------------------------------- */
+/* -- Sessions ----------------------------------------------------------------------------------------------------- */
 
 /* Moves an attached segment into the place, as the session's. */
 static struct promcb_segment *adopt(struct promcb_attachment *place, const struct promcb_segment *attached,
@@ -136,8 +136,8 @@ static struct promcb_session *find_session(const struct promcb_segment *attached
 static void leave_unwillingly(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation)
 {
 	leave(segment, false);
-	if (promcb_owner_hooks)
-		promcb_owner_hooks->left(p, segment, generation);
+	if (promcb_session_hooks)
+		promcb_session_hooks->left(p, segment, generation);
 }
 
 /* The session goes on in the attached segment. Its handles look their components up again. */
@@ -161,8 +161,8 @@ static void move(struct promcb_session *p, struct promcb_attachment *place, cons
 	p->stuck = false;
 	if (old)
 		leave_unwillingly(p, old, p->generation - 1);
-	if (promcb_owner_hooks)
-		promcb_owner_hooks->arrived(p);
+	if (promcb_session_hooks)
+		promcb_session_hooks->arrived(p);
 }
 
 /* The session's closed segment, if threads still have leases there: the file may be opened again before they end. */
@@ -276,8 +276,8 @@ static int open_path(const char *path, const struct promcb_options *options, str
 static void renew(void)
 {
 	promcb_recorder_wipe_current();
-	if (promcb_owner_hooks)
-		promcb_owner_hooks->forget(NULL);
+	if (promcb_session_hooks)
+		promcb_session_hooks->forget(NULL);
 	for (struct promcb_session *p = promcb_process->unwiped ? promcb_sessions : NULL; p; p = p->next) {
 		promcb_store_relaxed(&p->lost->calls, 0);
 		promcb_store_relaxed(&p->lost->values, 0);
@@ -330,8 +330,8 @@ void promcb_close(struct promcb_session *p)
 		set_segment(p, NULL);
 		promcb_store_relaxed(&p->lost->calls, 0);
 		promcb_store_relaxed(&p->lost->values, 0);
-		if (promcb_owner_hooks)
-			promcb_owner_hooks->forget(p);
+		if (promcb_session_hooks)
+			promcb_session_hooks->forget(p);
 		if (segment)
 			leave(segment, true);
 		/* Not in a handler: this thread holds no address of the segment. */

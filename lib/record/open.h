@@ -56,7 +56,7 @@ struct promcb_session {
 #define PROMCB_LOOK_INTERVAL_NS ((uint64_t)1000000000)
 
 /* What those who know more do when a session had to leave a segment, and when it has come to another. */
-struct promcb_owner_hooks {
+struct promcb_session_hooks {
 	/* generation: by which handles know where they are in the segment. */
 	void (*left)(struct promcb_session *p, struct promcb_segment *segment, uint32_t generation);
 	void (*arrived)(struct promcb_session *p);
@@ -65,7 +65,7 @@ struct promcb_owner_hooks {
 };
 
 /* With the mutex held. NULL: nobody. */
-extern const struct promcb_owner_hooks *promcb_owner_hooks;
+extern const struct promcb_session_hooks *promcb_session_hooks;
 
 /* All that were ever opened. Under the mutex. */
 extern struct promcb_session *promcb_sessions;
