@@ -257,12 +257,17 @@ int promcb_component_register(struct promcb_segment *segment, struct promcb_lane
 	}
 	if (result != -ENOENT)
 		return result;
-	if (lease && lease->lane)
-		return register_in(segment, lease, &wanted);
-	result = promcb_lane_acquire_special(segment, 0, &registrar);
-	if (result == 0) {
-		result = register_in(segment, &registrar, &wanted);
-		promcb_lane_give(&registrar);
+	if (lease && lease->lane) {
+		result = register_in(segment, lease, &wanted);
+	} else {
+		result = promcb_lane_acquire_special(segment, 0, &registrar);
+		if (result == 0) {
+			result = register_in(segment, &registrar, &wanted);
+			promcb_lane_give(&registrar);
+		}
 	}
+	/* Who lost a race has what another registered, by its name alone perhaps. */
+	if (result >= 0)
+		set_kind(segment, (uint32_t)result, wanted.kind);
 	return result == -ENOLCK ? -EBUSY : result;
 }
