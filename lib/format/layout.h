@@ -166,7 +166,7 @@ struct promcb_header {
 	uint64_t series_rejected;       /* look-ups led to "_overflow": a cap, values against the rules, no room */
 	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
 	uint64_t dropped_values;        /* could not be recorded at all */
-	uint64_t removals;              /* of series, begun and ended: odd while one is under way. [LIFE] */
+	uint64_t removals;              /* of series, begun and ended: odd while one is under way; by the remover alone. [LIFE] */
 	uint8_t pad_counts[56];
 };
 
@@ -315,6 +315,12 @@ static inline uint32_t promcb_blocks_per_chunk(const struct promcb_geometry *geo
 static inline uint32_t promcb_rings_per_chunk(const struct promcb_geometry *geometry)
 {
 	return promcb_per_chunk(geometry, (uint32_t)sizeof(uint64_t) << geometry->ring_log2);
+}
+
+/* Whether it is taken, and memory was found for it: the first part of a chunk of parts says so. */
+static inline bool promcb_chunk_has_memory(uint32_t word)
+{
+	return word && !(promcb_chunk_kind(word) == PROMCB_CHUNK_PARTS && promcb_chunk_carved(word) == 0);
 }
 
 static inline uint64_t promcb_chunk_off(const struct promcb_geometry *geometry, uint32_t chunk)

@@ -101,8 +101,7 @@ static int move_in(struct promcb_segment *segment, uint32_t lane, struct promcb_
 		uint32_t word = promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk));
 
 		/* One of parts that nobody has found memory for is nobody's care. */
-		if (promcb_chunk_is_of(word, lane) &&
-		    !(promcb_chunk_kind(word) == PROMCB_CHUNK_PARTS && promcb_chunk_carved(word) == 0) &&
+		if (promcb_chunk_is_of(word, lane) && promcb_chunk_has_memory(word) &&
 		    promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes) < 0)
 			return -ENOSPC;
 	}

@@ -20,7 +20,7 @@ static int reserve_all(struct promcb_segment *segment, const struct promcb_saved
 		if (promcb_load_relaxed(&promcb_segment_lane(segment, lane)->used))
 			result = promcb_segment_reserve(segment, g->directories_off + lane * bytes, bytes);
 	for (uint32_t chunk = 0; chunk < g->chunks && result == 0; chunk++) {
-		if (promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)) &&
+		if (promcb_chunk_has_memory(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk))) &&
 		    promcb_chunk_off(g, chunk) < promcb_load_relaxed(&segment->file_bytes))
 			result = promcb_segment_reserve(segment, promcb_chunk_off(g, chunk), g->chunk_bytes);
 		if (chunk % CHUNKS_A_STEP == 0)
