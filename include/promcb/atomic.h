@@ -199,6 +199,14 @@ static inline void promcb_add_double_relaxed(uint64_t *word, double value)
 		;
 }
 
+/* Loads from before it are done before loads that come after it. ThreadSanitizer knows no fences. */
+static inline void promcb_load_fence(void)
+{
+#if !PROMCB_TSAN
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
 /* Keeps the compiler, and nothing else, from moving accesses across: between a thread and its own signal handlers. */
 static inline void promcb_signal_fence(void)
 {

@@ -190,11 +190,12 @@ int promcb_histogram_observe_double_with(struct promcb_metric_family *family, co
 /*
  * Removes a series, for all processes: it is no longer listed, and its place below the cap is free. Whoever touches it
  * after, by whatever handle, from before or looked up again, begins a new series of the name at 0, whose start time is
- * that of the removal: each add is in the old one or in the new one. Of an observation at that very moment, the count
- * may be in the one and the value in the other; doubles are subtracted, and may differ from what was added by the last
- * bit of what they were before. A handle from before has it listed as soon as its value is not 0, even where the cap is
- * reached. A gauge of a process is cleared where this process has set it, and stays listed while others have. values,
- * lengths, count: as promcb_series_with() takes them; lengths NULL: as the others do, and count is not looked at.
+ * that of the removal: each add is in the old one or in the new one. A scrape at that very moment may show of the old
+ * one what is in the new one. Of an observation at that moment, the count may be in the one and the value in the other;
+ * doubles are subtracted, and may differ from what was added by the last bit of what they were before. A handle from
+ * before has it listed as soon as its value is not 0, even where the cap is reached. A gauge of a process is cleared
+ * where this process has set it, and stays listed while others have. values, lengths, count: as promcb_series_with()
+ * takes them; lengths NULL: as the others do, and count is not looked at.
  * Returns 0, or -errno: -ENOENT (there is no such series), -EINVAL, -EBUSY (another process removes or resets), -ENOSPC
  * (no room to note what is subtracted: nothing is removed). Thread-safe.
  */

@@ -157,21 +157,31 @@ static int list_lane(struct adding *a, uint32_t lane)
 }
 
 /* After all that is added, since they are taken away from sums. */
-static int list_baselines(struct adding *a)
+/* It was read before the lives, and may not have led to what they take away, nor, by the shared copy, from what. */
+static int read_root_again(struct adding *a, struct promcb_records *records)
 {
 	const struct promcb_piece_wanted wanted = {
 		.kind = PROMCB_PIECE_ROOT, .lines = PROMCB_PART_LINES, .lane = UINT32_MAX};
+	struct promcb_metrics_root *known = &records->root;
 	const struct promcb_metrics_root *root;
+
+	promcb_pieces_stage(a->pieces);
+	root = promcb_pieces_view(a->pieces, records->root_place, &wanted, a->buffer, NULL);
+	if (!root)
+		return promcb_pieces_corrupt(a->pieces, "the root of its families is none", records->root_place);
+	/* [PIECE] acquire: the places before the roots of the copies. */
+	known->shared = promcb_load32_acquire(&root->shared);
+	for (uint32_t i = 0; i < 2; i++)
+		known->baselines[i] = promcb_load32_acquire(&root->baselines[i]);
+	return 0;
+}
+
+static int list_baselines(struct adding *a)
+{
 	int result = 0;
 
-	/* The root was read before the lives which say that there are baselines. */
-	promcb_pieces_stage(a->pieces);
-	root = promcb_pieces_view(a->pieces, a->records->root_place, &wanted, a->buffer, NULL);
-	if (!root)
-		return promcb_pieces_corrupt(a->pieces, "the root of its families is none", a->records->root_place);
 	for (uint32_t i = 0; i < 2 && result == 0; i++) {
-		/* [PIECE] acquire: the place before the root of the copy. */
-		uint32_t place = promcb_load32_acquire(&root->baselines[i]);
+		uint32_t place = a->records->root.baselines[i];
 
 		if (place)
 			result = add_row(&a->roots, (struct row){place, 0, PROMCB_COPY_BASELINE + i});
@@ -409,11 +419,12 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 	a->metrics = metrics;
 	a->pieces = pieces;
 	a->roots = a->branches = a->rows = (struct list){.rows = NULL};
-	if (records->root.shared)
+	PROMCB_INJECT("rows: lives read");
+	result = read_root_again(a, records);
+	if (result == 0 && records->root.shared)
 		result = add_row(&a->roots, (struct row){records->root.shared, 0, PROMCB_COPY_SHARED});
 	for (uint32_t lane = 0; lane < g->lanes && result == 0; lane++)
 		result = list_lane(a, lane);
-	PROMCB_INJECT("rows: lives read");
 	if (result == 0 && records->has_baselines)
 		result = list_baselines(a);
 	if (result == 0)
@@ -426,6 +437,8 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 		result = add_rows(a);
 	PROMCB_INJECT("rows: all added");
 	promcb_pieces_stage(pieces);
+	/* [LIFE] the cells before what is looked at again. */
+	promcb_load_fence();
 	if (result == 0)
 		result = look_at_lives(a);
 	free(a->roots.rows);
