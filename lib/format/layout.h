@@ -166,7 +166,7 @@ struct promcb_header {
 	uint64_t series_rejected;       /* look-ups led to "_overflow": a cap, values against the rules, no room */
 	uint64_t rejected_values;       /* negative amounts of counters, NaN, infinities */
 	uint64_t dropped_values;        /* could not be recorded at all */
-	uint64_t removals;              /* of series, begun and ended: odd while one is under way; by the remover alone. [LIFE] */
+	uint64_t removals;              /* of series, begun and ended: odd: one is under way; by its remover. [LIFE] */
 	uint8_t pad_counts[56];
 };
 

@@ -11,10 +11,11 @@
  *   - A family counts at least the series that it has, and no more than its cap.
  *   - The cells of a series lie in a stretch of a lane's; those of at most one a stretch are not yet counted.
  */
-#include "format/keys.h"
 #include "read/family_record.h"
 #include "read/findings.h"
 #include "read/pieces.h"
+#include "read/record_hash.h"
+#include "read/records.h"
 
 #include <promcb/inject.h>
 
@@ -251,46 +252,6 @@ static bool is_reached(const struct check *c, uint64_t hash, uint32_t page, uint
 	return false;
 }
 
-/* A string of the record at hand. Returns where the next begins, or 0: there is none. */
-static size_t take_string(const struct check *c, size_t at, uint16_t *bytes)
-{
-	if (at + sizeof(*bytes) > c->record.count)
-		return 0;
-	memcpy(bytes, c->record.bytes + at, sizeof(*bytes));
-	at += sizeof(*bytes) + *bytes;
-	return at <= c->record.count ? at : 0;
-}
-
-/* The hash of what a record says. */
-static bool family_hash(const struct check *c, uint64_t *hash)
-{
-	uint16_t bytes;
-	size_t at = sizeof(c->record.family) + (size_t)c->record.family.bounds * sizeof(double);
-	size_t end = take_string(c, at, &bytes);
-
-	if (!end || bytes > PROMCB_NAME_MAX)
-		return false;
-	*hash = promcb_family_hash(c->pieces.source->header.identity, (const char *)c->record.bytes + end - bytes,
-				   bytes);
-	return true;
-}
-
-static bool series_hash(const struct check *c, uint32_t values, uint64_t *hash)
-{
-	const uint64_t *identity = c->pieces.source->header.identity;
-	size_t at = sizeof(c->record.series);
-	uint16_t bytes;
-
-	*hash = promcb_series_hash(identity, c->record.series.family);
-	for (uint32_t i = 0; i < values; i++) {
-		at = take_string(c, at, &bytes);
-		if (!at)
-			return false;
-		*hash = promcb_series_hash_with(identity, *hash, c->record.bytes + at - bytes, bytes);
-	}
-	return true;
-}
-
 static uint32_t copy_record(struct check *c, uint32_t place, bool is_new)
 {
 	const struct promcb_piece_wanted wanted = {.lane = UINT32_MAX};
@@ -304,7 +265,8 @@ static uint32_t copy_record(struct check *c, uint32_t place, bool is_new)
 	lines = lines > PROMCB_PART_LINES ? PROMCB_PART_LINES : lines;
 	c->record.count = (size_t)lines * PROMCB_LINE_BYTES;
 	for (size_t i = 0; i < c->record.count / sizeof(*from); i++)
-		((uint64_t *)c->record.bytes)[i] = promcb_load_relaxed(&from[i]);
+		/* [LIFE] acquire: that a series is there before how many its family counts. */
+		((uint64_t *)c->record.bytes)[i] = promcb_load_acquire(&from[i]);
 	return promcb_piece_kind(*(const uint64_t *)c->record.bytes);
 }
 
@@ -359,6 +321,8 @@ static void check_cells(struct check *c, uint32_t place, uint32_t width)
 /* Families first: series are judged by theirs. */
 static int check_records(struct check *c, uint32_t kind)
 {
+	const uint64_t *identity = c->pieces.source->header.identity;
+
 	for (uint32_t page = 0; page < PROMCB_TABLE_PAGES; page++) {
 		for (uint32_t slot = 1; c->pages[page] && slot < PROMCB_TABLE_WORDS; slot++) {
 			uint32_t place = promcb_slot_place(c->pages[page][slot]);
@@ -372,7 +336,7 @@ static int check_records(struct check *c, uint32_t kind)
 				if (!grow(&c->families, c->family_count, &c->family_room, sizeof(*c->families)))
 					return -ENOMEM;
 				c->families[c->family_count++] = (struct owner){place, 0};
-				if (family_hash(c, &hash))
+				if (promcb_record_family_hash(&c->record, identity, &hash))
 					check_hash(c, page, slot, "family", hash);
 			} else if (kind == PROMCB_PIECE_SERIES) {
 				struct owner *family = find_family(c, c->record.series.family);
@@ -388,7 +352,7 @@ static int check_records(struct check *c, uint32_t kind)
 				if (!family || c->record.count < sizeof(c->record.series))
 					continue;
 				family->series += (c->record.series.life & PROMCB_LIFE_PLACED) != 0;
-				if (series_hash(c, values, &hash))
+				if (promcb_record_series_hash(&c->record, identity, values, &hash))
 					check_hash(c, page, slot, "series", hash);
 				check_cells(c, place, width);
 			}
@@ -397,17 +361,30 @@ static int check_records(struct check *c, uint32_t kind)
 	return 0;
 }
 
-static void check_caps(struct check *c)
+/*
+ * Was no series removed since then? One that was has been found, and is not counted any more. Where a remover died in
+ * the middle, nobody knows before the next removal.
+ */
+static bool is_quiet(struct check *c, uint64_t removals)
 {
+	/* [LIFE] what was seen before whether it still stands. */
+	promcb_load_fence();
+	return removals % 2 == 0 && promcb_records_removals(&c->pieces) == removals;
+}
+
+/* removals: of before the series were read. */
+static void check_caps(struct check *c, uint64_t removals)
+{
+	promcb_pieces_stage(&c->pieces);
 	for (size_t i = 0; i < c->family_count; i++) {
 		uint32_t place = c->families[i].place, found = c->families[i].series;
 
 		if (copy_record(c, place, false) != PROMCB_PIECE_FAMILY)
 			continue;
-		if (c->record.family.series < found)
+		if (c->record.family.series < found && is_quiet(c, removals))
 			promcb_find(c->findings, "the family at %u has %u series, and counts %llu", place, found,
 				    (unsigned long long)c->record.family.series);
-		if (found > c->record.family.series_max)
+		if (found > c->record.family.series_max && is_quiet(c, removals))
 			promcb_find(c->findings, "the family at %u has %u series, and its cap is %u", place, found,
 				    c->record.family.series_max);
 	}
@@ -465,6 +442,7 @@ int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog
 {
 	size_t bytes = (sizeof(struct check) + PROMCB_LINE_BYTES - 1) / PROMCB_LINE_BYTES * PROMCB_LINE_BYTES;
 	struct check *c = aligned_alloc(PROMCB_LINE_BYTES, bytes);
+	uint64_t removals;
 	int result;
 
 	if (!c)
@@ -483,10 +461,12 @@ int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog
 		result = check_records(c, PROMCB_PIECE_FAMILY);
 	if (c->family_count)
 		qsort(c->families, c->family_count, sizeof(*c->families), compare_owners);
+	removals = promcb_records_removals(&c->pieces);
+	promcb_pieces_stage(&c->pieces);
 	if (result == 0 && c->family_count)
 		result = check_records(c, PROMCB_PIECE_SERIES);
 	if (result == 0) {
-		check_caps(c);
+		check_caps(c, removals);
 		see_copies(c);
 		check_lines(c);
 	}
