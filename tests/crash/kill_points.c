@@ -11,42 +11,15 @@
  *   - Another process then does all that the victim did, while it is dead or stopped, and its every call is there: it
  *     repairs or steps over what was left. Memory stays bounded.
  */
-#include "../stress/stress.h"
+#include "points.h"
 
 #include <promcb/atomic.h>
-#include <promcb/inject.h>
 
-enum { POINTS_MAX = 64, POINT_BYTES = 48, COMPONENTS = 14, CALLS = 40, PATIENCE_SECONDS = 20 };
+enum { COMPONENTS = 14, CALLS = 40 };
 
 static struct shared {
 	uint64_t begun, done;
-	uint64_t points;
-	char names[POINTS_MAX][POINT_BYTES];
-	uint64_t passages[POINTS_MAX];
 } * shared;
-
-/* What the victim does where. */
-static const char *victim_point;
-static uint64_t victim_passage, passed;
-static int victim_signal;
-static bool collecting;
-
-void promcb_inject(const char *point)
-{
-	if (collecting) {
-		uint64_t i = 0;
-
-		while (i < shared->points && strcmp(shared->names[i], point) != 0)
-			i++;
-		if (i == shared->points && i < POINTS_MAX) {
-			snprintf(shared->names[i], POINT_BYTES, "%s", point);
-			shared->points++;
-		}
-		shared->passages[i]++;
-	}
-	if (victim_point && strcmp(victim_point, point) == 0 && ++passed == victim_passage)
-		kill(getpid(), victim_signal);
-}
 
 static void record(struct promcb_component *component, uint64_t latency_ns, bool success)
 {
@@ -108,25 +81,8 @@ static void produce(void)
 	promcb_close(p);
 }
 
-static pid_t start(const char *point, uint64_t passage, int signal_number)
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		victim_point = point;
-		victim_passage = passage;
-		victim_signal = signal_number;
-		/* Whoever waits for another process for ever dies of this. */
-		alarm(PATIENCE_SECONDS);
-		produce();
-		_exit(0);
-	}
-	return child;
-}
-
 /* Calls in the segment, or -1 if there is none. */
-static int64_t recorded(void)
+static int64_t recorded(const char *point)
 {
 	struct promcb_reader *reader;
 	struct promcb_snapshot *snapshot;
@@ -137,9 +93,9 @@ static int64_t recorded(void)
 
 	if (result == -ENOENT)
 		return -1;
-	CHECK(result == 0, "%s: %s", victim_point, message.text);
+	CHECK(result == 0, "%s: %s", point, message.text);
 	result = promcb_reader_snapshot(reader, NULL, &snapshot, &message);
-	CHECK(result == 0, "%s: %s", victim_point, message.text);
+	CHECK(result == 0, "%s: %s", point, message.text);
 	for (size_t i = 0; i < snapshot->count; i++)
 		calls += (int64_t)(snapshot->components[i].counts.calls[0] + snapshot->components[i].counts.calls[1]);
 	CHECK(snapshot->info.used_bytes <= (3 << 20), "%llu bytes are used",
@@ -147,7 +103,7 @@ static int64_t recorded(void)
 	CHECK(snapshot->info.dropped_calls == 0, "calls were dropped");
 	promcb_snapshot_free(snapshot);
 	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "after \"%s\" the segment breaks its invariants",
-	      victim_point);
+	      point);
 	promcb_reader_close(reader);
 	CHECK(stress_now_ns() - begin < (uint64_t)PATIENCE_SECONDS * 1000000000u, "a reader waited");
 	return calls;
@@ -162,10 +118,8 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 
 	promcb_remove(stress_segment, true, NULL);
 	shared->begun = shared->done = 0;
-	victim_point = NULL;
-	victim = start(point, passage, signal_number);
+	victim = points_start(produce, point, passage, signal_number);
 	CHECK(waitpid(victim, &status, WUNTRACED) == victim, "wait");
-	victim_point = point;
 	if (WIFEXITED(status)) {
 		/* The point lies on no way of this run: threads raced past it. */
 		CHECK(WEXITSTATUS(status) == 0, "\"%s\": the victim failed with %d", point, WEXITSTATUS(status));
@@ -173,21 +127,17 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	}
 	CHECK(signal_number == SIGSTOP ? WIFSTOPPED(status) : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	      "\"%s\": the victim ended with %#x", point, (unsigned)status);
-	calls = recorded();
+	calls = recorded(point);
 	CHECK(calls <= (int64_t)shared->begun && (calls >= (int64_t)shared->done || (calls < 0 && shared->done == 0)),
 	      "\"%s\" passage %llu: done %llu, recorded %lld, begun %llu", point, (unsigned long long)passage,
 	      (unsigned long long)shared->done, (long long)calls, (unsigned long long)shared->begun);
 	for (unsigned round = 0; round < 3; round++) {
 		uint64_t before = shared->done;
-		pid_t other;
 
-		victim_point = NULL;
-		other = start(NULL, 0, 0);
-		status = stress_wait(other);
-		victim_point = point;
+		status = stress_wait(points_start(produce, NULL, 0, 0));
 		CHECK(status == 0, "\"%s\" passage %llu: the next process failed with %d", point,
 		      (unsigned long long)passage, status);
-		more = recorded();
+		more = recorded(point);
 		CHECK(more == (calls < 0 ? 0 : calls) + (int64_t)(shared->done - before),
 		      "\"%s\" passage %llu: %lld calls and %llu more are %lld", point, (unsigned long long)passage,
 		      (long long)calls, (unsigned long long)(shared->done - before), (long long)more);
@@ -199,39 +149,27 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 
 		kill(victim, SIGCONT);
 		CHECK(stress_wait(victim) == 0, "\"%s\": the stopped process failed", point);
-		more = recorded();
+		more = recorded(point);
 		CHECK(more >= calls + (int64_t)(shared->done - before) - 5 && more <= (int64_t)shared->begun,
 		      "\"%s\": %lld calls after going on", point, (long long)more);
 		CHECK(more == (int64_t)shared->done, "\"%s\": %lld of %llu calls", point, (long long)more,
 		      (unsigned long long)shared->done);
 	}
-	victim_point = NULL;
 	return true;
 }
 
 int main(void)
 {
-	unsigned tried = 0;
+	unsigned tried;
 
 	stress_begin("kill-points");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
-	collecting = true;
-	CHECK(stress_wait(start(NULL, 0, 0)) == 0, "nobody was killed, and it failed");
-	collecting = false;
-	CHECK(shared->points > 25, "only %llu points were passed", (unsigned long long)shared->points);
-	for (uint64_t i = 0; i < shared->points; i++) {
-		uint64_t passages[3] = {1, shared->passages[i] / 2, shared->passages[i]};
-
-		for (unsigned k = 0; k < 3; k++)
-			if (passages[k] && (k == 0 || passages[k] > passages[k - 1])) {
-				tried += try_point(shared->names[i], passages[k], SIGKILL);
-				tried += try_point(shared->names[i], passages[k], SIGSTOP);
-			}
-	}
-	CHECK(tried >= 2 * shared->points, "only %u victims came by", tried);
+	points_collect(produce);
+	CHECK(points->count > 25, "only %llu points were passed", (unsigned long long)points->count);
+	tried = points_try(try_point);
 	printf("%llu points, %u deaths and stops: every call but those in flight is there\n",
-	       (unsigned long long)shared->points, tried);
+	       (unsigned long long)points->count, tried);
 	stress_remove();
 	return 0;
 }

@@ -11,44 +11,17 @@
  *     may be.
  */
 #include "../stress/audit.h"
+#include "../stress/series.h"
+#include "points.h"
 
 #include "record/known.h"
 #include "record/part.h"
 
-#include <promcb/inject.h>
-#include <promcb/metric_inline.h>
-
-enum { POINTS_MAX = 96, POINT_BYTES = 48, KEYS = 3, CAP = 3, LANES = 4, PATIENCE_SECONDS = 20, ABSENT = -1 };
+enum { KEYS = 3, CAP = 3, LANES = 4, ABSENT = -1 };
 
 static struct shared {
-	uint64_t points;
-	char names[POINTS_MAX][POINT_BYTES];
-	uint64_t passages[POINTS_MAX];
 	uint64_t step; /* that was begun last, + 1 */
 } * shared;
-
-static const char *victim_point;
-static uint64_t victim_passage, passed;
-static int victim_signal;
-static bool collecting;
-
-void promcb_inject(const char *point)
-{
-	if (collecting) {
-		uint64_t i = 0;
-
-		while (i < shared->points && strcmp(shared->names[i], point) != 0)
-			i++;
-		CHECK(i < POINTS_MAX, "too many points");
-		if (i == shared->points) {
-			snprintf(shared->names[i], POINT_BYTES, "%s", point);
-			shared->points++;
-		}
-		shared->passages[i]++;
-	}
-	if (victim_point && strcmp(victim_point, point) == 0 && ++passed == victim_passage)
-		kill(getpid(), victim_signal);
-}
 
 /* -- Steps --------------------------------------------------------------------------------------------------------- */
 
@@ -114,12 +87,8 @@ static struct promcb_session *open_segment(void)
 
 static struct promcb_metric_family *family_of(struct promcb_session *p, enum promcb_metric_type type, const char *name)
 {
-	const struct promcb_family_spec spec = {
-		.name = name, .type = type, .labels = (const char *const[]){"who", NULL}, .series_max = CAP};
-	struct promcb_metric_family *family;
-
-	CHECK(promcb_family_register(p, &spec, &family) == 0, "family %s", name);
-	return family;
+	return series_family(
+		p, (struct promcb_family_spec){.name = name, .type = type, .labels = VALUES("who"), .series_max = CAP});
 }
 
 static void produce(void)
@@ -161,35 +130,13 @@ static void produce(void)
 	__atomic_store_n(&shared->step, STEPS + 1, __ATOMIC_SEQ_CST);
 }
 
-static pid_t start(const char *point, uint64_t passage, int signal_number)
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		victim_point = point;
-		victim_passage = passage;
-		victim_signal = signal_number;
-		alarm(PATIENCE_SECONDS);
-		produce();
-		_exit(0);
-	}
-	return child;
-}
-
 /* -- What is there ------------------------------------------------------------------------------------------------- */
 
 static int64_t found_of(const struct promcb_snapshot *snapshot, const char *name, const char *value)
 {
-	const struct promcb_metrics *metrics = snapshot->metrics;
+	const uint64_t *cells = series_cells(snapshot, name, value);
 
-	for (size_t i = 0; metrics && i < metrics->series_count; i++) {
-		const struct promcb_snapshot_series *series = &metrics->series[i];
-
-		if (strcmp(metrics->families[series->family].name, name) == 0 && strcmp(series->values, value) == 0)
-			return (int64_t)metrics->cells[series->cell];
-	}
-	return ABSENT;
+	return cells ? (int64_t)*cells : ABSENT;
 }
 
 static bool is_there(const struct promcb_snapshot *snapshot, const struct state *state)
@@ -278,7 +225,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 
 	promcb_remove(stress_segment, true, NULL);
 	shared->step = 0;
-	victim = start(point, passage, signal_number);
+	victim = points_start(produce, point, passage, signal_number);
 	CHECK(waitpid(victim, &status, WUNTRACED) == victim, "wait");
 	if (WIFEXITED(status)) {
 		CHECK(WEXITSTATUS(status) == 0, "\"%s\": the victim failed with %d", point, WEXITSTATUS(status));
@@ -340,24 +287,17 @@ int main(void)
 	stress_begin("kill-removal");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
-	collecting = true;
-	CHECK(stress_wait(start(NULL, 0, 0)) == 0, "nobody was killed, and it failed");
-	collecting = false;
-	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		uint64_t k = 0;
-
-		while (k < shared->points && strcmp(shared->names[k], wanted[i]) != 0)
-			k++;
-		CHECK(k < shared->points, "nobody passed \"%s\"", wanted[i]);
-	}
-	for (uint64_t i = 0; i < shared->points; i++)
-		for (uint64_t passage = 1; passage <= shared->passages[i]; passage += stress_stride()) {
-			tried += try_point(shared->names[i], passage, SIGKILL);
-			tried += try_point(shared->names[i], passage, SIGSTOP);
+	points_collect(produce);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		CHECK(points_find(wanted[i]) < points->count, "nobody passed \"%s\"", wanted[i]);
+	for (uint64_t i = 0; i < points->count; i++)
+		for (uint64_t passage = 1; passage <= points->passages[i]; passage += stress_stride()) {
+			tried += try_point(points->names[i], passage, SIGKILL);
+			tried += try_point(points->names[i], passage, SIGSTOP);
 		}
-	CHECK(tried >= shared->points, "only %u victims came by", tried);
+	CHECK(tried >= points->count, "only %u victims came by", tried);
 	printf("%llu points, %u deaths and stops: each step is whole, or was not begun\n",
-	       (unsigned long long)shared->points, tried);
+	       (unsigned long long)points->count, tried);
 	stress_remove();
 	return 0;
 }

@@ -9,43 +9,16 @@
  *   - A death costs a place of a cap at the two points where it says so, and nowhere else.
  */
 #include "../stress/audit.h"
+#include "points.h"
 
 #include "record/family.h"
 #include "record/open.h"
 
-#include <promcb/inject.h>
-
-enum { POINTS_MAX = 64, POINT_BYTES = 48, SERIES = 90, CAP = 40, RACERS = 4, KEYS = 400, PATIENCE_SECONDS = 20 };
+enum { SERIES = 90, CAP = 40, RACERS = 4, KEYS = 400 };
 
 static struct shared {
-	uint64_t points;
-	char names[POINTS_MAX][POINT_BYTES];
-	uint64_t passages[POINTS_MAX];
 	uint64_t registered;
 } * shared;
-
-static const char *victim_point;
-static uint64_t victim_passage, passed;
-static int victim_signal;
-static bool collecting;
-
-void promcb_inject(const char *point)
-{
-	if (collecting) {
-		uint64_t i = 0;
-
-		while (i < shared->points && strcmp(shared->names[i], point) != 0)
-			i++;
-		CHECK(i < POINTS_MAX, "too many points");
-		if (i == shared->points) {
-			snprintf(shared->names[i], POINT_BYTES, "%s", point);
-			shared->points++;
-		}
-		shared->passages[i]++;
-	}
-	if (victim_point && strcmp(victim_point, point) == 0 && ++passed == victim_passage)
-		kill(getpid(), victim_signal);
-}
 
 static const struct promcb_family_spec specs[] = {
 	{.name = "hits_total", .type = PROMCB_COUNTER, .labels = (const char *const[]){"who", NULL}},
@@ -127,23 +100,6 @@ static void produce(void)
 	promcb_lane_give(&lease);
 }
 
-/* Forks before anything is known of a segment. */
-static pid_t start(const char *point, uint64_t passage, int signal_number)
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		victim_point = point;
-		victim_passage = passage;
-		victim_signal = signal_number;
-		alarm(PATIENCE_SECONDS);
-		produce();
-		_exit(0);
-	}
-	return child;
-}
-
 struct numbers {
 	uint32_t series;
 	uint64_t lost_places;
@@ -215,18 +171,15 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	pid_t victim;
 
 	promcb_remove(stress_segment, true, NULL);
-	victim = start(point, passage, signal_number);
+	victim = points_start(produce, point, passage, signal_number);
 	CHECK(waitpid(victim, &status, WUNTRACED) == victim, "wait");
 	if (WIFEXITED(status)) {
 		CHECK(WEXITSTATUS(status) == 0, "\"%s\": the victim failed with %d", point, WEXITSTATUS(status));
 		return false;
 	}
-	victim_point = point;
 	numbers = audit_apart(false);
 	CHECK(numbers.lost_places <= 1, "%llu places", (unsigned long long)numbers.lost_places);
-	victim_point = NULL;
-	CHECK(stress_wait(start(NULL, 0, 0)) == 0, "\"%s\": the next process failed", point);
-	victim_point = point;
+	CHECK(stress_wait(points_start(produce, NULL, 0, 0)) == 0, "\"%s\": the next process failed", point);
 	numbers = audit_apart(signal_number == SIGKILL);
 	if (signal_number == SIGKILL) {
 		CHECK(numbers.lost_places <= cost, "\"%s\" costs %llu places", point,
@@ -241,7 +194,6 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 		CHECK(numbers.series >= all - 1 && numbers.series <= all && numbers.lost_places == 0,
 		      "\"%s\" passage %llu: %u of %u", point, (unsigned long long)passage, numbers.series, all);
 	}
-	victim_point = NULL;
 	return true;
 }
 
@@ -330,29 +282,18 @@ static uint64_t race_once(uint64_t *random, bool killing)
 int main(void)
 {
 	uint64_t random = stress_seed() | 1, killed = 0, races = stress_scale(60);
-	unsigned tried = 0;
+	unsigned tried;
 
 	stress_begin("kill-series");
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED, "mmap");
-	collecting = true;
-	CHECK(stress_wait(start(NULL, 0, 0)) == 0, "nobody was killed, and it failed");
-	collecting = false;
-	CHECK(shared->points > 15, "only %llu points were passed", (unsigned long long)shared->points);
-	for (uint64_t i = 0; i < shared->points; i++) {
-		uint64_t passages[3] = {1, shared->passages[i] / 2, shared->passages[i]};
-
-		for (unsigned k = 0; k < 3; k++)
-			if (passages[k] && (k == 0 || passages[k] > passages[k - 1])) {
-				tried += try_point(shared->names[i], passages[k], SIGKILL);
-				tried += try_point(shared->names[i], passages[k], SIGSTOP);
-			}
-	}
-	CHECK(tried >= 2 * shared->points, "only %u victims came by", tried);
+	points_collect(produce);
+	CHECK(points->count > 15, "only %llu points were passed", (unsigned long long)points->count);
+	tried = points_try(try_point);
 	for (uint64_t i = 0; i < races; i++)
 		killed += race_once(&random, i % 4 != 0);
 	printf("%llu points, %u deaths and stops, %llu races with %llu deaths: no key twice, no shared cell, no leak\n",
-	       (unsigned long long)shared->points, tried, (unsigned long long)races, (unsigned long long)killed);
+	       (unsigned long long)points->count, tried, (unsigned long long)races, (unsigned long long)killed);
 	stress_remove();
 	return 0;
 }
