@@ -4,25 +4,10 @@
 # alert conditions that users of the Python collector have, with the numbers that were recorded.
 . "${0%/*}/tools_prelude.sh"
 PATH=$PATH:/usr/sbin
-for program in prometheus promtool nginx curl python3; do
+for program in promtool nginx; do
   command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
 done
-children=()
-finish() {
-  [ ${#children[@]} -eq 0 ] || kill -TERM "${children[@]}" 2>/dev/null
-  wait
-  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
-}
-trap finish EXIT
-trap 'exit 1' INT TERM
-
-fail() {
-  echo "FAIL: $*" >&2
-  tail -n 20 "$scratch"/*.log >&2 2>/dev/null
-  exit 1
-}
-
-read -r metrics_port prometheus_port < <("${0%/*}/free_ports.py" 2)
+. "${0%/*}/prometheus_prelude.sh"
 
 record() { # component, calls, seconds, outcome
   yes "$1"$'\t'"$3"$'\t'"$4" | head -n "$2" | "$tools/promcb-record" --stdin || fail "promcb-record of $1"
@@ -98,18 +83,10 @@ for _ in $(seq 100); do
   curl -sf -o /dev/null "http://127.0.0.1:$metrics_port/metrics" && break
   sleep 0.1
 done
-prometheus --config.file="$scratch/prometheus.yml" --storage.tsdb.path="$scratch/tsdb" \
-  --web.listen-address="127.0.0.1:$prometheus_port" --log.level=warn >"$scratch/prometheus.log" 2>&1 &
-children+=($!)
-
-for _ in $(seq 300); do
-  curl -sf "http://127.0.0.1:$prometheus_port/-/ready" >/dev/null && break
-  kill -0 "${children[2]}" 2>/dev/null || fail "Prometheus does not start"
-  sleep 0.1
-done
+begin_prometheus
 
 # Every answer is asked for again until it is right: a scrape and a rule may be a second away.
-python3 - "http://127.0.0.1:$prometheus_port" "$tools/promcb-record" <<'PYTHON' || fail "Prometheus says otherwise"
+python3 - "$address" "$tools/promcb-record" <<'PYTHON' || fail "Prometheus says otherwise"
 import json
 import math
 import subprocess

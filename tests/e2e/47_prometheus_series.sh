@@ -4,24 +4,9 @@
 # them from the sidecar, and its API has every byte of them, and increase() is what was recorded between two scrapes.
 # PROMCB_SERIES: how many; 100,000 is the long version.
 . "${0%/*}/tools_prelude.sh"
-for program in prometheus curl python3; do
-  command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
-done
+. "${0%/*}/prometheus_prelude.sh"
 count=${PROMCB_SERIES:-3000}
 processes=8
-children=()
-finish() {
-  [ ${#children[@]} -eq 0 ] || kill -TERM "${children[@]}" 2>/dev/null
-  wait
-  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
-}
-trap finish EXIT
-trap 'exit 1' INT TERM
-fail() {
-  echo "FAIL: $*" >&2
-  tail -n 20 "$scratch"/*.log >&2 2>/dev/null
-  exit 1
-}
 series() {
   python3 "${0%/*}/47_prometheus_series.py" "$@"
 }
@@ -43,7 +28,6 @@ record() { # phase
 }
 
 "$tools/promcb-admin" create --max-bytes=$((64 * 1024 * 1024 + count * 4096)) || fail "create"
-read -r metrics_port prometheus_port < <("${0%/*}/free_ports.py" 2)
 record 1
 "$tools/promcb-export" --check >"$scratch/check.log" || fail "check"
 "$tools/sidecar/promcb-sidecar" --web.listen-address="127.0.0.1:$metrics_port" 2>"$scratch/sidecar.log" &
@@ -56,15 +40,7 @@ scrape_configs:
     static_configs:
       - targets: ['127.0.0.1:$metrics_port']
 CONF
-prometheus --config.file="$scratch/prometheus.yml" --storage.tsdb.path="$scratch/tsdb" \
-  --web.listen-address="127.0.0.1:$prometheus_port" --log.level=warn >"$scratch/prometheus.log" 2>&1 &
-children+=($!)
-address=http://127.0.0.1:$prometheus_port
-for _ in $(seq 300); do
-  curl -sf "$address/-/ready" >/dev/null && break
-  kill -0 "${children[1]}" 2>/dev/null || fail "Prometheus does not start"
-  sleep 0.1
-done
+begin_prometheus
 from=$(series compare "$address" "$count" $processes 1) || fail "after the first phase"
 record 2
 series compare "$address" "$count" $processes 2 >"$scratch/until" || fail "after the second phase"
