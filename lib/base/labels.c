@@ -7,19 +7,6 @@
 
 /* -- Rules --------------------------------------------------------------------------------------------------------- */
 
-static bool is_label_name(const char *name)
-{
-	if (!name || !*name || strncmp(name, "__", 2) == 0)
-		return false;
-	for (size_t i = 0; name[i]; i++) {
-		char c = name[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i && c >= '0' && c <= '9')))
-			return false;
-	}
-	return true;
-}
-
 static bool is_reserved(const char *name)
 {
 	static const char *const reserved[] = {"component", "segment", "state", "level",   "type",
@@ -53,7 +40,7 @@ static const char *labels_fault(const struct promcb_label *labels, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const char *fault = NULL;
 
-		if (!is_label_name(labels[i].name))
+		if (!labels[i].name || !promcb_name_is_word(labels[i].name, strlen(labels[i].name)))
 			return "a component's label is called by letters, digits and \"_\", no digit first, and not "
 			       "\"__\"";
 		if (is_reserved(labels[i].name))

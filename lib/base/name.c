@@ -46,6 +46,17 @@ bool promcb_name_is_utf8(const char *text, size_t length)
 	return true;
 }
 
+bool promcb_name_is_word(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		char c = text[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i && c >= '0' && c <= '9')))
+			return false;
+	}
+	return length > 0 && (length == 1 || memcmp(text, "__", 2) != 0);
+}
+
 const char *promcb_full_name_fault(const char *name, size_t length)
 {
 	const unsigned char *text = (const unsigned char *)name;

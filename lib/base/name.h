@@ -23,4 +23,7 @@ bool promcb_name_matches(const char *name, const char *text);
 /* Whether bytes are UTF-8 in that sense. */
 bool promcb_name_is_utf8(const char *text, size_t length);
 
+/* Whether metrics and labels may be called so: [a-zA-Z_][a-zA-Z0-9_]*, and no "__" at the beginning. */
+bool promcb_name_is_word(const char *text, size_t length);
+
 #endif

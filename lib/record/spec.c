@@ -53,16 +53,9 @@ static struct promcb_text base_of(struct promcb_text name)
 	return (struct promcb_text){name.bytes, (uint32_t)promcb_stem_bytes(name.bytes, name.length)};
 }
 
-/* [a-zA-Z_][a-zA-Z0-9_]*, and no "__" at the beginning. */
 static bool is_identifier(struct promcb_text text)
 {
-	for (uint32_t i = 0; i < text.length; i++) {
-		char c = text.bytes[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (i && c >= '0' && c <= '9')))
-			return false;
-	}
-	return text.length && text.length <= PROMCB_NAME_MAX && !begins_with(text, "__");
+	return text.length <= PROMCB_NAME_MAX && promcb_name_is_word(text.bytes, text.length);
 }
 
 /* -- Judging ------------------------------------------------------------------------------------------------------- */

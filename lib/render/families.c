@@ -3,6 +3,7 @@
 #include "render/families.h"
 
 #include "base/bucket.h"
+#include "base/name.h"
 
 const struct promcb_component_family promcb_families[PROMCB_KINDS] = {
 #define FAMILY(kind, shape, value, type, unit, compat, name, help) \
@@ -40,17 +41,8 @@ bool promcb_prefix_is_good(const char *prefix)
 {
 	size_t bytes = prefix ? strlen(prefix) : 0;
 
-	if (!prefix)
-		return true;
-	for (size_t i = 0; i < bytes; i++) {
-		bool is_letter = (prefix[i] >= 'a' && prefix[i] <= 'z') || (prefix[i] >= 'A' && prefix[i] <= 'Z') ||
-				 prefix[i] == '_';
-
-		if (!is_letter && !(i > 0 && prefix[i] >= '0' && prefix[i] <= '9'))
-			return false;
-	}
-	return bytes > 0 && bytes <= PROMCB_PREFIX_MAX && prefix[bytes - 1] != '_' && strncmp(prefix, "__", 2) != 0 &&
-	       strncmp(prefix, "promcb", 6) != 0;
+	return !prefix || (promcb_name_is_word(prefix, bytes) && bytes <= PROMCB_PREFIX_MAX &&
+			   prefix[bytes - 1] != '_' && strncmp(prefix, "promcb", 6) != 0);
 }
 
 bool promcb_prefixed_has_stem(const struct promcb_render_options *options, const char *stem, size_t bytes)

@@ -54,17 +54,12 @@ static bool is_label_name(const char *name)
 	static const char *const taken[] = {"segment", "component", "state",   "level",    "quantile",
 					    "le",      "kind",      "version", "revision", "code"};
 
-	for (size_t i = 0; name[i]; i++) {
-		bool is_letter =
-			(name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') || name[i] == '_';
+	size_t bytes = strlen(name);
 
-		if (i == PROMCB_LABEL_NAME_MAX || !(is_letter || (i > 0 && name[i] >= '0' && name[i] <= '9')))
-			return false;
-	}
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(name, taken[i]) == 0)
 			return false;
-	return *name && strncmp(name, "__", 2) != 0;
+	return bytes <= PROMCB_LABEL_NAME_MAX && promcb_name_is_word(name, bytes);
 }
 
 /* Every series of the caller's with labels that are not among those of all. */

@@ -424,3 +424,29 @@ Test(name, matches_stars)
 	cr_expect(promcb_name_matches("GET_/users", "*"));
 	cr_expect(!promcb_name_matches("xGET_/users", "GET_*"));
 }
+
+/* Every byte at every place of a short word; and what no byte alone decides. */
+Test(name, words_of_metrics_and_labels)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", digits[] = "0123456789";
+
+	for (unsigned byte = 0; byte < 256; byte++) {
+		bool is_letter = byte && strchr(letters, (int)byte), is_digit = byte && strchr(digits, (int)byte);
+
+		for (size_t at = 0; at < 3; at++) {
+			char word[] = "a_9";
+
+			word[at] = (char)byte;
+			cr_assert_eq(promcb_name_is_word(word, 3),
+				     (is_letter || (is_digit && at > 0)) && (at || byte != '_'), "%02x at %zu", byte,
+				     at);
+		}
+	}
+	cr_assert_not(promcb_name_is_word("", 0));
+	cr_assert(promcb_name_is_word("_", 1));
+	cr_assert(promcb_name_is_word("_a", 2));
+	cr_assert(promcb_name_is_word("a__", 3));
+	cr_assert_not(promcb_name_is_word("__", 2));
+	cr_assert_not(promcb_name_is_word("__name", 6));
+	cr_assert(promcb_name_is_word("a b", 1), "nothing is read past its end");
+}
