@@ -227,10 +227,6 @@ static PyType_Slot component_slots[] = {
 	{0, NULL},
 };
 
-#ifndef Py_TPFLAGS_DISALLOW_INSTANTIATION
-#define Py_TPFLAGS_DISALLOW_INSTANTIATION 0
-#endif
-
 static PyType_Spec component_spec = {
 	.name = "promcb.Component",
 	.basicsize = sizeof(struct component),

@@ -195,28 +195,11 @@ static PyObject *module_set_default(PyObject *module, PyObject *segment)
 
 static PyObject *module_record(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-	struct module_state *state = (struct module_state *)PyModule_GetState(module);
-	struct segment *segment;
-	PyObject *component;
-	double seconds;
-	int is_success;
+	struct segment *segment = (struct segment *)segment_default((struct module_state *)PyModule_GetState(module));
+	PyObject *nothing = segment ? segment_record(segment, args, count, names) : NULL;
 
-	if (count < 1) {
-		PyErr_SetString(PyExc_TypeError, "the component's name is missing");
-		return NULL;
-	}
-	if (!parse_call(args, count, names, 1, &seconds, &is_success))
-		return NULL;
-	segment = (struct segment *)segment_default(state);
-	if (!segment)
-		return NULL;
-	component = segment_component(segment, args[0], 0);
-	Py_DECREF(segment);
-	if (!component)
-		return NULL;
-	record_seconds((struct component *)component, seconds, is_success);
-	Py_DECREF(component);
-	Py_RETURN_NONE;
+	Py_XDECREF(segment);
+	return nothing;
 }
 
 static PyObject *module_component(PyObject *module, PyObject *name)

@@ -26,6 +26,10 @@
 /* Names that a segment keeps components for; a program that makes up more is served without. */
 #define PROMCB_PYTHON_NAMES_MAX 4096
 
+#ifndef Py_TPFLAGS_DISALLOW_INSTANTIATION
+#define Py_TPFLAGS_DISALLOW_INSTANTIATION 0
+#endif
+
 struct module_state {
 	PyObject *error;              /* promcb.Error */
 	PyObject *default_segment;    /* once it was asked for */
@@ -57,6 +61,9 @@ PyObject *segment_default(struct module_state *state);
 
 /* A component of a segment, a new reference. is_strict: names that are against the rules raise ValueError. */
 PyObject *segment_component(struct segment *segment, PyObject *name, int is_strict);
+
+/* The method record(name, seconds, success=True). */
+PyObject *segment_record(struct segment *segment, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
 PyObject *component_new(struct module_state *state, struct segment *segment, PyObject *name,
 			struct promcb_component *handle);

@@ -382,10 +382,6 @@ static PyType_Slot snapshot_slots[] = {
 	{0, NULL},
 };
 
-#ifndef Py_TPFLAGS_DISALLOW_INSTANTIATION
-#define Py_TPFLAGS_DISALLOW_INSTANTIATION 0
-#endif
-
 static PyType_Spec snapshot_spec = {
 	.name = "promcb.Snapshot",
 	.basicsize = sizeof(struct snapshot),

@@ -182,12 +182,7 @@ PyObject *segment_component(struct segment *self, PyObject *name, int is_strict)
 	return register_component(self, name, is_strict);
 }
 
-static PyObject *method_component(PyObject *self, PyObject *name)
-{
-	return segment_component((struct segment *)self, name, 1);
-}
-
-static PyObject *method_record(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+PyObject *segment_record(struct segment *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
 	PyObject *component;
 	double seconds;
@@ -199,12 +194,22 @@ static PyObject *method_record(PyObject *self, PyObject *const *args, Py_ssize_t
 	}
 	if (!parse_call(args, count, names, 1, &seconds, &is_success))
 		return NULL;
-	component = segment_component((struct segment *)self, args[0], 0);
+	component = segment_component(self, args[0], 0);
 	if (!component)
 		return NULL;
 	record_seconds((struct component *)component, seconds, is_success);
 	Py_DECREF(component);
 	Py_RETURN_NONE;
+}
+
+static PyObject *method_component(PyObject *self, PyObject *name)
+{
+	return segment_component((struct segment *)self, name, 1);
+}
+
+static PyObject *method_record(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
+{
+	return segment_record((struct segment *)self, args, count, names);
 }
 
 static PyObject *method_count_log(PyObject *self, PyObject *args)
