@@ -173,9 +173,11 @@ static const char labels_doc[] =
 	"The series with these label values, each through str(). Keep it where the values are known in advance.\n"
 	"Values against the rules (over 1,023 bytes, a zero byte), and those beyond the family's cap, are counted in\n"
 	"the series whose values are all \"_overflow\".";
-static const char forget_doc[] = "forget($self, /, *values)\n--\n\n"
-				 "Takes a series away. Raises KeyError where this process has not used it.";
-static const char forget_all_doc[] = "forget_all($self, /)\n--\n\nTakes away all series that this process has used.";
+static const char forget_doc[] =
+	"forget($self, /, *values)\n--\n\n"
+	"Lets go of a series, and takes back what this process has set in it; what was counted stays.\n"
+	"Raises KeyError where this process has not used it.";
+static const char forget_all_doc[] = "forget_all($self, /)\n--\n\nThe same of all series that this process has used.";
 
 static PyMethodDef counter_methods[] = {
 	{"inc", FAST(counter_inc), METH_FASTCALL | METH_KEYWORDS,

@@ -109,12 +109,11 @@ def _observing(module, cls, initialize):
 def _is_created_shown(module):
     if _values.is_multiprocess():
         return False
-    shown = getattr(module, "_use_created", False)
-    return bool(shown)
+    return bool(getattr(module, "_use_created", False))
 
 
 def _own_samples(metric):
-    """Of a metric whose function says its value, and of what this process knows and the segment does not."""
+    """What this process has of a metric, by label values."""
     if metric._is_parent():
         with metric._lock:
             return {tuple(values): child for values, child in metric._metrics.items()}
@@ -197,7 +196,7 @@ def _change_metrics(module):
 
 
 def _forget(metric, labelvalues):
-    """Of every process, which no other client does."""
+    """Of this process, and what it has set: what others have counted stays, as it does with files."""
     called, labels = _find(metric)
     for (_, _, name, labelnames, _), family in list(_values._made.items()):
         if name != metric._name or labelnames != labels or not family.labelnames:
