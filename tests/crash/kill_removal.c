@@ -14,9 +14,6 @@
 #include "../stress/series.h"
 #include "points.h"
 
-#include "record/known.h"
-#include "record/part.h"
-
 enum { KEYS = 3, CAP = 3, LANES = 4, ABSENT = -1 };
 
 static struct shared {
@@ -80,10 +77,7 @@ static void apply(struct state *state, const struct step *step)
 	}
 }
 
-static struct promcb_session *open_segment(void)
-{
-	return stress_open(&(struct promcb_options){.lanes = LANES, .components = 4, .max_bytes = 8 << 20});
-}
+static const struct promcb_options options = {.lanes = LANES, .components = 4, .max_bytes = 8 << 20};
 
 static struct promcb_metric_family *family_of(struct promcb_session *p, enum promcb_metric_type type, const char *name)
 {
@@ -93,7 +87,7 @@ static struct promcb_metric_family *family_of(struct promcb_session *p, enum pro
 
 static void produce(void)
 {
-	struct promcb_session *p = open_segment();
+	struct promcb_session *p = stress_open(&options);
 	struct promcb_metric_family *counts = family_of(p, PROMCB_COUNTER, "hits_total");
 	struct promcb_metric_family *gauges = family_of(p, PROMCB_GAUGE, "heat");
 
@@ -161,34 +155,6 @@ static bool is_between(const struct promcb_snapshot *snapshot, const struct stat
 	return true;
 }
 
-/* In a process of its own. Takes all lanes, as their next owners do, where nobody has them. */
-static uint64_t audit_apart(bool settled)
-{
-	uint64_t *lost = mmap(NULL, sizeof(*lost), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child = fork();
-
-	CHECK(lost != MAP_FAILED && child >= 0, "fork");
-	if (child == 0) {
-		struct promcb_lane_lease leases[LANES + PROMCB_SPECIAL_LANES];
-		struct promcb_session *p = open_segment();
-
-		for (uint32_t lane = 0; settled && lane < LANES + PROMCB_SPECIAL_LANES; lane++) {
-			CHECK((lane < LANES
-				       ? promcb_lane_take(p->segment, &leases[lane])
-				       : promcb_lane_acquire_special(p->segment, lane - LANES, &leases[lane])) == 0,
-			      "lane %u is held", lane);
-			CHECK(promcb_part_settle(&leases[lane]), "lane %u has no memory", lane);
-		}
-		*lost = audit_segment(p->segment, settled).lost_places;
-		_exit(0);
-	}
-	CHECK(stress_wait(child) == 0, "the audit failed");
-	uint64_t places = *lost;
-
-	munmap(lost, sizeof(*lost));
-	return places;
-}
-
 static bool costs_a_place(const char *point)
 {
 	return strcmp(point, "series: place taken") == 0 || strcmp(point, "part: place untold") == 0 ||
@@ -240,7 +206,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	}
 	if (signal_number == SIGKILL)
 		check_values(point, passage, step);
-	CHECK(audit_apart(false) <= 1, "\"%s\": places", point);
+	CHECK(audit_apart(&options, false).lost_places <= 1, "\"%s\": places", point);
 	if (signal_number == SIGSTOP) {
 		/* It goes on as if nothing had been. */
 		kill(victim, SIGCONT);
@@ -255,7 +221,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 		CHECK(next >= 0, "fork");
 		if (next == 0) {
 			alarm(PATIENCE_SECONDS);
-			struct promcb_session *p = open_segment();
+			struct promcb_session *p = stress_open(&options);
 			int result = promcb_family_clear(family_of(p, PROMCB_COUNTER, "hits_total"));
 
 			CHECK(result == 0, "\"%s\": clear: %s", point, promcb_strerror(result));
@@ -272,8 +238,8 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	      (long long)found_of(snapshot, "hits_total", keys[1]),
 	      (long long)found_of(snapshot, "hits_total", keys[2]));
 	promcb_snapshot_free(snapshot);
-	stress_check_segment();
-	CHECK(audit_apart(true) <= cost, "\"%s\" passage %llu costs a place", point, (unsigned long long)passage);
+	CHECK(audit_apart(&options, true).lost_places <= cost, "\"%s\" passage %llu costs a place", point,
+	      (unsigned long long)passage);
 	return true;
 }
 

@@ -75,13 +75,13 @@ static uint32_t add_family(struct promcb_session *p, struct promcb_lane_lease *l
 	return place;
 }
 
+static const struct promcb_options options = {.lanes = RACERS, .components = 4, .max_bytes = 8 << 20};
+
 static struct promcb_session *open_segment(struct promcb_lane_lease *lease)
 {
-	struct promcb_session *p =
-		stress_open(&(struct promcb_options){.lanes = RACERS, .components = 4, .max_bytes = 8 << 20});
+	struct promcb_session *p = stress_open(&options);
 
-	if (lease)
-		CHECK(promcb_lane_take(p->segment, lease) == 0, "no lane");
+	CHECK(promcb_lane_take(p->segment, lease) == 0, "no lane");
 	return p;
 }
 
@@ -100,62 +100,6 @@ static void produce(void)
 	promcb_lane_give(&lease);
 }
 
-struct numbers {
-	uint32_t series;
-	uint64_t lost_places;
-};
-
-/* Takes all lanes and has done what their next owners do first. */
-static void settle(struct promcb_session *p)
-{
-	struct promcb_lane_lease leases[RACERS + 1];
-
-	for (uint32_t lane = 0; lane < RACERS; lane++)
-		CHECK(promcb_lane_take(p->segment, &leases[lane]) == 0, "lane %u is held", lane);
-	CHECK(promcb_lane_acquire_special(p->segment, 0, &leases[RACERS]) == 0, "the registrar's lane is held");
-	for (uint32_t lane = 0; lane <= RACERS; lane++)
-		CHECK(promcb_part_settle(&leases[lane]), "lane %u has no memory", lane);
-}
-
-/* What a reader says of the same. */
-static void check_as_reader(void)
-{
-	struct promcb_message message = {.text = ""};
-	struct promcb_reader *reader;
-
-	CHECK(promcb_reader_open(stress_segment, NULL, &reader, &message) == 0, "%s", message.text);
-	CHECK(promcb_reader_check(reader, stress_report, NULL) == 0, "a reader finds faults");
-	promcb_reader_close(reader);
-}
-
-/* In a process of its own, so that nothing of the segment stays in this one. settled: nobody has a lane. */
-static struct numbers audit_apart(bool settled)
-{
-	struct numbers *numbers =
-		mmap(NULL, sizeof(*numbers), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t child = fork();
-	int status;
-
-	CHECK(numbers != MAP_FAILED && child >= 0, "fork");
-	if (child == 0) {
-		struct promcb_session *p = open_segment(NULL);
-		struct audit audit;
-
-		if (settled)
-			settle(p);
-		audit = audit_segment(p->segment, settled);
-		check_as_reader();
-		*numbers = (struct numbers){audit.series, audit.lost_places};
-		_exit(0);
-	}
-	status = stress_wait(child);
-	CHECK(status == 0, "the audit failed");
-	struct numbers out = *numbers;
-
-	munmap(numbers, sizeof(*numbers));
-	return out;
-}
-
 static bool costs_a_place(const char *point)
 {
 	return strcmp(point, "series: place taken") == 0 || strcmp(point, "part: place untold") == 0;
@@ -166,7 +110,7 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 	/* All families' "_overflow", and what the others have. */
 	const uint32_t all = FAMILIES + SERIES + CAP + 10 + SERIES;
 	uint64_t cost = costs_a_place(point) && signal_number == SIGKILL;
-	struct numbers numbers;
+	struct audit audit;
 	int status;
 	pid_t victim;
 
@@ -177,22 +121,22 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 		CHECK(WEXITSTATUS(status) == 0, "\"%s\": the victim failed with %d", point, WEXITSTATUS(status));
 		return false;
 	}
-	numbers = audit_apart(false);
-	CHECK(numbers.lost_places <= 1, "%llu places", (unsigned long long)numbers.lost_places);
+	audit = audit_apart(&options, false);
+	CHECK(audit.lost_places <= 1, "%llu places", (unsigned long long)audit.lost_places);
 	CHECK(stress_wait(points_start(produce, NULL, 0, 0)) == 0, "\"%s\": the next process failed", point);
-	numbers = audit_apart(signal_number == SIGKILL);
+	audit = audit_apart(&options, signal_number == SIGKILL);
 	if (signal_number == SIGKILL) {
-		CHECK(numbers.lost_places <= cost, "\"%s\" costs %llu places", point,
-		      (unsigned long long)numbers.lost_places);
+		CHECK(audit.lost_places <= cost, "\"%s\" costs %llu places", point,
+		      (unsigned long long)audit.lost_places);
 		/* A place that is lost is one series less where the cap is reached. */
-		CHECK(numbers.series == all || (cost && numbers.series == all - 1), "\"%s\" passage %llu: %u of %u",
-		      point, (unsigned long long)passage, numbers.series, all);
+		CHECK(audit.series == all || (cost && audit.series == all - 1), "\"%s\" passage %llu: %u of %u", point,
+		      (unsigned long long)passage, audit.series, all);
 	} else {
 		kill(victim, SIGCONT);
 		CHECK(stress_wait(victim) == 0, "\"%s\": the stopped process failed", point);
-		numbers = audit_apart(true);
-		CHECK(numbers.series >= all - 1 && numbers.series <= all && numbers.lost_places == 0,
-		      "\"%s\" passage %llu: %u of %u", point, (unsigned long long)passage, numbers.series, all);
+		audit = audit_apart(&options, true);
+		CHECK(audit.series >= all - 1 && audit.series <= all && audit.lost_places == 0,
+		      "\"%s\" passage %llu: %u of %u", point, (unsigned long long)passage, audit.series, all);
 	}
 	return true;
 }
@@ -236,7 +180,7 @@ static pid_t start_racer(uint64_t seed)
 static uint64_t race_once(uint64_t *random, bool killing)
 {
 	const uint32_t each = KEYS / FAMILIES;
-	struct numbers numbers;
+	struct audit audit;
 	uint64_t killed = 0;
 	pid_t racers[RACERS];
 
@@ -263,19 +207,19 @@ static uint64_t race_once(uint64_t *random, bool killing)
 			      "a racer ended with %#x", (unsigned)status);
 			killed += WIFSIGNALED(status);
 		}
-		audit_apart(false);
-		audit_apart(true);
+		audit_apart(&options, false);
+		audit_apart(&options, true);
 	}
 	for (unsigned i = 0; i < RACERS; i++)
 		racers[i] = start_racer(stress_random(random));
 	for (unsigned i = 0; i < RACERS; i++)
 		CHECK(stress_wait(racers[i]) == 0, "a racer failed");
-	numbers = audit_apart(true);
-	CHECK(numbers.lost_places <= killed, "%llu places were lost by %llu deaths",
-	      (unsigned long long)numbers.lost_places, (unsigned long long)killed);
-	CHECK(numbers.series + numbers.lost_places >= FAMILIES + 3 * each + CAP &&
-		      numbers.series <= FAMILIES + 3 * each + CAP,
-	      "%u series, and %llu lost places", numbers.series, (unsigned long long)numbers.lost_places);
+	audit = audit_apart(&options, true);
+	CHECK(audit.lost_places <= killed, "%llu places were lost by %llu deaths",
+	      (unsigned long long)audit.lost_places, (unsigned long long)killed);
+	CHECK(audit.series + audit.lost_places >= FAMILIES + 3 * each + CAP &&
+		      audit.series <= FAMILIES + 3 * each + CAP,
+	      "%u series, and %llu lost places", audit.series, (unsigned long long)audit.lost_places);
 	return killed;
 }
 

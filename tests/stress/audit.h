@@ -14,6 +14,8 @@
 #include "stress.h"
 
 #include "base/hash.h"
+#include "record/open.h"
+#include "record/part.h"
 #include "segment/piece.h"
 
 struct audit {
@@ -266,6 +268,48 @@ static inline struct audit audit_segment(struct promcb_segment *segment, bool se
 	audit_families(&audit);
 	free(audit.led_to);
 	free(audit.owner);
+	return audit;
+}
+
+/* Takes all lanes, which nobody has, for as long as this process lives, and does what their next owners do first. */
+static inline void audit_settle(struct promcb_session *p)
+{
+	struct promcb_segment *segment = p->segment;
+	uint32_t lanes = segment->geometry.lanes, all = lanes + PROMCB_SPECIAL_LANES;
+	struct promcb_lane_lease *leases = calloc(all, sizeof(*leases));
+
+	CHECK(leases, "no memory");
+	for (uint32_t lane = 0; lane < all; lane++)
+		CHECK((lane < lanes ? promcb_lane_take(segment, &leases[lane])
+				    : promcb_lane_acquire_special(segment, lane - lanes, &leases[lane])) == 0,
+		      "lane %u is held", lane);
+	for (uint32_t lane = 0; lane < all; lane++)
+		CHECK(promcb_part_settle(&leases[lane]), "lane %u has no memory", lane);
+}
+
+/*
+ * Audits in a process of its own, so that nothing of the segment stays in this one, and has a reader check the same.
+ * settled: nobody has a lane.
+ */
+static inline struct audit audit_apart(const struct promcb_options *options, bool settled)
+{
+	struct audit *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child = fork();
+
+	CHECK(shared != MAP_FAILED && child >= 0, "fork");
+	if (child == 0) {
+		struct promcb_session *p = stress_open(options);
+
+		if (settled)
+			audit_settle(p);
+		*shared = audit_segment(p->segment, settled);
+		stress_check_segment();
+		_exit(0);
+	}
+	CHECK(stress_wait(child) == 0, "the audit failed");
+	struct audit audit = *shared;
+
+	munmap(shared, sizeof(*shared));
 	return audit;
 }
 
