@@ -332,8 +332,10 @@ static void accept_the_rest(struct sidecar_server *server)
 	const struct sidecar_listeners *listeners = server->options.listeners;
 	uint64_t until_ns = now_ns() + NEW_CLIENT_NS;
 
-	/* Not for as long as others come. */
+	/* Not for as long as others come. Without a queue, one at most comes after the last look. */
 	for (size_t i = 0; i < listeners->count; i++) {
+		if (listeners->is_ours[i])
+			(void)listen(listeners->fds[i], 0);
 		while (listeners->is_ours[i] && now_ns() < until_ns && accept_one(server, listeners->fds[i]))
 			continue;
 	}
