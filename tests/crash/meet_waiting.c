@@ -35,11 +35,16 @@ static __thread bool stops;
 static const char *meeting_point;
 static uint64_t arrived, go_on;
 
+static void pause_a_moment(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 static void await_the_other(void)
 {
 	promcb_store_release(&arrived, 1);
 	while (!promcb_load_acquire(&go_on))
-		sched_yield();
+		pause_a_moment();
 }
 
 static void (*at_the_point)(void) = await_the_other;
@@ -126,13 +131,15 @@ static void record_each_way(unsigned number)
 	done += 7;
 }
 
-/* Over as many rounds of each ring as there are, and until it was time to look where the segment is. */
+/* Over as many rounds of each ring as there are; then slowly, until it was time to look where the segment is. */
 static void record_all(uint64_t end_ns)
 {
 	for (unsigned round = 0; round < ROUNDS || now_ns() < end_ns; round++) {
 		promcb_record(known[round % KNOWN], 1000, round % 7);
 		promcb_record_inline(known[round % KNOWN], 1000, round % 7);
 		done += 2;
+		if (round >= ROUNDS)
+			pause_a_moment();
 	}
 	for (unsigned i = 0; i < KNOWN; i++)
 		record_each_way(i);
