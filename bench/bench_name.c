@@ -10,11 +10,10 @@
  * Usage: bench_name [ROUNDS [MILLISECONDS [NAMES...]]]
  */
 #include "bench.h"
+#include "table.h"
 
 #include <promcb/admin.h>
 #include <promcb/promcb.h>
-
-#include <ck_ht.h>
 
 /* A process has 65,535 handles: 40,000 names at most, and newcomers up to here. */
 enum { ORDER = 65536, NAME_BYTES = 32, NAMES_MAX = 40000, HANDLES_MAX = 65000 };
@@ -26,19 +25,6 @@ static ck_ht_t table;
 static struct promcb_session *metrics;
 static uint64_t stop;
 static uint32_t handles;
-
-static void *give(size_t bytes)
-{
-	return malloc(bytes);
-}
-
-static void take(void *memory, size_t bytes, bool later)
-{
-	(void)bytes, (void)later;
-	free(memory);
-}
-
-static struct ck_malloc memory_of_table = {.malloc = give, .free = take};
 
 static void *look_up(const char *name)
 {
@@ -127,7 +113,7 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 	const char *segment = bench_segment();
 
 	if (promcb_open(segment, &options, &metrics) < 0 ||
-	    !ck_ht_init(&table, CK_HT_MODE_BYTESTRING, NULL, &memory_of_table, 256, 1)) {
+	    !ck_ht_init(&table, CK_HT_MODE_BYTESTRING, NULL, &table_memory, 256, 1)) {
 		fprintf(stderr, "bench_name: no segment %s\n", segment);
 		exit(1);
 	}

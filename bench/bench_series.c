@@ -10,11 +10,10 @@
  * Usage: bench_series [ROUNDS [MILLISECONDS [SERIES...]]]
  */
 #include "bench.h"
+#include "table.h"
 
 #include <promcb/admin.h>
 #include <promcb/metric_inline.h>
-
-#include <ck_ht.h>
 
 enum { ORDER = 65536, VALUE_BYTES = 16, SERIES_MAX = 120000, BUCKETS_MAX = 512 };
 
@@ -54,19 +53,6 @@ static void called_counter(unsigned worker, uint64_t count)
 	(void)worker;
 	EACH(promcb_counter_add(counters[order[i % ORDER]], 1));
 }
-
-static void *give(size_t bytes)
-{
-	return malloc(bytes);
-}
-
-static void take(void *memory, size_t bytes, bool later)
-{
-	(void)bytes, (void)later;
-	free(memory);
-}
-
-static struct ck_malloc memory_of_table = {.malloc = give, .free = take};
 
 static void floor_look_up(unsigned worker, uint64_t count)
 {
@@ -232,7 +218,7 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 	for (unsigned worker = 0; worker < BENCH_WORKERS_MAX; worker++)
 		cells[worker] = calloc(count + 16, sizeof(uint64_t));
 	if (promcb_open(segment, &options, &p) < 0 || !declare(p, count) ||
-	    !ck_ht_init(&table, CK_HT_MODE_BYTESTRING, NULL, &memory_of_table, 256, 1) || !fill(count)) {
+	    !ck_ht_init(&table, CK_HT_MODE_BYTESTRING, NULL, &table_memory, 256, 1) || !fill(count)) {
 		fprintf(stderr, "bench_series: cannot fill %s\n", segment);
 		exit(1);
 	}

@@ -92,14 +92,7 @@ static void add_histogram(struct member *m, const struct promcb_snapshot_series 
 		at = promcb_put_u64(at, HISTOGRAM_ZERO_COUNT, cells[0]);
 		at = put_spans(at, cells, NULL, family->buckets, family->native.first, &deltas_end);
 	}
-	if (deltas_end > deltas) {
-		size_t delta_bytes = (size_t)(deltas_end - deltas);
-
-		at = promcb_put_tag(at, HISTOGRAM_DELTA, PROMCB_WIRE_BYTES);
-		at = promcb_put_varint(at, delta_bytes);
-		memmove(at, deltas, delta_bytes);
-		at += delta_bytes;
-	}
+	at = put_deltas(at, deltas, deltas_end);
 	if (series->created_ns)
 		at = put_timestamp(at, HISTOGRAM_START, series->created_ns);
 	add_value(m, METRIC_HISTOGRAM, value, (size_t)(at - value));

@@ -130,14 +130,7 @@ static void add_duration(struct protobuf *p, const uint8_t *labels, size_t label
 			    component->counts.buckets[0][0] + component->counts.buckets[1][0]);
 	at = put_spans(at, component->counts.buckets[0], component->counts.buckets[1], buckets,
 		       promcb_bucket_first(snapshot->schema), &deltas_end);
-	if (deltas_end > deltas) {
-		size_t delta_bytes = (size_t)(deltas_end - deltas);
-
-		at = promcb_put_tag(at, HISTOGRAM_DELTA, PROMCB_WIRE_BYTES);
-		at = promcb_put_varint(at, delta_bytes);
-		memmove(at, deltas, delta_bytes);
-		at += delta_bytes;
-	}
+	at = put_deltas(at, deltas, deltas_end);
 	at = put_timestamp(at, HISTOGRAM_START, component->since_ns);
 	promcb_protobuf_add(p, labels, label_bytes, METRIC_HISTOGRAM, value, (size_t)(at - value));
 }

@@ -154,4 +154,16 @@ static inline uint8_t *put_spans(uint8_t *at, const uint64_t *one, const uint64_
 	return begin ? put_span(at, (int32_t)begin - last_end, end - begin) : at;
 }
 
+/* What put_spans() has put at deltas, further back in the same memory, as a field. */
+static inline uint8_t *put_deltas(uint8_t *at, const uint8_t *deltas, const uint8_t *end)
+{
+	size_t bytes = (size_t)(end - deltas);
+
+	if (bytes == 0)
+		return at;
+	at = promcb_put_varint(promcb_put_tag(at, HISTOGRAM_DELTA, PROMCB_WIRE_BYTES), bytes);
+	memmove(at, deltas, bytes);
+	return at + bytes;
+}
+
 #endif

@@ -40,23 +40,6 @@ static void meet_at(const char *point, void (*what)(void))
 	meeting = what;
 }
 
-/* Runs in a child, which must end in time. */
-static void in_child(const char *what, void (*scenario)(void))
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		scenario();
-		_exit(0);
-	}
-	int status = stress_wait_for(child, PATIENCE_SECONDS);
-
-	CHECK(status == 0, "%s: ended with %d", what, status);
-	promcb_remove(stress_segment, true, NULL);
-	printf("%s: holds\n", what);
-}
-
 static uint64_t calls_of(const char *name)
 {
 	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_COPY);
@@ -259,10 +242,10 @@ int main(void)
 		return 77;
 	}
 	stress_begin("meet-inside");
-	in_child("a guest between two segments", pair_two_segments);
-	in_child("descriptors closed in a reset", close_in_reset);
-	in_child("descriptors closed in a registration", close_in_registration);
-	in_child("a first call in a child of vfork", first_call_in_vfork);
+	stress_in_child("a guest between two segments", pair_two_segments, PATIENCE_SECONDS);
+	stress_in_child("descriptors closed in a reset", close_in_reset, PATIENCE_SECONDS);
+	stress_in_child("descriptors closed in a registration", close_in_registration, PATIENCE_SECONDS);
+	stress_in_child("a first call in a child of vfork", first_call_in_vfork, PATIENCE_SECONDS);
 	stress_remove();
 	return 0;
 }

@@ -46,24 +46,6 @@ void promcb_inject(const char *point)
 	await(&go_on);
 }
 
-/* Runs in a child, which must end in time. */
-static void in_child(const char *what, void (*scenario)(void))
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		alarm(PATIENCE_SECONDS);
-		scenario();
-		_exit(0);
-	}
-	int status = stress_wait(child);
-
-	CHECK(status == 0, "%s: ended with %d", what, status);
-	promcb_remove(stress_segment, true, NULL);
-	printf("%s: holds\n", what);
-}
-
 static struct promcb_session *metrics;
 static struct promcb_component *known;
 
@@ -246,12 +228,12 @@ static void keep_all(void)
 int main(void)
 {
 	stress_begin("meet-parked");
-	in_child("a call that is rejected", reject_in_nothing);
-	in_child("a state that is about to be asked for", ask_before_nothing);
-	in_child("a state that is asked for", ask_in_nothing);
-	in_child("a state that is asked for after a sleep", ask_after_sleep);
+	stress_in_child("a call that is rejected", reject_in_nothing, PATIENCE_SECONDS);
+	stress_in_child("a state that is about to be asked for", ask_before_nothing, PATIENCE_SECONDS);
+	stress_in_child("a state that is asked for", ask_in_nothing, PATIENCE_SECONDS);
+	stress_in_child("a state that is asked for after a sleep", ask_after_sleep, PATIENCE_SECONDS);
 	if (!stress_emulated())
-		in_child("a record, and a guest that told of a shorter file", keep_all);
+		stress_in_child("a record, and a guest that told of a shorter file", keep_all, PATIENCE_SECONDS);
 	stress_remove();
 	return 0;
 }

@@ -322,32 +322,15 @@ static void meet_between_steps(void)
 	CHECK(pthread_join(thread, NULL) == 0, "join");
 }
 
-/* Runs in a child, which must end in time. */
-static void in_child(const char *what, void (*scenario)(void))
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		scenario();
-		_exit(0);
-	}
-	int status = stress_wait_for(child, PATIENCE_SECONDS);
-
-	CHECK(status == 0, "record_waited_for_the_mutex: %s: ended with %d", what, status);
-	stress_remove();
-	printf("%s: holds\n", what);
-}
-
 int main(void)
 {
 	stress_begin("meet-waiting");
 	for (size_t i = 0; i < sizeof(meetings) / sizeof(*meetings); i++) {
 		present = &meetings[i];
-		in_child(present->point, meet);
+		stress_in_child(present->point, meet, PATIENCE_SECONDS);
 	}
-	in_child("without a lane", meet_without_lane);
-	in_child("without a segment", meet_without_segment);
-	in_child("between the steps of a reset", meet_between_steps);
+	stress_in_child("without a lane", meet_without_lane, PATIENCE_SECONDS);
+	stress_in_child("without a segment", meet_without_segment, PATIENCE_SECONDS);
+	stress_in_child("between the steps of a reset", meet_between_steps, PATIENCE_SECONDS);
 	return 0;
 }

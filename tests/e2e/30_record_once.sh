@@ -3,12 +3,6 @@
 # One call, state or log line per process; all that was recorded is exact.
 . "$(dirname "$0")/tools_prelude.sh"
 
-record() {
-  "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
-  filled "$scratch/out" && fail "record $* printed $(cat "$scratch/out")"
-  filled "$scratch/err" && fail "record $* complained: $(cat "$scratch/err")"
-  return 0
-}
 record payment_api --latency=0.025 --success
 record payment_api --latency 1 --failure
 record --latency=2.5e-3 --success payment_api

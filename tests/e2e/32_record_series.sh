@@ -4,12 +4,6 @@
 # or counted and quoted.
 . "$(dirname "$0")/tools_prelude.sh"
 
-record() {
-  "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
-  filled "$scratch/out" && fail "record $* printed $(cat "$scratch/out")"
-  filled "$scratch/err" && fail "record $* complained: $(cat "$scratch/err")"
-  return 0
-}
 says() { # status, pattern, arguments
   local status
   "$tools/promcb-record" "${@:3}" >"$scratch/out" 2>"$scratch/err"

@@ -26,6 +26,14 @@ has() {
     fail "no line $1; of that family: $(grep -F -e "${1%%[{ ]*}" "$scratch/metrics")"
 }
 
+# record ARGUMENT...: by promcb-record, without a word.
+record() {
+  "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
+  filled "$scratch/out" && fail "record $* printed $(cat "$scratch/out")"
+  filled "$scratch/err" && fail "record $* complained: $(cat "$scratch/err")"
+  return 0
+}
+
 # await COMMAND...: until it succeeds, for at most 20 seconds.
 await() {
   for _ in $(seq 400); do

@@ -23,26 +23,6 @@ static inline void record_one(struct promcb_component *component)
 	__atomic_add_fetch(&counts->done, 1, __ATOMIC_RELAXED);
 }
 
-/* Runs in a child, which must end in time. */
-static inline void in_time(const char *what, void (*scenario)(void))
-{
-	pid_t child = fork();
-
-	CHECK(child >= 0, "fork");
-	if (child == 0) {
-		scenario();
-		_exit(0);
-	}
-	int status = stress_wait_for(child, DEADLINE_S);
-
-	if (status == 77) {
-		printf("%s: cannot be tried here\n", what);
-		return;
-	}
-	CHECK(status == 0, "%s: ended with %d", what, status);
-	printf("%s: ok\n", what);
-}
-
 /* Opens a segment of the scenario's own. */
 static inline void start(void)
 {

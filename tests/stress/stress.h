@@ -244,4 +244,21 @@ static inline int stress_wait_for(pid_t child, unsigned seconds)
 	return stress_wait(child);
 }
 
+/* Runs in a child, which must end in time with 0, or with 77: then it cannot be tried here. */
+static inline void stress_in_child(const char *what, void (*scenario)(void), unsigned seconds)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0, "fork");
+	if (child == 0) {
+		scenario();
+		_exit(0);
+	}
+	int status = stress_wait_for(child, seconds);
+
+	CHECK(status == 0 || status == 77, "%s: ended with %d", what, status);
+	stress_remove();
+	printf("%s: %s\n", what, status ? "cannot be tried here" : "holds");
+}
+
 #endif

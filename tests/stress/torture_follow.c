@@ -8,11 +8,9 @@
  *     missing in the sum of the old file and the new one.
  *   - Of these: removed by rm, by promcb_remove(), and made anew by another process before the producer calls.
  */
-#include "stress.h"
+#include "rush.h"
 
 #include <promcb/inline.h>
-
-#include <fcntl.h>
 
 enum { THREADS = 3, NAMES = 3, LATENCY_NS = 1000 };
 
@@ -271,19 +269,6 @@ static void *rush(void *argument)
 	return NULL;
 }
 
-/* What the file of an open descriptor holds gets a name again. */
-static void name_again(int fd, const char *path)
-{
-	int copy = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char bytes[65536];
-	ssize_t length;
-
-	CHECK(copy >= 0, "open");
-	while ((length = read(fd, bytes, sizeof(bytes))) > 0)
-		CHECK(write(copy, bytes, (size_t)length) == length, "write");
-	close(copy);
-}
-
 static uint64_t sum_of(const uint64_t counts[THREADS])
 {
 	uint64_t sum = 0;
@@ -291,15 +276,6 @@ static uint64_t sum_of(const uint64_t counts[THREADS])
 	for (unsigned i = 0; i < THREADS; i++)
 		sum += promcb_load_acquire(&counts[i]);
 	return sum;
-}
-
-static void await_counts(const uint64_t counts[THREADS], uint64_t least)
-{
-	const struct timespec moment = {.tv_nsec = 1000000};
-
-	for (unsigned i = 0; i < THREADS; i++)
-		while (promcb_load_acquire(&counts[i]) < least)
-			nanosleep(&moment, NULL);
 }
 
 static void without_a_pause(enum way way)
@@ -326,12 +302,12 @@ static void without_a_pause(enum way way)
 	memset(late, 0, sizeof(late));
 	for (uintptr_t i = 0; i < THREADS; i++)
 		CHECK(pthread_create(&threads[i], NULL, rush, (void *)i) == 0, "pthread_create");
-	await_counts(made, 5000);
+	await_counts(made, THREADS, 5000);
 	old = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(old >= 0, "open");
 	remove_one(&rushing, way);
 	promcb_store_release(&phase, 1);
-	await_counts(late, 1000);
+	await_counts(late, THREADS, 1000);
 	promcb_store_release(&phase, 2);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

@@ -427,14 +427,14 @@ int main(void)
 	}
 	hosts_begin("hosts");
 	pthread_atfork(late_prepare, late_parent, late_child);
-	in_time("handlers of fork", fork_with_handlers);
-	in_time("forks in handlers of fork", fork_in_handlers);
-	in_time("forks and records under one lock", fork_under_locks);
-	in_time("threads that handlers of fork end", end_threads_in_fork);
-	in_time("states, cancelled asynchronously", cancel_states_asynchronously);
-	in_time("states, cancelled", cancel_states_deferred);
-	in_time("opens, cancelled", cancel_opens);
-	in_time("readers, cancelled", cancel_readers);
+	stress_in_child("handlers of fork", fork_with_handlers, DEADLINE_S);
+	stress_in_child("forks in handlers of fork", fork_in_handlers, DEADLINE_S);
+	stress_in_child("forks and records under one lock", fork_under_locks, DEADLINE_S);
+	stress_in_child("threads that handlers of fork end", end_threads_in_fork, DEADLINE_S);
+	stress_in_child("states, cancelled asynchronously", cancel_states_asynchronously, DEADLINE_S);
+	stress_in_child("states, cancelled", cancel_states_deferred, DEADLINE_S);
+	stress_in_child("opens, cancelled", cancel_opens, DEADLINE_S);
+	stress_in_child("readers, cancelled", cancel_readers, DEADLINE_S);
 	stress_remove();
 	return 0;
 }

@@ -6,9 +6,8 @@
  *   - Who never rests is in the new segment two seconds after its next add, though an add has no stamp.
  *   - What the process has set is shown by the new segment, and the old one shows it no more.
  */
+#include "rush.h"
 #include "series.h"
-
-#include <fcntl.h>
 
 enum { THREADS = 3 };
 
@@ -47,28 +46,6 @@ static void *rush(void *argument)
 			promcb_store_release(&late[thread], promcb_load_relaxed(&late[thread]) + 1);
 	}
 	return NULL;
-}
-
-/* What the file of an open descriptor holds gets a name again. */
-static void name_again(int fd, const char *path)
-{
-	int copy = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	char bytes[65536];
-	ssize_t length;
-
-	CHECK(copy >= 0, "open");
-	while ((length = read(fd, bytes, sizeof(bytes))) > 0)
-		CHECK(write(copy, bytes, (size_t)length) == length, "write");
-	close(copy);
-}
-
-static void await_counts(const uint64_t counts[THREADS], uint64_t least)
-{
-	const struct timespec moment = {.tv_nsec = 1000000};
-
-	for (unsigned i = 0; i < THREADS; i++)
-		while (promcb_load_acquire(&counts[i]) < least)
-			nanosleep(&moment, NULL);
 }
 
 static void declare(struct promcb_session *p)
@@ -114,12 +91,12 @@ int main(void)
 	declare(p);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		CHECK(pthread_create(&threads[i], NULL, rush, (void *)i) == 0, "thread");
-	await_counts(made, 5000);
+	await_counts(made, THREADS, 5000);
 	old = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(old >= 0, "open");
 	CHECK(unlink(path) == 0, "unlink");
 	promcb_store_release(&phase, 1);
-	await_counts(late, 1000);
+	await_counts(late, THREADS, 1000);
 	promcb_store_release(&phase, 2);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);

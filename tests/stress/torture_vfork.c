@@ -240,10 +240,10 @@ int main(void)
 		return 77;
 	}
 	hosts_begin("vfork");
-	in_time("children of vfork, killed", lose_children);
-	in_time("a child of vfork with other descriptors", change_descriptors);
-	in_time("two first processes", be_first_twice);
-	in_time("states of components known by their names", know_by_name);
+	stress_in_child("children of vfork, killed", lose_children, DEADLINE_S);
+	stress_in_child("a child of vfork with other descriptors", change_descriptors, DEADLINE_S);
+	stress_in_child("two first processes", be_first_twice, DEADLINE_S);
+	stress_in_child("states of components known by their names", know_by_name, DEADLINE_S);
 	stress_remove();
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <promcb/admin.h>
+#include <promcb/metric.h>
 #include <promcb/promcb.h>
 #include <promcb/reader.h>
 
@@ -48,6 +49,16 @@ static inline struct promcb_component *fixture_component(struct promcb_session *
 
 	cr_assert_eq(promcb_component(p, name, &component), 0);
 	return component;
+}
+
+static inline struct promcb_metric_family *fixture_family(struct promcb_session *p, struct promcb_family_spec spec)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_metric_family *family;
+
+	spec.message = &message;
+	cr_assert_eq(promcb_family_register(p, &spec, &family), 0, "%s", message.text);
+	return family;
 }
 
 static inline struct promcb_snapshot *fixture_snapshot(void)

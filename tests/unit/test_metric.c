@@ -26,20 +26,12 @@ static int wait_for(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-static struct promcb_metric_family *declare(struct promcb_family_spec spec)
-{
-	static struct promcb_message message;
-	struct promcb_metric_family *family;
-
-	spec.message = &message;
-	cr_assert_eq(promcb_family_register(p, &spec, &family), 0, "%s", message.text);
-	return family;
-}
-
 static struct promcb_metric_family *sent_family(void)
 {
-	return declare((struct promcb_family_spec){
-		.name = "sent_bytes_total", .unit = "bytes", .type = PROMCB_COUNTER, .labels = VALUES("peer")});
+	return fixture_family(p, (struct promcb_family_spec){.name = "sent_bytes_total",
+							     .unit = "bytes",
+							     .type = PROMCB_COUNTER,
+							     .labels = VALUES("peer")});
 }
 
 Test(metric, counter_with_a_label)
@@ -70,13 +62,13 @@ Test(metric, families_without_labels)
 
 	p = fixture_open(NULL);
 	struct promcb_metric_family *family =
-		declare((struct promcb_family_spec){.name = "a_total", .type = PROMCB_COUNTER});
+		fixture_family(p, (struct promcb_family_spec){.name = "a_total", .type = PROMCB_COUNTER});
 
 	cr_assert_eq(promcb_counter_with(family, NULL, &counter), 0);
 	cr_assert_eq(promcb_counter_with(family, (const char *const[]){NULL}, &counter), 0);
 	promcb_counter_add(counter, 7);
 	cr_assert_eq(cells_total(counter, 0), 7);
-	family = declare((struct promcb_family_spec){.name = "queue", .type = PROMCB_LEVEL});
+	family = fixture_family(p, (struct promcb_family_spec){.name = "queue", .type = PROMCB_LEVEL});
 	cr_assert_eq(promcb_level_with(family, NULL, &level), 0);
 	promcb_level_add(level, 10);
 	promcb_level_add(level, -13);
@@ -94,13 +86,14 @@ Test(metric, enumerated_label)
 	struct promcb_counter *counter;
 
 	p = fixture_open(NULL);
-	struct promcb_metric_family *family = declare((struct promcb_family_spec){
-		.name = "errors_total",
-		.type = PROMCB_COUNTER,
-		.labels = VALUES("peer"),
-		.enumerated_label = "kind",
-		.enumerated = VALUES("timeout", "refused", "other"),
-	});
+	struct promcb_metric_family *family =
+		fixture_family(p, (struct promcb_family_spec){
+					  .name = "errors_total",
+					  .type = PROMCB_COUNTER,
+					  .labels = VALUES("peer"),
+					  .enumerated_label = "kind",
+					  .enumerated = VALUES("timeout", "refused", "other"),
+				  });
 
 	cr_assert_eq(promcb_counter_with(family, VALUES("a"), &counter), 0);
 	for (uint32_t index = 0; index < 5; index++)
@@ -119,16 +112,17 @@ Test(metric, doubles_and_what_is_no_amount)
 
 	p = fixture_open(NULL);
 	struct promcb_header *header = promcb_segment_header(p->segment);
-	struct promcb_metric_family *family = declare((struct promcb_family_spec){
-		.name = "energy_joules_total", .type = PROMCB_COUNTER, .flags = PROMCB_DOUBLES});
+	struct promcb_metric_family *family = fixture_family(
+		p, (struct promcb_family_spec){
+			   .name = "energy_joules_total", .type = PROMCB_COUNTER, .flags = PROMCB_DOUBLES});
 
 	cr_assert_eq(promcb_counter_with(family, NULL, &real), 0);
 	for (uint32_t i = 0; i < 1000; i++)
 		promcb_counter_add_double(real, 0.25);
 	promcb_counter_add(real, 3);
 	cr_assert_eq(cells_real(real, 0), 253.0);
-	family = declare(
-		(struct promcb_family_spec){.name = "cpu_seconds_total", .type = PROMCB_COUNTER, .decimals = 3});
+	family = fixture_family(
+		p, (struct promcb_family_spec){.name = "cpu_seconds_total", .type = PROMCB_COUNTER, .decimals = 3});
 	cr_assert_eq(promcb_counter_with(family, NULL, &whole), 0);
 	promcb_counter_add_double(whole, 0.0015);
 	promcb_counter_add(whole, 1000);
@@ -151,12 +145,12 @@ Test(metric, histograms)
 	struct promcb_histogram *native, *explicit, *real;
 
 	p = fixture_open(NULL);
-	struct promcb_metric_family *family = declare((struct promcb_family_spec){.name = "size_bytes",
-										  .unit = "bytes",
-										  .type = PROMCB_HISTOGRAM,
-										  .smallest = 1,
-										  .largest = 1024,
-										  .buckets_per_octave = 1});
+	struct promcb_metric_family *family = fixture_family(p, (struct promcb_family_spec){.name = "size_bytes",
+											    .unit = "bytes",
+											    .type = PROMCB_HISTOGRAM,
+											    .smallest = 1,
+											    .largest = 1024,
+											    .buckets_per_octave = 1});
 
 	cr_assert_eq(promcb_histogram_with(family, NULL, &native), 0);
 	for (uint64_t value = 0; value <= 2048; value++) {
@@ -171,14 +165,17 @@ Test(metric, histograms)
 	cr_assert_eq(cells_total(native, 11), 2048);
 	cr_assert_eq(cells_total(native, 12), (uint64_t)2048 * 2049);
 
-	family = declare((struct promcb_family_spec){
-		.name = "wait_ms", .type = PROMCB_HISTOGRAM, .bounds = bounds, .bound_count = 3, .decimals = 3});
+	family = fixture_family(p, (struct promcb_family_spec){.name = "wait_ms",
+							       .type = PROMCB_HISTOGRAM,
+							       .bounds = bounds,
+							       .bound_count = 3,
+							       .decimals = 3});
 	cr_assert_eq(promcb_histogram_with(family, NULL, &explicit), 0);
-	family = declare((struct promcb_family_spec){.name = "wait_real",
-						     .type = PROMCB_HISTOGRAM,
-						     .bounds = bounds,
-						     .bound_count = 3,
-						     .flags = PROMCB_DOUBLES});
+	family = fixture_family(p, (struct promcb_family_spec){.name = "wait_real",
+							       .type = PROMCB_HISTOGRAM,
+							       .bounds = bounds,
+							       .bound_count = 3,
+							       .flags = PROMCB_DOUBLES});
 	cr_assert_eq(promcb_histogram_with(family, NULL, &real), 0);
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		promcb_histogram_observe(explicit, (uint64_t)(values[i] * 1000));
@@ -202,8 +199,8 @@ Test(metric, gauges_of_the_process_and_of_the_segment)
 	double sum;
 
 	p = fixture_open(NULL);
-	struct promcb_metric_family *family = declare(
-		(struct promcb_family_spec){.name = "connections", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+	struct promcb_metric_family *family = fixture_family(
+		p, (struct promcb_family_spec){.name = "connections", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
 
 	cr_assert_eq(promcb_gauge_with(family, VALUES("x"), &gauge), 0);
 	cr_assert_eq(cells_live(p->segment, cells_first(gauge), &sum), 0);
@@ -221,8 +218,9 @@ Test(metric, gauges_of_the_process_and_of_the_segment)
 	cr_assert_eq(sum, 3);
 	cr_assert_eq(cells_total(gauge, 0), 0, "nothing of it lasts");
 
-	family = declare((struct promcb_family_spec){
-		.name = "config_version", .type = PROMCB_GAUGE, .scope = PROMCB_SCOPE_SEGMENT});
+	family = fixture_family(p, (struct promcb_family_spec){.name = "config_version",
+							       .type = PROMCB_GAUGE,
+							       .scope = PROMCB_SCOPE_SEGMENT});
 	cr_assert_eq(promcb_gauge_with(family, NULL, &last), 0);
 	promcb_gauge_set(last, 17);
 	promcb_gauge_add(last, 1);
@@ -244,8 +242,10 @@ Test(metric, strangers_overflow)
 	uint64_t refused = 0;
 
 	p = fixture_open(NULL);
-	struct promcb_metric_family *family = declare((struct promcb_family_spec){
-		.name = "routes_total", .type = PROMCB_COUNTER, .labels = VALUES("route"), .series_max = 10});
+	struct promcb_metric_family *family = fixture_family(p, (struct promcb_family_spec){.name = "routes_total",
+											    .type = PROMCB_COUNTER,
+											    .labels = VALUES("route"),
+											    .series_max = 10});
 
 	for (uint32_t i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "/%u", i);
@@ -276,10 +276,10 @@ Test(metric, what_is_set_goes_along)
 	double sum;
 
 	p = fixture_open(NULL);
-	struct promcb_metric_family *gauges =
-		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
-	struct promcb_metric_family *infos = declare(
-		(struct promcb_family_spec){.name = "app_info", .type = PROMCB_INFO, .labels = VALUES("version")});
+	struct promcb_metric_family *gauges = fixture_family(
+		p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+	struct promcb_metric_family *infos = fixture_family(
+		p, (struct promcb_family_spec){.name = "app_info", .type = PROMCB_INFO, .labels = VALUES("version")});
 	struct promcb_metric_family *sent = sent_family();
 
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &used), 0);
@@ -333,8 +333,8 @@ Test(metric, child_of_vfork_counts)
 		cr_skip_test("an emulator has no vfork");
 	p = fixture_open(NULL);
 	struct promcb_metric_family *sent = sent_family();
-	struct promcb_metric_family *gauges =
-		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+	struct promcb_metric_family *gauges = fixture_family(
+		p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
 	struct promcb_header *header = promcb_segment_header(p->segment);
 
 	cr_assert_eq(promcb_counter_with(sent, VALUES("a"), &had), 0);
@@ -379,7 +379,7 @@ Test(metric, no_lane_for_gauges)
 
 	p = fixture_open(&options);
 	struct promcb_metric_family *gauges =
-		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
+		fixture_family(p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
 
 	cr_assert_eq(promcb_counter_with(sent_family(), VALUES("a"), &counter), 0);
 	promcb_counter_add(counter, 1);
@@ -404,7 +404,7 @@ Test(metric, child_of_fork_has_a_home_of_its_own)
 
 	p = fixture_open(NULL);
 	struct promcb_metric_family *gauges =
-		declare((struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
+		fixture_family(p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
 
 	cr_assert_eq(promcb_gauge_with(gauges, NULL, &gauge), 0);
 	promcb_gauge_set(gauge, 5);

@@ -19,20 +19,11 @@ enum { CAP = 3 };
 
 static struct promcb_session *p;
 
-static struct promcb_metric_family *declare(struct promcb_family_spec spec)
-{
-	static struct promcb_message message;
-	struct promcb_metric_family *family;
-
-	spec.message = &message;
-	cr_assert_eq(promcb_family_register(p, &spec, &family), 0, "%s", message.text);
-	return family;
-}
-
 static struct promcb_metric_family *labelled(enum promcb_metric_type type, const char *name, uint32_t flags)
 {
-	return declare((struct promcb_family_spec){
-		.name = name, .type = type, .labels = VALUES("who"), .flags = flags, .series_max = CAP});
+	return fixture_family(
+		p, (struct promcb_family_spec){
+			   .name = name, .type = type, .labels = VALUES("who"), .flags = flags, .series_max = CAP});
 }
 
 static struct promcb_counter *counter_of(struct promcb_metric_family *family, const char *value)
@@ -222,14 +213,18 @@ Test(remove, doubles_levels_and_histograms)
 	p = fixture_open(NULL);
 	struct promcb_metric_family *reals = labelled(PROMCB_COUNTER, "joules_total", PROMCB_DOUBLES);
 	struct promcb_metric_family *levels = labelled(PROMCB_LEVEL, "queue", 0);
-	struct promcb_metric_family *sizes = declare((struct promcb_family_spec){
-		.name = "sizes", .type = PROMCB_HISTOGRAM, .labels = VALUES("who"), .smallest = 1, .largest = 1e6});
-	struct promcb_metric_family *waits = declare((struct promcb_family_spec){.name = "waits",
-										 .type = PROMCB_HISTOGRAM,
-										 .labels = VALUES("who"),
-										 .flags = PROMCB_DOUBLES,
-										 .bounds = (const double[]){1, 2},
-										 .bound_count = 2});
+	struct promcb_metric_family *sizes = fixture_family(p, (struct promcb_family_spec){.name = "sizes",
+											   .type = PROMCB_HISTOGRAM,
+											   .labels = VALUES("who"),
+											   .smallest = 1,
+											   .largest = 1e6});
+	struct promcb_metric_family *waits =
+		fixture_family(p, (struct promcb_family_spec){.name = "waits",
+							      .type = PROMCB_HISTOGRAM,
+							      .labels = VALUES("who"),
+							      .flags = PROMCB_DOUBLES,
+							      .bounds = (const double[]){1, 2},
+							      .bound_count = 2});
 	struct promcb_counter *real = counter_of(reals, "a");
 
 	/* Of several copies, whose sum depends on the order. */
@@ -279,8 +274,11 @@ Test(remove, gauges)
 
 	p = fixture_open(NULL);
 	struct promcb_metric_family *family = labelled(PROMCB_GAUGE, "temperature", 0);
-	struct promcb_metric_family *of_all = declare((struct promcb_family_spec){
-		.name = "backup", .type = PROMCB_GAUGE, .labels = VALUES("who"), .scope = PROMCB_SCOPE_SEGMENT});
+	struct promcb_metric_family *of_all =
+		fixture_family(p, (struct promcb_family_spec){.name = "backup",
+							      .type = PROMCB_GAUGE,
+							      .labels = VALUES("who"),
+							      .scope = PROMCB_SCOPE_SEGMENT});
 
 	cr_assert_eq(promcb_gauge_with(family, VALUES("a"), &gauge), 0);
 	cr_assert_eq(promcb_gauge_with(of_all, VALUES("a"), &last), 0);
