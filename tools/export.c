@@ -3,7 +3,7 @@
 #include "common.h"
 #include "export_body.h"
 #include "export_segments.h"
-#include "record_latency.h"
+#include "latency.h"
 #include "segment_list.h"
 
 #include <promcb/reader.h>

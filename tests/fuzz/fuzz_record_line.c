@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_record_line.c: the parser of promcb-record --stdin. What it takes for a component lies in the line and is a
- * name, or is said to be none; what it takes for a latency is what strtold(3) reads there. May include: record_line.h,
+ * name, or is said to be none; what it takes for a latency is what strtold(3) reads there. May include: line.h,
  * name.h, fuzz.h.
  */
-#include "record_line.h"
+#include "record/line.h"
 
 #include "base/name.h"
 #include "fuzz.h"

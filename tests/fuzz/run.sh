@@ -12,7 +12,7 @@
 # Findings lie in findings of the build's directory; then the exit status is 1.
 #
 # Prints a table: executions, executions per second, edges and features that the corpus reaches, files and bytes of it,
-# and which share of the lines of lib/ (and tools/record_line.c) it runs.
+# and which share of the lines of lib/ (and tools/record/line.c) it runs.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1-}
@@ -57,7 +57,7 @@ lines_of() { # program, profiles: run lines, lines, share; of the sources that a
   local program=$1
   shift
   llvm-profdata$version merge -sparse "$@" -o $measured/fuzz.profdata 2>/dev/null &&
-    llvm-cov$version report $program -instr-profile=$measured/fuzz.profdata lib tools/record_line.c 2>/dev/null |
+    llvm-cov$version report $program -instr-profile=$measured/fuzz.profdata lib tools/record/line.c 2>/dev/null |
     awk '$1 == "TOTAL" { printf "%d of %d (%s)\n", $8 - $9, $8, $10 }'
 }
 

@@ -17,7 +17,7 @@ if [ -n "$found" ]; then
   echo "$found"
   failed=1
 fi
-for file in $(grep -lE '^int main\(' tools/*.c tools/sidecar/*.c); do
+for file in $(grep -lE '^int main\(' tools/*.c tools/record/*.c tools/sidecar/*.c); do
   awk '/^int main\(/ { inside = 1 } inside && /promcb_tool_start\(/ { found = 1 } inside && /^}/ { exit !found }' \
     "$file" || { echo "$file: its main() does not begin with promcb_tool_start()"; failed=1; }
 done

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Series and amounts as a command line or a line of standard input says them. */
-#include "record_change.h"
+#include "record/change.h"
 
 #include <criterion/criterion.h>
 #include <math.h>

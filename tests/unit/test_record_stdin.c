@@ -4,7 +4,7 @@
  * integers that were never text with a point in it, so nothing here depends on a floating-point conversion.
  */
 #include "base/name.h"
-#include "record_line.h"
+#include "record/line.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is wrong with lines is told at 1, 10, 100, ..., quoted without harm. */
-#include "record_tally.h"
+#include "record/tally.h"
 
 #include <criterion/criterion.h>
 #include <string.h>

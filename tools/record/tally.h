@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_tally.h: what is wrong with lines, counted, and told at the 1st, 10th, 100th, ...: a log whose format
+ * tally.h: what is wrong with lines, counted, and told at the 1st, 10th, 100th, ...: a log whose format
  * changed must neither be silent nor fill another log.
  */
 #ifndef PROMCB_TOOL_RECORD_TALLY_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_latency.h"
+#include "latency.h"
 
 #include <string.h>
 

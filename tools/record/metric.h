@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_metric.h: changes of series, made in a segment.
+ * metric.h: changes of series, made in a segment.
  *
  * A family that the segment has is taken as it is, whoever declared it. One that is not there is declared by the first
  * change: a counter, a level, a gauge of the segment or a histogram, of whole numbers or with nine decimals.
@@ -10,7 +10,7 @@
 #ifndef PROMCB_TOOL_RECORD_METRIC_H
 #define PROMCB_TOOL_RECORD_METRIC_H
 
-#include "record_change.h"
+#include "change.h"
 
 #include <promcb/metric.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_tally.h"
+#include "tally.h"
 
 #include "common.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_line.h"
+#include "line.h"
 
 #include <promcb/promcb.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_outcome.h"
+#include "outcome.h"
 
 #include <string.h>
 

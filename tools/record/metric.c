@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_metric.h"
+#include "metric.h"
 
 #include <errno.h>
 #include <stdarg.h>

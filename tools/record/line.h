@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_line.h: what a line of "promcb-record --stdin" says. Pure functions of bytes.
+ * line.h: what a line of "promcb-record --stdin" says. Pure functions of bytes.
  *
  *     COMPONENT LATENCY OUTCOME
  *
@@ -18,8 +18,8 @@
 #ifndef PROMCB_TOOL_RECORD_LINE_H
 #define PROMCB_TOOL_RECORD_LINE_H
 
-#include "record_latency.h"
-#include "record_outcome.h"
+#include "latency.h"
+#include "outcome.h"
 
 /* The longest line, in bytes, without its newline. */
 #define PROMCB_LINE_MAX_BYTES ((size_t)65536)
@@ -38,7 +38,7 @@ enum promcb_line_fault {
 	PROMCB_LINE_FIELDS, /* fewer than two fields */
 	PROMCB_LINE_OUTCOME, /* the last field is none */
 	PROMCB_LINE_LATENCY, /* the field before the last is none */
-	PROMCB_LINE_CHANGE, /* it is of a series, of which nothing can be recorded; see record_change.h */
+	PROMCB_LINE_CHANGE, /* it is of a series, of which nothing can be recorded; see change.h */
 	PROMCB_LINE_FAULTS
 };
 

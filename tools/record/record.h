@@ -3,7 +3,7 @@
 #ifndef PROMCB_TOOL_RECORD_H
 #define PROMCB_TOOL_RECORD_H
 
-#include "record_line.h"
+#include "line.h"
 
 #include <promcb/promcb.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_elapsed.c: the call that a command was. May include: promcb.h, common.h, record.h. It is apart from where the
+ * elapsed.c: the call that a command was. May include: promcb.h, common.h, record.h. It is apart from where the
  * command is run, so that a test can say how long it took.
  */
 #include "common.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_change.h: what is to be done to which series, as a command line or a line of standard input says it. Pure
+ * change.h: what is to be done to which series, as a command line or a line of standard input says it. Pure
  * functions of bytes.
  *
  *     --add jobs_total{queue="mail"} 1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_outcome.h: which outcomes of a log are failures. Pure functions of bytes; a leaf.
+ * outcome.h: which outcomes of a log are failures. Pure functions of bytes; a leaf.
  *
  * An outcome is "success", "failure" or an HTTP status of three digits, whatever it is: a call was made. "0", "-" and
  * "-1" are what logs print where nobody answered, and count as 000.

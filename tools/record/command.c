@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_command.c: runs a command and records its wall time and outcome.
+ * command.c: runs a command and records its wall time and outcome.
  *
  * The segment is opened while the command runs: neither waits for the other, and the command inherits nothing of it.
  * Signals are taken by waiting for them, so no handler exists. What the terminal sends reaches the command by itself,

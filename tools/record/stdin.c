@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_stdin.c: records the lines of standard input.
+ * stdin.c: records the lines of standard input.
  *
  * What a read gives is recorded before the next read, so readers see it at once; only the beginning of a line without
  * its end stays in the buffer. No line stops the rest, and none is lost without a trace: it is a call, or it counts as
@@ -10,10 +10,10 @@
  * wrong is summed up; then the signal kills it. Signals are waited for beside the input, so no handler exists.
  */
 #include "common.h"
+#include "line.h"
+#include "metric.h"
 #include "record.h"
-#include "record_line.h"
-#include "record_metric.h"
-#include "record_tally.h"
+#include "tally.h"
 
 #include <errno.h>
 #include <poll.h>

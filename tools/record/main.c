@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c: promcb-record, which records from scripts, cron and access logs: options, then calls.
+ * main.c: promcb-record, which records from scripts, cron and access logs: options, then calls.
  *
  * Nothing is done at start that the way at hand does not need: a call costs little more than its process.
  */
-#include "record.h"
 #include "common.h"
-#include "record_line.h"
-#include "record_metric.h"
+#include "line.h"
+#include "metric.h"
+#include "record.h"
 
 #include <promcb/admin.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record_latency.h: a latency as it is written, in nanoseconds. Pure functions of bytes; a leaf.
+ * latency.h: a latency as it is written, in nanoseconds. Pure functions of bytes; a leaf.
  *
  * A latency is a decimal number, with or without an exponent, whatever the locale. It is turned into nanoseconds
  * exactly, and what is below a nanosecond is rounded half up. What logs print where they know none is no error.
  */
-#ifndef PROMCB_TOOL_RECORD_LATENCY_H
-#define PROMCB_TOOL_RECORD_LATENCY_H
+#ifndef PROMCB_TOOL_LATENCY_H
+#define PROMCB_TOOL_LATENCY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "record_change.h"
+#include "change.h"
 
-#include "record_latency.h"
+#include "latency.h"
 
 #include <math.h>
 #include <stdlib.h>
