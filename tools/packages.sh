@@ -41,6 +41,7 @@ packages_of() {
     echo clang libclang-rt-dev llvm      # the second compiler, its sanitizers and libFuzzer; stacks with names
     echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
+    echo musl-tools                      # another C library
     echo gcovr                           # coverage
     ;;
   bench)

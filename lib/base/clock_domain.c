@@ -2,6 +2,7 @@
 #include "base/clock_domain.h"
 
 #include "base/descriptor.h"
+#include "base/kernel.h"
 
 #include <promcb/atomic.h>
 
@@ -105,7 +106,7 @@ uint64_t promcb_clock_domain_birth(int fd)
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC ||
-	    statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) < 0 || !(status.stx_mask & STATX_BTIME))
+	    promcb_statx(fd, STATX_INO | STATX_BTIME, &status) < 0 || !(status.stx_mask & STATX_BTIME))
 		return 0;
 	/* The number alone comes again, and so does that of the file system, at the next boot. */
 	uint64_t words[] = {status.stx_dev_major, status.stx_dev_minor, status.stx_ino,

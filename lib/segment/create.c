@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/descriptor.h"
 #include "base/hash.h"
+#include "base/kernel.h"
 #include "base/memory.h"
 #include "format/geometry.h"
 #include "format/layout.h"
@@ -220,7 +221,7 @@ static int create_renamed(const char *path, const struct promcb_options *options
 	if (fd < 0)
 		return promcb_message_error(message, -errno, "cannot create segment %s: %s", path, why(-errno));
 	result = make(fd, path, options, message);
-	if (result == 0 && renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
+	if (result == 0 && promcb_rename_new(temporary, path) < 0)
 		result = errno == EEXIST ? -EEXIST
 					 : promcb_message_error(message, -errno, "cannot name segment %s: %s", path,
 								why(-errno));
