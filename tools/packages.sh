@@ -27,7 +27,8 @@ packages_of() {
     echo binutils abigail-tools groff-base # exported names, the ABI, man pages
     echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
-    echo python3-dev gunicorn python3-uvicorn python3-fastapi python3-flask python3-django # promcb for Python
+    echo python3-dev gunicorn python3-uvicorn python3-fastapi python3-flask python3-django # promcb for Python,
+    echo python3-hypothesis python3-pytest python3-pip # its states, and what tests prometheus_client itself
     echo openssl apache2-utils # certificates and passwords
     echo cmake git                       # other ways to build
     echo xz-utils                                              # segments kept as files

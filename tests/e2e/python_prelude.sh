@@ -11,6 +11,7 @@ for module in ${python_needs:-}; do
 done
 export PYTHONPATH=$tools/python
 export PYTHONFAULTHANDLER=1
+export HYPOTHESIS_STORAGE_DIRECTORY=$scratch/hypothesis
 # The interpreter is not built with the sanitizer: its runtime comes first by hand. What the interpreter keeps to its
 # end is no leak of promcb's.
 preload=

@@ -53,15 +53,27 @@ static int parse_bounds(PyObject *bounds, struct promcb_family_spec *spec)
 	return 0;
 }
 
-static int register_family(struct metric *self, struct promcb_family_spec *spec, int is_strict)
+/* A gauge that is there, and 0, as soon as it is made. */
+static void show_zero(struct metric *self)
+{
+	if (self->has_zero && self->type == PROMCB_GAUGE)
+		promcb_gauge_add((struct promcb_gauge *)self->series, 0);
+}
+
+/* inside: a tuple of the names that its labels have in the segment. */
+static int register_family(struct metric *self, struct promcb_family_spec *spec, PyObject *inside, int is_strict)
 {
 	const char *names[LABELS_MAX + 2] = {NULL};
 	struct promcb_message message = {{0}};
 	Py_ssize_t labels = PyTuple_Size(self->labelnames);
 	int error;
 
+	if (PyTuple_Size(inside) != labels) {
+		PyErr_SetString(PyExc_ValueError, "labels_in_segment are as many as labels");
+		return -1;
+	}
 	for (Py_ssize_t i = 0; i < labels && i <= LABELS_MAX; i++) {
-		names[i] = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(self->labelnames, i), NULL);
+		names[i] = PyUnicode_AsUTF8AndSize(PyTuple_GetItem(inside, i), NULL);
 		if (!names[i])
 			return -1;
 	}
@@ -78,8 +90,10 @@ static int register_family(struct metric *self, struct promcb_family_spec *spec,
 		if (!self->error)
 			return -1;
 	}
-	if (labels == 0)
+	if (labels == 0) {
 		promcb_series_with(self->family, self->type, NULL, NULL, 0, &self->series);
+		show_zero(self);
+	}
 	return 0;
 }
 
@@ -143,19 +157,22 @@ int metric_init(PyObject *object, PyObject *args, PyObject *keywords, enum promc
 				"labels",   "unit",    "scope",
 				"decimals", "bounds",  "buckets_per_octave",
 				"smallest", "largest", "series_max",
-				"strict",   NULL};
+				"strict",   "zero",    "labels_in_segment",
+				NULL};
 	struct promcb_family_spec spec = {.type = type};
 	struct metric *self = (struct metric *)object;
 	PyObject *segment, *name, *labels = NULL, *bounds = Py_None, *decimals = Py_None, *none = PyTuple_New(0);
+	PyObject *inside = Py_None;
 	const char *scope = "sum";
 	int is_strict = 1, result = -1;
 
 	if (!none)
 		return -1;
 	labels = none;
-	if (!PyArg_ParseTupleAndKeywords(args, keywords, "OU|zOz$sOOIddIp", names, &segment, &name, &spec.help, &labels,
-					 &spec.unit, &scope, &decimals, &bounds, &spec.buckets_per_octave,
-					 &spec.smallest, &spec.largest, &spec.series_max, &is_strict))
+	if (!PyArg_ParseTupleAndKeywords(args, keywords, "OU|zOz$sOOIddIppO", names, &segment, &name, &spec.help,
+					 &labels, &spec.unit, &scope, &decimals, &bounds, &spec.buckets_per_octave,
+					 &spec.smallest, &spec.largest, &spec.series_max, &is_strict, &self->has_zero,
+					 &inside))
 		goto out;
 	spec.name = PyUnicode_AsUTF8AndSize(name, NULL);
 	if (spec.help && !*spec.help)
@@ -172,7 +189,9 @@ int metric_init(PyObject *object, PyObject *args, PyObject *keywords, enum promc
 		goto out;
 	self->type = spec.type;
 	self->has_doubles = (spec.flags & PROMCB_DOUBLES) != 0;
-	result = register_family(self, &spec, is_strict);
+	inside = inside == Py_None ? label_names(self->labelnames) : label_names(inside);
+	result = inside ? register_family(self, &spec, inside, is_strict) : -1;
+	Py_XDECREF(inside);
 out:
 	free((double *)(uintptr_t)spec.bounds);
 	Py_DECREF(none);
@@ -213,27 +232,48 @@ void metric_free(PyObject *object)
 
 /* -- Series by label values ---------------------------------------------------------------------------------------- */
 
+/* Label values as the library takes them; what they point into lives as long as the keepers. */
+struct texts {
+	const char *values[LABELS_MAX];
+	size_t lengths[LABELS_MAX];
+	PyObject *keepers[LABELS_MAX];
+	size_t count;
+};
+
+static void texts_clear(struct texts *texts)
+{
+	for (int i = 0; i < LABELS_MAX; i++)
+		Py_CLEAR(texts->keepers[i]);
+}
+
+/* values: a tuple of str. Returns 0, or -1 with an exception set; to be cleared in any case. */
+static int texts_of(PyObject *values, struct texts *texts)
+{
+	Py_ssize_t count = PyTuple_Size(values);
+
+	memset(texts, 0, sizeof(*texts));
+	texts->count = count < LABELS_MAX ? (size_t)count : LABELS_MAX;
+	for (Py_ssize_t i = 0; i < count && i < LABELS_MAX; i++) {
+		Py_ssize_t length;
+
+		texts->values[i] = utf8_of(PyTuple_GetItem(values, i), &length, &texts->keepers[i]);
+		if (!texts->values[i])
+			return -1;
+		texts->lengths[i] = (size_t)length;
+	}
+	return 0;
+}
+
 /* The handle of the series that has these values, each a str. */
 static int find_series(struct metric *self, PyObject *values, void **out)
 {
-	const char *texts[LABELS_MAX];
-	size_t lengths[LABELS_MAX];
-	PyObject *keepers[LABELS_MAX] = {NULL};
-	Py_ssize_t count = PyTuple_Size(values);
-	int result = 0;
+	struct texts texts;
+	int result = texts_of(values, &texts);
 
-	for (Py_ssize_t i = 0; i < count && i < LABELS_MAX && result == 0; i++) {
-		Py_ssize_t length;
-
-		texts[i] = utf8_of(PyTuple_GetItem(values, i), &length, &keepers[i]);
-		lengths[i] = (size_t)length;
-		result = texts[i] ? 0 : -1;
-	}
 	/* What cannot be found or made is counted as "_overflow", and is no error here. */
 	if (result == 0)
-		promcb_series_with(self->family, self->type, texts, lengths, (size_t)count, out);
-	for (int i = 0; i < LABELS_MAX; i++)
-		Py_XDECREF(keepers[i]);
+		promcb_series_with(self->family, self->type, texts.values, texts.lengths, texts.count, out);
+	texts_clear(&texts);
 	return result;
 }
 
@@ -249,6 +289,7 @@ static PyObject *make_child(struct metric *self, PyObject *values)
 	child->family = self->family;
 	child->type = self->type;
 	child->has_doubles = self->has_doubles;
+	child->has_zero = self->has_zero;
 	Py_INCREF(self->segment);
 	child->segment = self->segment;
 	Py_INCREF(self->name);
@@ -263,6 +304,7 @@ static PyObject *make_child(struct metric *self, PyObject *values)
 		Py_DECREF(child);
 		return NULL;
 	}
+	show_zero(child);
 	return (PyObject *)child;
 }
 
@@ -331,19 +373,37 @@ PyObject *metric_labels(PyObject *object, PyObject *const *args, Py_ssize_t coun
 	return child;
 }
 
-/* -- Forgetting ---------------------------------------------------------------------------------------------------- */
+/* -- Removing ------------------------------------------------------------------------------------------------------ */
 
-static void remove_series(struct metric *self, PyObject *child)
+/* Returns 1, 0 where there is no such series, or -1 with an exception set. */
+static int remove_series(struct metric *self, PyObject *values)
 {
-	/* What a process has set is its own to take away. */
-	if (self->type == PROMCB_GAUGE || self->type == PROMCB_INFO)
-		promcb_gauge_clear((struct promcb_gauge *)((struct metric *)child)->series);
+	struct texts texts;
+	int error = texts_of(values, &texts);
+
+	if (error == 0) {
+		Py_BEGIN_ALLOW_THREADS error =
+			promcb_series_remove(self->family, texts.values, texts.lengths, texts.count);
+		Py_END_ALLOW_THREADS
+	} else {
+		error = 1;
+	}
+	texts_clear(&texts);
+	if (error == 1)
+		return -1;
+	/* Values against the rules are those of no series. */
+	if (error == -ENOENT || error == -EINVAL)
+		return 0;
+	if (error < 0)
+		raise_error(self->state, error, NULL);
+	return error < 0 ? -1 : 1;
 }
 
-PyObject *metric_forget(PyObject *object, PyObject *const *args, Py_ssize_t count)
+PyObject *metric_remove(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
 	struct metric *self = (struct metric *)object;
-	PyObject *values, *key, *child;
+	PyObject *values;
+	int removed;
 
 	if (!self->children || PyTuple_Size(self->labelnames) == 0) {
 		PyErr_Format(PyExc_ValueError, "No label names were set when constructing %R", object);
@@ -352,33 +412,36 @@ PyObject *metric_forget(PyObject *object, PyObject *const *args, Py_ssize_t coun
 	values = values_of(self, args, count, NULL);
 	if (!values)
 		return NULL;
-	key = PyTuple_Size(values) == 1 ? PyTuple_GetItem(values, 0) : values;
-	child = dict_get(self->children, key);
-	if (!child && !PyErr_Occurred())
-		PyErr_SetObject(PyExc_KeyError, values);
-	if (child) {
-		remove_series(self, child);
-		if (PyDict_DelItem(self->children, key) < 0)
-			PyErr_Clear();
-		Py_DECREF(child);
-	}
+	if (PyDict_DelItem(self->children, PyTuple_Size(values) == 1 ? PyTuple_GetItem(values, 0) : values) < 0)
+		PyErr_Clear();
+	removed = remove_series(self, values);
 	Py_DECREF(values);
-	if (PyErr_Occurred())
-		return NULL;
+	return removed < 0 ? NULL : PyBool_FromLong(removed);
+}
+
+PyObject *metric_clear_all(PyObject *object, PyObject *Py_UNUSED(nothing))
+{
+	struct metric *self = (struct metric *)object;
+	int error;
+
+	if (!self->children || PyTuple_Size(self->labelnames) == 0)
+		Py_RETURN_NONE;
+	PyDict_Clear(self->children);
+	Py_BEGIN_ALLOW_THREADS error = promcb_family_clear(self->family);
+	Py_END_ALLOW_THREADS if (error < 0 && error != -EINVAL) return raise_error(self->state, error, NULL);
 	Py_RETURN_NONE;
 }
 
-PyObject *metric_forget_all(PyObject *object, PyObject *Py_UNUSED(nothing))
+PyObject *metric_reset(PyObject *object, PyObject *Py_UNUSED(nothing))
 {
 	struct metric *self = (struct metric *)object;
-	PyObject *children = self->children ? PyDict_Values(self->children) : NULL;
 
-	for (Py_ssize_t i = 0; children && i < PyList_Size(children); i++)
-		remove_series(self, PyList_GetItem(children, i));
-	Py_XDECREF(children);
-	if (self->children)
-		PyDict_Clear(self->children);
-	if (PyErr_Occurred())
+	if (!self->series) {
+		PyErr_Format(PyExc_ValueError, "%S is missing label values", self->name ? self->name : Py_None);
+		return NULL;
+	}
+	/* Looked up again, it is listed from 0 on. */
+	if (remove_series(self, self->labelvalues) < 0 || find_series(self, self->labelvalues, &self->series) < 0)
 		return NULL;
 	Py_RETURN_NONE;
 }

@@ -160,12 +160,12 @@ static int histogram_init(PyObject *self, PyObject *args, PyObject *keywords)
 /* -- Types --------------------------------------------------------------------------------------------------------- */
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
-#define SHARED_METHODS                                                              \
-	{"labels", FAST(metric_labels), METH_FASTCALL | METH_KEYWORDS, labels_doc}, \
-		{"forget", FAST(metric_forget), METH_FASTCALL, forget_doc},         \
-		{"forget_all", metric_forget_all, METH_NOARGS, forget_all_doc},     \
-	{                                                                           \
-		NULL, NULL, 0, NULL                                                 \
+#define SHARED_METHODS                                                                                                \
+	{"labels", FAST(metric_labels), METH_FASTCALL | METH_KEYWORDS, labels_doc},                                   \
+		{"remove", FAST(metric_remove), METH_FASTCALL, remove_doc},                                           \
+		{"clear", metric_clear_all, METH_NOARGS, clear_doc}, {"reset", metric_reset, METH_NOARGS, reset_doc}, \
+	{                                                                                                             \
+		NULL, NULL, 0, NULL                                                                                   \
 	}
 
 static const char labels_doc[] =
@@ -173,11 +173,14 @@ static const char labels_doc[] =
 	"The series with these label values, each through str(). Keep it where the values are known in advance.\n"
 	"Values against the rules (over 1,023 bytes, a zero byte), and those beyond the family's cap, are counted in\n"
 	"the series whose values are all \"_overflow\".";
-static const char forget_doc[] =
-	"forget($self, /, *values)\n--\n\n"
-	"Lets go of a series, and takes back what this process has set in it; what was counted stays.\n"
-	"Raises KeyError where this process has not used it.";
-static const char forget_all_doc[] = "forget_all($self, /)\n--\n\nThe same of all series that this process has used.";
+static const char remove_doc[] =
+	"remove($self, /, *values)\n--\n\n"
+	"Removes a series, for all processes, and returns whether there was one. Whoever counts in it after, by a\n"
+	"handle from before too, begins it anew at 0. A gauge that others have set stays theirs. Raises promcb.Error,\n"
+	"as where another process is removing.";
+static const char clear_doc[] = "clear($self, /)\n--\n\nThe same of all series of a family with labels.";
+static const char reset_doc[] =
+	"reset($self, /)\n--\n\nBegins this series anew at 0, for all processes. Raises promcb.Error, as remove().";
 
 static PyMethodDef counter_methods[] = {
 	{"inc", FAST(counter_inc), METH_FASTCALL | METH_KEYWORDS,

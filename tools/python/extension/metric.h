@@ -22,6 +22,7 @@ struct metric {
 	PyObject *error;        /* str: why nothing is counted; or None */
 	enum promcb_metric_type type;
 	int has_doubles;
+	int has_zero;           /* of gauges: there, and 0, once made */
 };
 
 int metric_init(PyObject *self, PyObject *args, PyObject *keywords, enum promcb_metric_type type);
@@ -30,8 +31,9 @@ int metric_clear(PyObject *self);
 void metric_free(PyObject *self);
 
 PyObject *metric_labels(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names);
-PyObject *metric_forget(PyObject *self, PyObject *const *args, Py_ssize_t count);
-PyObject *metric_forget_all(PyObject *self, PyObject *nothing);
+PyObject *metric_remove(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *metric_clear_all(PyObject *self, PyObject *nothing);
+PyObject *metric_reset(PyObject *self, PyObject *nothing);
 
 extern PyGetSetDef metric_attributes[];
 

@@ -4,7 +4,7 @@ import functools
 import os
 import warnings
 
-from promcb import _families, _values
+from promcb import _families, _removal, _values
 
 _KINDS = ("counter", "gauge", "histogram", "summary")
 _originals = []
@@ -32,15 +32,6 @@ def _is_installed(module):
     return _values.segment is not None and getattr(module.values.ValueClass, "_promcb", False)
 
 
-def _find(metric):
-    """Of a metric: the family's name and labels in the segment."""
-    kind = metric._type
-    labels = tuple(metric._labelnames)
-    if kind == "gauge" and getattr(metric, "_multiprocess_mode", "") in ("all", "liveall"):
-        labels += ("pid",)
-    return _families.segment_name(kind, metric._name), labels
-
-
 # -- Histograms and summaries: one thing in a segment, not a value for each bucket ------------------------------------
 
 class _Part:
@@ -57,15 +48,14 @@ def _make_histogram(metric, bounds):
     if len(bounds) > _families.BOUNDS_MAX:
         _values._complain(metric._name, f"{len(bounds)} buckets, and {_families.BOUNDS_MAX} are the most")
         return None
-    family = _values.family_of(_values.HistogramValue, metric._type, metric._name, metric._documentation,
-                               metric._labelnames, metric._unit, bounds=tuple(bounds))
+    family = _values.histogram_family(metric, bounds)
     return None if family.error else _values.series_of(family, metric._labelvalues)
 
 
 def _init_histogram(original, module, metric):
     value = None
     if _is_installed(module):
-        value = _make_histogram(metric, [bound for bound in metric._upper_bounds if bound != float("inf")])
+        value = _make_histogram(metric, _values.bounds_of(metric))
     if value is None:
         return original(metric)
     metric._promcb = value
@@ -75,7 +65,7 @@ def _init_histogram(original, module, metric):
 
 
 def _init_summary(original, module, metric):
-    value = _make_histogram(metric, _families.SUMMARY_BOUNDS) if _is_installed(module) else None
+    value = _make_histogram(metric, _values.bounds_of(metric)) if _is_installed(module) else None
     if value is None:
         return original(metric)
     metric._promcb = value
@@ -120,8 +110,12 @@ def _own_samples(metric):
     return {(): metric}
 
 
+def _is_shared(child):
+    return "_promcb" in child.__dict__ or isinstance(getattr(child, "_value", None), _values.SHARED)
+
+
 def _collect(module, metric):
-    called, labels = _find(metric)
+    called, labels = _values.find(metric)
     rows, bounds = _families.rows_of(metric._promcb_segment, called, _families.segment_labels(labels))
     own = _own_samples(metric)
     result = metric._get_metric()
@@ -140,8 +134,8 @@ def _collect(module, metric):
         for suffix, more, number in _families.samples_of(metric._type, row, bounds, is_created_shown):
             add(suffix, more, row[0], number)
     for values, child in own.items():
-        # set_function(), and what was counted where there was no segment.
-        if "_child_samples" in child.__dict__ or values not in seen:
+        # set_function(), and what is counted in this process alone. What was removed by another one is gone.
+        if "_child_samples" in child.__dict__ or (values not in seen and not _is_shared(child)):
             for suffix, more, number, *rest in child._child_samples():
                 add(suffix, more, values, number, *rest)
     return [result]
@@ -150,7 +144,6 @@ def _collect(module, metric):
 def _change_metrics(module):
     base = module.MetricWrapperBase
     original_init, original_collect = base.__init__, base.collect
-    original_remove, original_clear = base.remove, base.clear
 
     @functools.wraps(original_init)
     def __init__(self, *args, **kwargs):
@@ -167,48 +160,10 @@ def _change_metrics(module):
         except Exception:  # a scrape without these is worse than one of this process alone
             return original_collect(self)
 
-    @functools.wraps(original_remove)
-    def remove(self, *labelvalues):
-        if not is_ours(self):
-            return original_remove(self, *labelvalues)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            try:
-                return original_remove(self, *labelvalues)
-            finally:
-                _forget(self, tuple(str(value) for value in labelvalues))
-
-    @functools.wraps(original_clear)
-    def clear(self):
-        if not is_ours(self):
-            return original_clear(self)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            try:
-                return original_clear(self)
-            finally:
-                _forget(self, None)
-
     _replace(base, "__init__", __init__)
     _replace(base, "collect", collect)
-    _replace(base, "remove", remove)
-    _replace(base, "clear", clear)
-
-
-def _forget(metric, labelvalues):
-    """Of this process, and what it has set: what others have counted stays, as it does with files."""
-    called, labels = _find(metric)
-    for (_, _, name, labelnames, _), family in list(_values._made.items()):
-        if name != metric._name or labelnames != labels or not family.labelnames:
-            continue
-        if labelvalues is None and metric._labelnames:
-            family.forget_all()
-        elif labelvalues and len(labelvalues) == len(metric._labelnames):
-            more = (str(os.getpid()),) if len(labels) > len(labelvalues) else ()
-            try:
-                family.forget(*labelvalues, *more)
-            except KeyError:
-                pass
+    for name, new in _removal.methods(base, is_ours).items():
+        _replace(base, name, new)
 
 
 def _change_gauges(module):
@@ -267,6 +222,9 @@ def _change_multiprocess(module, metric_class):
 
     @functools.wraps(original_init)
     def __init__(self, registry, path=None):
+        if path is not None and not os.path.isdir(path):
+            raise ValueError(f"{path} is not a directory")
+        _values.adopt_old_name()
         self._path = path
         if registry:
             registry.register(self)

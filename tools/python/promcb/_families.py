@@ -6,6 +6,7 @@ its buckets. What a family cannot be called in a segment, where formats and scra
 a little otherwise there, and by its own name here.
 """
 import contextlib
+import functools
 import math
 import re
 import threading
@@ -76,6 +77,21 @@ def one_view():
         yield
     finally:
         _scrape.views = before
+
+
+def share_views(registry_class):
+    """One snapshot for all metrics of a registry that is collected."""
+    collect = registry_class.collect
+    if getattr(collect, "_promcb_shares", False):
+        return
+
+    @functools.wraps(collect)
+    def shared(self):
+        with one_view():
+            return iter(list(collect(self)))
+
+    shared._promcb_shares = True
+    registry_class.collect = shared
 
 
 def view_of(segment):

@@ -3,6 +3,8 @@
 import math
 import os
 import threading
+import warnings
+import weakref
 
 from promcb import _families, _promcb
 
@@ -39,7 +41,10 @@ class _Readable:
 
 class CounterValue(_Readable, _promcb.Counter):
     def set(self, value, timestamp=None):
-        """Counter.reset(): other processes' counts are not this one's to take away; they go on."""
+        """Counter.reset(): it begins anew, for all processes."""
+        self.reset()
+        if value > 0:
+            self.inc(value)
 
 
 class GaugeValue(_Readable, _promcb.Gauge):
@@ -61,12 +66,12 @@ class HistogramValue(_Readable, _promcb.Histogram):
 class PidGaugeValue:
     """A gauge that is shown for each process, with a label that says which: its own after a fork, too."""
 
-    _all = []
+    _all = weakref.WeakSet()
 
     def __init__(self, family, labelvalues, identifier, is_live):
         self._family, self._labelvalues, self._identifier = family, labelvalues, identifier
         self._pid, self._value, self._is_live = None, None, is_live
-        self._all.append(self)
+        self._all.add(self)
 
     def _own(self):
         pid = self._identifier()
@@ -86,12 +91,9 @@ class PidGaugeValue:
 
     @classmethod
     def process_died(cls, pid):
-        for value in cls._all:
+        for value in list(cls._all):
             if value._is_live:
-                try:
-                    value._family.forget(*value._labelvalues, str(pid))
-                except KeyError:
-                    pass
+                value._family.remove(*value._labelvalues, str(pid))
 
     set_exemplar = _Readable.set_exemplar
     get_exemplar = _Readable.get_exemplar
@@ -155,24 +157,74 @@ def process_died(pid, path=None):
     PidGaugeValue.process_died(pid)
 
 
+#: What reads and counts in a segment; what a metric has instead is of its process alone.
+SHARED = (_Readable, PidGaugeValue, PlayedGaugeValue)
+
+
+def adopt_old_name():
+    """The variable's name in lower case is an old one, which prometheus_client takes over with a warning."""
+    old = os.environ.get("prometheus_multiproc_dir")
+    if old is not None and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = old
+        warnings.warn("prometheus_multiproc_dir is an old name of PROMETHEUS_MULTIPROC_DIR", DeprecationWarning,
+                      stacklevel=3)
+
+
 def is_multiprocess():
     return "PROMETHEUS_MULTIPROC_DIR" in os.environ or "prometheus_multiproc_dir" in os.environ
 
 
-def family_of(make, kind, name, help_text, labelnames, unit="", **options):
-    """The family, made at its first use."""
-    key = (segment.name, kind, name, tuple(labelnames), tuple(sorted(options.items())))
+def family_of(make, kind, name, help_text, labelnames, unit="", where=None, **options):
+    """The family, made at its first use. where: a segment; None: the one that is installed."""
+    where = where or segment
+    key = (where.name, kind, name, tuple(labelnames), tuple(sorted(options.items())))
     family = _made.get(key)
-    if family is None or family.segment is not segment:
-        family = _made[key] = _families.declare(make, segment, kind, name, help_text, labelnames, unit, **options)
+    if family is None or family.segment is not where:
+        family = _made[key] = _families.declare(make, where, kind, name, help_text, labelnames, unit, **options)
         if family.error:
             _complain(name, family.error)
     return family
 
 
-def _complain(name, error):
-    import warnings
+def gauge_family(name, help_text, labelnames, mode, where=None):
+    if mode in ("all", "liveall"):
+        return family_of(GaugeValue, "gauge", name, help_text, (*labelnames, "pid"), where=where)
+    return family_of(GaugeValue, "gauge", name, help_text, labelnames, where=where,
+                     scope=_scopes[mode.replace("live", "")])
 
+
+def bounds_of(metric):
+    """A histogram's, without the last that is infinite; a summary is one of a single bucket."""
+    if metric._type == "summary":
+        return _families.SUMMARY_BOUNDS
+    return tuple(bound for bound in metric._upper_bounds if bound != math.inf)
+
+
+def histogram_family(metric, bounds, where=None):
+    return family_of(HistogramValue, metric._type, metric._name, metric._documentation, metric._labelnames,
+                     metric._unit, where=where, bounds=tuple(bounds))
+
+
+def find(metric):
+    """Of a metric: the family's name and labels in the segment."""
+    kind = metric._type
+    labels = tuple(metric._labelnames)
+    if kind == "gauge" and getattr(metric, "_multiprocess_mode", "") in ("all", "liveall"):
+        labels += ("pid",)
+    return _families.segment_name(kind, metric._name), labels
+
+
+def declared(metric):
+    """The family of a metric that has labels, whether or not this process has used it."""
+    where = metric._promcb_segment
+    if metric._type == "counter":
+        return family_of(CounterValue, "counter", metric._name, metric._documentation, metric._labelnames, where=where)
+    if metric._type == "gauge":
+        return gauge_family(metric._name, metric._documentation, metric._labelnames, metric._multiprocess_mode, where)
+    return histogram_family(metric, bounds_of(metric), where)
+
+
+def _complain(name, error):
     warnings.warn(f"promcb: the metric {name} is counted in each process for itself: {error}", RuntimeWarning,
                   stacklevel=2)
 
@@ -187,21 +239,17 @@ def make_value(typ, metric_name, name, labelnames, labelvalues, help_text, mode,
         return None if family.error else series_of(family, labelvalues)
     if typ != "gauge":
         return None
+    family = gauge_family(metric_name, help_text, labelnames, mode)
+    if family.error:
+        return None
     if mode in ("all", "liveall"):
-        family = family_of(GaugeValue, typ, metric_name, help_text, (*labelnames, "pid"))
-        if family.error:
-            return None
         value = PidGaugeValue(family, tuple(labelvalues), identifier, mode == "liveall")
         value.inc(0)
         return value
-    scope = _scopes[mode.replace("live", "")]
-    family = family_of(GaugeValue, typ, metric_name, help_text, labelnames, scope=scope)
-    if family.error:
-        return None
     value = series_of(family, labelvalues)
     if identifier is not os.getpid:
         return PlayedGaugeValue(value, mode, identifier)
-    if scope == "segment":
+    if _scopes[mode.replace("live", "")] == "segment":
         return value
     # As prometheus_client has it, a gauge is there, and 0, once it was made.
     value.inc(0)
@@ -216,6 +264,7 @@ def value_class(process_identifier=os.getpid):
         _promcb = True
 
         def __new__(cls, typ, metric_name, name, labelnames, labelvalues, help_text, multiprocess_mode="", **kwargs):
+            adopt_old_name()
             value = make_value(typ, metric_name, name, tuple(labelnames), tuple(labelvalues), help_text,
                                multiprocess_mode, process_identifier)
             if value is None:

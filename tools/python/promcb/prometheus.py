@@ -16,6 +16,7 @@ What is otherwise
   - Counters go on after a restart of the service, as rate() wants them. promcb-admin remove begins anew.
   - A gauge is the sum over the living processes where no multiprocess_mode was given, without a pid label. All modes
     leave out processes that ended, however they did.
+  - remove(), clear() and Counter.reset() are for all processes: who counts after begins anew at 0.
   - Exemplars are not kept, as in prometheus_client's own multiprocess mode.
   - In promcb-export a summary is a histogram, and names and labels that promcb keeps for itself are called a little
     otherwise: a label "component" is "exported_component" there, a gauge "workers_count" is "workers_count_value".
