@@ -32,7 +32,7 @@ struct promcb_block {
 	uint64_t backward;              /* calls whose clock ran backwards, counted with a latency of 0 */
 	uint64_t component_lane;        /* promcb_pair(): whose it is, for display and checks */
 	uint64_t kind;                  /* PROMCB_BLOCK_ in layout.h */
-	uint64_t position;              /* of the first ring of an overflow block; 0 elsewhere */
+	uint64_t position;              /* of the first ring of an overflow block; else promcb_block_last_success() */
 	uint64_t unmeasured[2];         /* calls without a latency, by outcome: in no bucket and in no sum */
 	uint64_t first_ring[PROMCB_FIRST_RING_SLOTS];
 	/* then the histogram: words [outcome][bucket], promcb_schema_buckets() per outcome: promcb_block_buckets() */
@@ -46,6 +46,17 @@ static inline uint64_t *promcb_block_buckets(struct promcb_block *block)
 static inline const uint64_t *promcb_block_buckets_const(const struct promcb_block *block)
 {
 	return (const uint64_t *)(const void *)(block + 1);
+}
+
+/* Of a plain block: its head when the last success was there that a failure followed; 0: none, or not known. */
+static inline uint64_t *promcb_block_last_success(struct promcb_block *block)
+{
+	return &block->position;
+}
+
+static inline const uint64_t *promcb_block_last_success_const(const struct promcb_block *block)
+{
+	return &block->position;
 }
 
 /* -- Component and lane -------------------------------------------------------------------------------------------- */

@@ -189,7 +189,7 @@ enum promcb_moment {
 	PROMCB_MOMENT_CREATED = 0,           /* it was registered */
 	PROMCB_MOMENT_SINCE = 1,             /* since when it counts: its creation, or its last reset */
 	PROMCB_MOMENT_LAST_CALL = 2,         /* to 2 ms, and as exact as the stamps of promcb_record_at() are */
-	PROMCB_MOMENT_LAST_SUCCESS = 3,      /* likewise; known from recent calls, or if no call of its lane failed */
+	PROMCB_MOMENT_LAST_SUCCESS = 3,      /* likewise */
 	PROMCB_MOMENT_LAST_FAILURE = 4,
 	PROMCB_MOMENT_LAST_STATE_CHANGE = 5, /* of its circuit breaker */
 };

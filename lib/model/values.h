@@ -81,6 +81,12 @@ static inline uint64_t promcb_value_last_state_change_ns(const struct promcb_sna
 	return component->last_state_change_ns;
 }
 
+/* To 10 ms: what is less differs from scrape to scrape, as the distance of two clocks does. */
+static inline uint64_t promcb_value_last_success_ns(const struct promcb_snapshot_component *component)
+{
+	return component->last_success_ns - component->last_success_ns % 10000000;
+}
+
 static inline uint64_t promcb_value_last_failure_ns(const struct promcb_snapshot_component *component)
 {
 	return component->last_failure_ns;

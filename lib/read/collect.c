@@ -307,7 +307,7 @@ int promcb_collect(struct promcb_snapshot *snapshot, const struct promcb_catalog
 					 .message = message,
 					 .now_ns = now_ns,
 					 .with_calls = options && (options->flags & PROMCB_SNAPSHOT_WITH_CALLS)},
-			       .moments = {image, now_ns, snapshot->taken_ns},
+			       .moments = {image, source, now_ns, snapshot->taken_ns},
 			       .with_recent = !options || !(options->flags & PROMCB_SNAPSHOT_WITHOUT_RECENT)};
 	int result = begin(&c, options);
 

@@ -47,7 +47,7 @@ static uint64_t *own_ring(struct promcb_segment *segment, const struct promcb_bl
 	return promcb_chunk_is_of(promcb_load32_relaxed(promcb_segment_chunk_word(segment, chunk)), lane) ? ring : NULL;
 }
 
-/* Stamps by another clock mean nothing here: empty the rings that the lane came with. */
+/* Stamps by another clock mean nothing here: forget those that the lane came with. */
 static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 {
 	const struct promcb_geometry *g = &segment->geometry;
@@ -64,6 +64,10 @@ static void forget_samples(struct promcb_segment *segment, uint32_t lane)
 			promcb_store_relaxed(&block->first_ring[slot], 0);
 		for (uint32_t slot = 0; ring && slot < (uint32_t)1 << g->ring_log2; slot++)
 			promcb_store_relaxed(&ring[slot], 0);
+		/* Nor is when it was last called, and last succeeded, known by this clock. */
+		promcb_store_relaxed(promcb_block_last_success(block), 0);
+		promcb_store_relaxed(&block->head,
+				     promcb_head(0, promcb_head_position(promcb_load_relaxed(&block->head))));
 	}
 }
 

@@ -68,10 +68,26 @@ static struct promcb_entry before_round(struct promcb_component *component, cons
 	return now_at.block ? now_at : *at;
 }
 
-static uint32_t next_slot(const struct promcb_entry *at, uint64_t *position)
+static uint32_t next_slot(const struct promcb_entry *at, uint64_t *head)
 {
-	*position = promcb_head_position(promcb_load_relaxed(&promcb_entry_block(at)->head));
-	return (uint32_t)*position & ~(UINT32_MAX << (at->ring & 31));
+	*head = promcb_load_relaxed(&promcb_entry_block(at)->head);
+	return (uint32_t)*head & ~(UINT32_MAX << (at->ring & 31));
+}
+
+/*
+ * Before a failure in an own block, whose head is given: if the call before it succeeded, that head is noted, since a
+ * head tells of the last call alone. So when the last success was is known, however many failures follow.
+ */
+static inline void note_failure(const struct promcb_entry *at, uint32_t slot, uint64_t head)
+{
+	const uint64_t *samples = (const uint64_t *)promcb_entry_address(at->ring);
+	struct promcb_block *block = promcb_entry_block(at);
+	uint64_t before = promcb_load_relaxed(&samples[(slot - 1) & ~(UINT32_MAX << (at->ring & 31))]);
+
+	/* Where there was none, the head has no time either. */
+	if (!promcb_sample_failure(before))
+		promcb_store_relaxed(promcb_block_last_success(block), head);
+	promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
 }
 
 /* The same as inline.h does, for every latency, outcome, schema and slot. */
@@ -80,12 +96,12 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 {
 	uint32_t schema = PROMCB_SCHEMA_MIN, buckets = PROMCB_BUCKET3_COUNT, slot;
 	struct promcb_block *block;
-	uint64_t position;
+	uint64_t head;
 
-	slot = next_slot(&at, &position);
+	slot = next_slot(&at, &head);
 	if (slot == 0) {
-		at = before_round(component, &at, position);
-		slot = next_slot(&at, &position);
+		at = before_round(component, &at, promcb_head_position(head));
+		slot = next_slot(&at, &head);
 	}
 	block = promcb_entry_block(&at);
 	if (at.block & PROMCB_ENTRY_OTHER_SCHEMA) {
@@ -97,11 +113,11 @@ static void own_record(struct promcb_component *component, struct promcb_entry a
 	PROMCB_INJECT("slow: counted");
 	promcb_add_owned(&block->latency_sum_ns[!success], latency_ns);
 	PROMCB_INJECT("slow: summed");
+	if (!success)
+		note_failure(&at, slot, head);
 	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot,
 			     promcb_sample(latency_ns, success, now_ns));
-	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
-	if (!success)
-		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, head + 1));
 }
 
 /* A call without a latency: counted by its outcome, and a sample that has no say in quantiles. */
@@ -127,20 +143,20 @@ static void own_record_outcome(struct promcb_component *component, struct promcb
 			       uint64_t now_ns)
 {
 	struct promcb_block *block;
-	uint64_t position;
-	uint32_t slot = next_slot(&at, &position);
+	uint64_t head;
+	uint32_t slot = next_slot(&at, &head);
 
 	if (slot == 0) {
-		at = before_round(component, &at, position);
-		slot = next_slot(&at, &position);
+		at = before_round(component, &at, promcb_head_position(head));
+		slot = next_slot(&at, &head);
 	}
 	block = promcb_entry_block(&at);
 	promcb_add_owned(&block->unmeasured[!success], 1);
 	PROMCB_INJECT("outcome: counted");
-	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot, unmeasured_sample(success, now_ns));
-	promcb_store_relaxed(&block->head, promcb_head(now_ns, position + 1));
 	if (!success)
-		promcb_store_relaxed(&block->last_failure_ns, promcb_clock_realtime_coarse_ns());
+		note_failure(&at, slot, head);
+	promcb_store_relaxed((uint64_t *)promcb_entry_address(at.ring) + slot, unmeasured_sample(success, now_ns));
+	promcb_store_relaxed(&block->head, promcb_head(now_ns, head + 1));
 }
 
 /* -- Finding the way ---------------------------------------------------------------------------------------------- */

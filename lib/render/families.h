@@ -43,6 +43,8 @@
 	  "circuit_breaker_state_transitions_total", "Changes into that state.")                                 \
 	X(LAST_STATE_CHANGE, TIME, promcb_value_last_state_change_ns, GAUGE, "seconds", false,                   \
 	  "circuit_breaker_last_state_change_timestamp_seconds", "Unix time of the last change of state.")       \
+	X(LAST_SUCCESS, TIME, promcb_value_last_success_ns, GAUGE, "seconds", false,                             \
+	  "circuit_breaker_last_success_timestamp_seconds", "Unix time of the last success.")                    \
 	X(LAST_FAILURE, TIME, promcb_value_last_failure_ns, GAUGE, "seconds", false,                             \
 	  "circuit_breaker_last_failure_timestamp_seconds", "Unix time of the last failure.")                    \
 	X(LOG_ENTRIES, BY_LEVEL, promcb_value_log_entries, COUNTER, NULL, false, "log_entries_total",            \

@@ -136,6 +136,8 @@ static inline struct promcb_snapshot make_golden(void)
 		for (unsigned level = 0; level < 4; level++)
 			component->counts.log_entries[level] = 1000 * i + 10 * level;
 		component->last_failure_ns = i ? 1699999999000000000 + i : 0;
+		/* What differs in less than 10 ms is one time. */
+		component->last_success_ns = i == 2 ? 0 : 1699999998251234567 + i;
 		component->last_state_change_ns = i % 2 ? 0 : 1699999000250000000;
 		component->recent = (struct promcb_recent){
 			.calls = 300 + i,

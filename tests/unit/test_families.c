@@ -40,6 +40,7 @@ static void make(void)
 		counts->log_entries[level] = 70 + level;
 	one.state = PROMCB_HALF_OPEN;
 	one.last_failure_ns = 1700000001250000000;
+	one.last_success_ns = 1700000003750000000;
 	one.last_state_change_ns = 1700000002500000000;
 	one.since_ns = 1700000000000000000;
 	one.recent = (struct promcb_recent){.calls = 8, .failures = 3, .measured = 7, .average_ns = 62500000};
@@ -100,9 +101,10 @@ Test(families, text_and_number_are_the_same)
 	for (unsigned kind = 0; kind < PROMCB_KINDS; kind++)
 		check_same((enum promcb_family_kind)kind);
 	/* Times that are not known have no line, and no number. */
-	one.last_failure_ns = one.last_state_change_ns = 0;
+	one.last_failure_ns = one.last_success_ns = one.last_state_change_ns = 0;
 	one.recent.measured = 0;
 	check_same(PROMCB_KIND_LAST_FAILURE);
+	check_same(PROMCB_KIND_LAST_SUCCESS);
 	check_same(PROMCB_KIND_LAST_STATE_CHANGE);
 }
 

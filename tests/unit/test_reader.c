@@ -210,6 +210,52 @@ Test(reader, tells_when)
 	promcb_reader_close(reader);
 }
 
+/* However many failures came after, however long ago: in the first ring, in a full one, and without a latency. */
+Test(reader, last_success_is_known)
+{
+	static const char *const names[] = {"one", "many", "outcome", "again", "reset"};
+	static const unsigned failures[] = {1, 3000, 5, 2000, 40};
+	const struct promcb_options options = {.recent_samples = 100};
+	struct promcb_session *p = fixture_open(&options);
+	uint64_t now_ns, real_ns;
+
+	for (unsigned i = 0; i < 5; i++) {
+		fixture_component(p, names[i]);
+		backdate(names[i], 90000 * SECOND);
+	}
+	now_ns = clock_ns(CLOCK_MONOTONIC);
+	real_ns = clock_ns(CLOCK_REALTIME);
+	for (unsigned i = 0; i < 5; i++) {
+		struct promcb_component *component = fixture_component(p, names[i]);
+
+		/* Older than the one that counts. */
+		for (unsigned n = 0; n < 300; n++)
+			promcb_record_at(component, 1000, n % 3 != 1, now_ns - 6000 * SECOND);
+		promcb_record_at(component, 1000, true, now_ns - 5000 * SECOND);
+		for (unsigned n = 0; n < failures[i] && i != 2; n++)
+			promcb_record_at(component, 1000, false, now_ns - 4000 * SECOND);
+		for (unsigned n = 0; n < failures[i] && i == 2; n++)
+			promcb_record_outcome(component, false);
+		if (i == 3)
+			promcb_record_at(component, 1000, true, now_ns - 3000 * SECOND);
+	}
+	cr_assert_eq(promcb_reset(p, "reset"), 0);
+	promcb_record_outcome(fixture_component(p, "reset"), false);
+	for (unsigned way = 0; way < 4; way++) {
+		const struct promcb_snapshot_options wanted = {.flags = way / 2 ? PROMCB_SNAPSHOT_WITHOUT_RECENT : 0};
+		struct promcb_reader *reader = open_reader(way % 2 ? PROMCB_ACCESS_MAPPED : PROMCB_ACCESS_COPY);
+		struct promcb_snapshot *s;
+
+		cr_assert_eq(promcb_reader_snapshot(reader, &wanted, &s, NULL), 0);
+		for (unsigned i = 0; i < 3; i++)
+			expect_moment(s, names[i], PROMCB_MOMENT_LAST_SUCCESS, real_ns - 5000 * SECOND);
+		expect_moment(s, "again", PROMCB_MOMENT_LAST_SUCCESS, real_ns - 3000 * SECOND);
+		expect_moment(s, "reset", PROMCB_MOMENT_LAST_SUCCESS, 0);
+		promcb_snapshot_free(s);
+		promcb_reader_close(reader);
+	}
+}
+
 /* -- Single calls -------------------------------------------------------------------------------------------------- */
 
 static struct promcb_recent_call call_of(const struct promcb_snapshot *s, const char *name, size_t number)

@@ -291,6 +291,7 @@ Test(render, largest_lines_fit)
 		component->counts.buckets[0][100] = component->counts.buckets[1][100] = UINT64_MAX / 2;
 		component->counts.latency_sum_ns[0] = UINT64_MAX;
 		component->last_failure_ns = component->last_state_change_ns = UINT64_MAX;
+		component->last_success_ns = UINT64_MAX;
 		for (unsigned k = 0; k < 3; k++)
 			component->counts.transitions[k] = UINT64_MAX;
 		for (unsigned k = 0; k < 4; k++)
