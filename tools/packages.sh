@@ -43,6 +43,7 @@ packages_of() {
     echo gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user # another kind of machine, emulated
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo musl-tools                      # another C library
+    echo mandoc                          # the manual as HTML
     echo gcovr                           # coverage
     ;;
   bench)
