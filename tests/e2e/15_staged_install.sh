@@ -33,7 +33,7 @@ for target in json.load(open(sys.argv[2])):
             print("\n".join(s for s in group.get("sources", []) if s.endswith(".c")))
 PYTHON
 }
-others=$(pkg-config --cflags --libs liburcu-bp yaml-0.1 zlib gnutls)
+others=$(pkg-config --cflags --libs libpcre2-8 liburcu-bp yaml-0.1 zlib gnutls)
 for program in promcb-export promcb-record promcb-admin promcb-sidecar; do
   list=$(sources $program)
   [ "$(wc -l <<<"$list")" -ge 3 ] || fail "$program: only these sources were found: $list"

@@ -45,7 +45,8 @@ printf '%s\n' "${!wanted[@]}" | sort >"$scratch/lines"
 # The values of all options that have some, each of which the program takes.
 values=('promcb-export --format=' 'promcb-export --compat=' 'promcb-export --classic-schema='
   'promcb-export --classic-range=' 'promcb-admin info --format=' 'promcb-record x --state=' 'promcb-record x --log='
-  'promcb-record x --success --latency=1 --unit=' 'promcb-record --stdin --failure=' 'promcb-admin create --schema='
+  'promcb-record x --success --latency=1 --unit='
+  'promcb-record --stdin --format=' 'promcb-record --stdin --failure=' 'promcb-admin create --schema='
   'promcb-admin create --window=' 'promcb-admin create --mode=' 'promcb-sidecar --log.level='
   'promcb-sidecar --web.telemetry-path=')
 printf '%s\n' "${values[@]}" >>"$scratch/lines"

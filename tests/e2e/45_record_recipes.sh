@@ -3,53 +3,10 @@
 # The recipes of promcb-record(1), as printed there, with the real servers; and an outage as nginx and HAProxy log it:
 # upstreams that are dead, too slow, or refuse, a client that goes away, a WebSocket. Calls, failures and the sum of
 # latencies are what an operator works out from the requests that were made and from the log.
-. "$(dirname "$0")/tools_prelude.sh"
-PATH=$PATH:/usr/sbin:$tools
-page=$(dirname "$0")/../../tools/promcb-record.1
-for program in nginx curl python3 jq; do
+. "$(dirname "$0")/recipes_prelude.sh"
+for program in nginx curl python3; do
   command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
 done
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill -- "$pid" 2>/dev/null; done
-  wait 2>/dev/null
-  rm -rf "$scratch" "/dev/shm$PROMCB_SEGMENT"
-}
-trap cleanup EXIT
-
-# recipe NAME: as it is printed, with the logs of this test.
-recipe() {
-  awk -v name="$1" '$0 == ".\\\" recipe " name { on = 1; next } $0 == ".\\\" end" { on = 0 } on && !/^\./' "$page" |
-    sed "s/\\\\-/-/g; s/\\\\(aq/'/g; s/\\\\e/\\\\/g" |
-    sed "s|/var/log/[a-z]*/|$scratch/|g; s|/var/log/|$scratch/|g; s|/etc/haproxy/|$scratch/|g"
-}
-follow() { # recipe
-  recipe "$1" >"$scratch/$1.sh"
-  [ -s "$scratch/$1.sh" ] || fail "no recipe $1"
-  setsid bash "$scratch/$1.sh" 2>"$scratch/$1.err" &
-  pids+=(-$!)
-}
-value() { # metric component
-  promcb-export | sed -n "s|^circuit_breaker_$1{component=\"$2\"} ||p"
-}
-is() { # component calls failures calls-with-a-latency
-  local have
-  have="$(value calls_total "$1") $(value failures_total "$1") $(value latency_seconds_count "$1")"
-  [ "$have" = "$2 $3 $4" ] || fail "$1: calls, failures and latencies are $have, not $2 $3 $4"
-}
-get() { # count URL options
-  for _ in $(seq "$1"); do curl -s -o /dev/null "${@:3}" "$2"; done
-}
-# until COUNT COMPONENT URL: asks until a recorder counts there.
-until_counted() {
-  for _ in $(seq 200); do
-    curl -s -o /dev/null "$2"
-    [ -n "$(value calls_total "$1")" ] && return 0
-    sleep 0.05
-  done
-  fail "nothing is counted as $1: $(tail -n 5 "$scratch"/*.err "$scratch"/*.log)"
-}
-
 read -r port second dead upstream haport < <("${0%/*}/free_ports.py" 5)
 
 # /ok answers, /slow does after 3 s, /ws changes the protocol and holds it for a second.
@@ -80,12 +37,6 @@ python3 "$scratch/upstream.py" "$upstream" 2>/dev/null &
 pids+=($!)
 
 # -- nginx: the printed block, then an outage ------------------------------------------------------------------------
-# The beginning of a configuration that writes nothing outside of the test's directory, whoever runs it.
-begin_nginx() {
-  echo "daemon off; pid $scratch/nginx.pid; error_log $scratch/error.log crit; events {}"
-  echo "http { proxy_temp_path $scratch/p; client_body_temp_path $scratch/b; fastcgi_temp_path $scratch/f;"
-  echo "uwsgi_temp_path $scratch/u; scgi_temp_path $scratch/s;"
-}
 {
   begin_nginx
   recipe nginx
@@ -316,18 +267,8 @@ promcb-export | grep -q '^promcb_bad_lines_total [1-9]' || fail "what is no JSON
 
 # -- Apache: as printed -----------------------------------------------------------------------------------------------
 if command -v apache2 >/dev/null; then
-  modules=/usr/lib/apache2/modules
   {
-    echo "ServerRoot $scratch"
-    echo "ServerName localhost"
-    echo "PidFile $scratch/apache.pid"
-    echo "DefaultRuntimeDir $scratch"
-    echo "Mutex file:$scratch"
-    echo "Listen 127.0.0.1:$second"
-    echo "ErrorLog $scratch/apache.log"
-    for module in mpm_event authz_core setenvif alias; do
-      echo "LoadModule ${module}_module $modules/mod_$module.so"
-    done
+    begin_apache "$second"
     echo "Redirect 404 /nothing"
     echo "Redirect 503 /out"
     echo "DocumentRoot $scratch/www"

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fuzz_record_line.c: the parser of promcb-record --stdin. What it takes for a component lies in the line and is a
- * name, or is said to be none; what it takes for a latency is what strtold(3) reads there. May include: line.h,
- * name.h, fuzz.h.
+ * name, or is said to be none; what it takes for a latency is what strtold(3) reads there. May include: format.h,
+ * line.h, map.h, name.h, fuzz.h.
  */
+#include "record/format.h"
 #include "record/line.h"
+#include "record/map.h"
 
 #include "base/name.h"
 #include "fuzz.h"
@@ -12,6 +14,8 @@
 #include <math.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* The C library's opinion of a text that was taken for a number. */
 static void compare(const char *text, size_t length, enum promcb_latency latency, long double scale, uint64_t ns)
@@ -64,6 +68,50 @@ static void parse_line(const char *line, size_t size, const struct promcb_line_r
 		     "component \"%.*s\"", (int)parsed.component_bytes, parsed.component);
 }
 
+static struct promcb_map *read_map(void)
+{
+	static const char text[] = "^(GET|a.*) (\\S*)/ $1$2\n(.)(b)? $2$$\n";
+	char path[64];
+	int descriptor = memfd_create("map", MFD_CLOEXEC);
+	struct promcb_map *map;
+
+	FUZZ_REQUIRE(write(descriptor, text, strlen(text)) == (ssize_t)strlen(text), "no map");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
+	map = promcb_map_read(path);
+	close(descriptor);
+	FUZZ_REQUIRE(map, "no map");
+	return map;
+}
+
+/* The other formats: within their bytes, and a name or what is wrong with it. */
+static void parse_formats(const char *line, size_t size, const char *fields, struct promcb_map *map)
+{
+	static char room[PROMCB_FORMAT_ROOM];
+	struct promcb_line_rules rules = {.unit = PROMCB_UNIT_S, .map = map};
+	char *copy = fuzz_string(line, size);
+	const char *message = promcb_syslog_message(copy, size);
+
+	promcb_failures_default(&rules.failures);
+	FUZZ_REQUIRE(message >= copy && message <= copy + size, "a message elsewhere");
+	FUZZ_REQUIRE(!promcb_fields_parse(fields, &rules.fields), "fields");
+	for (int format = PROMCB_LOG_COMBINED; format <= PROMCB_LOG_STATSD; format++) {
+		struct promcb_line parsed;
+		enum promcb_line_fault fault;
+
+		rules.format = (enum promcb_log_format)format;
+		fault = promcb_format_line(copy, size, &rules, room, &parsed);
+		FUZZ_REQUIRE((fault == PROMCB_LINE_GOOD) == (promcb_line_fault_phrase(fault) == NULL), "fault %d",
+			     (int)fault);
+		if (fault != PROMCB_LINE_GOOD)
+			continue;
+		FUZZ_REQUIRE(parsed.component && parsed.times >= 1 && parsed.times <= PROMCB_LINE_TIMES_MAX, "%u times",
+			     (unsigned)parsed.times);
+		FUZZ_REQUIRE(parsed.name_fault || !promcb_name_fault(parsed.component, parsed.component_bytes),
+			     "component \"%.*s\"", (int)parsed.component_bytes, parsed.component);
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct {
@@ -72,13 +120,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} units[] = {{PROMCB_UNIT_S, 1e9L}, {PROMCB_UNIT_MS, 1e6L}, {PROMCB_UNIT_US, 1e3L}, {PROMCB_UNIT_NS, 1}};
 	const char *line = (const char *)data;
 	struct promcb_line_rules rules = {.unit = PROMCB_UNIT_S};
+	static struct promcb_map *map;
 	uint64_t ns;
+
+	if (!map)
+		map = read_map();
 
 	promcb_failures_default(&rules.failures);
 	parse_line(line, size, &rules);
 	rules.names_with_blanks = true;
 	rules.unit = PROMCB_UNIT_MS;
 	parse_line(line, size, &rules);
+	parse_formats(line, size, "request.method+request.uri,duration,status", NULL);
+	parse_formats(line, size, "request.method+request.uri,duration,status", map);
+	parse_formats(line, size, "request.uri+request.uri+request.uri+request.uri,,status", map);
 	/* All of it, as a latency in every unit, and as what fails. */
 	if (size > 0 && !memchr(line, 0, size)) {
 		char *list = fuzz_string(line, size);

@@ -25,6 +25,7 @@ _promcb_values() {
   promcb-record/*/--state) printf '%s\n' closed open half_open ;;
   promcb-record/*/--log) printf '%s\n' debug info warning error ;;
   promcb-record/*/--unit) printf '%s\n' s ms us ns ;;
+  promcb-record/*/--format) printf '%s\n' lines nginx apache haproxy json ltsv statsd ;;
   promcb-sidecar/*/--log.level) printf '%s\n' debug info warn error ;;
   promcb-sidecar/*/--web.telemetry-path) echo /metrics ;;
   promcb-admin/create/--schema) printf '%s\n' 3 4 5 ;;
@@ -32,7 +33,7 @@ _promcb_values() {
   promcb-admin/create/--mode) printf '%s\n' 0600 0640 0644 0660 0664 0666 ;;
   */--user | promcb-admin/create/--owner) compgen -u ;;
   promcb-admin/create/--group) compgen -g ;;
-  */--output | */-o | */--web.config.file) echo /FILES/ ;;
+  */--output | */-o | */--web.config.file | */--map | */--socket) echo /FILES/ ;;
   esac
 }
 

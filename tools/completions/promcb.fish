@@ -92,7 +92,9 @@ function __promcb_register
                 complete $given -x -a '(__fish_complete_users)'
             case promcb-admin/create/group
                 complete $given -x -a '(__fish_complete_groups)'
-            case '*/output' '*/web.config.file'
+            case promcb-record//format
+                complete $given -x -a 'lines nginx apache haproxy json ltsv statsd'
+            case '*/output' '*/web.config.file' '*/map' '*/socket'
                 complete $given -r
             case '*'
                 complete $given -x

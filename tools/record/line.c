@@ -187,13 +187,38 @@ static enum promcb_line_fault parse_words(struct span line, const struct promcb_
 	return PROMCB_LINE_GOOD;
 }
 
+bool promcb_outcomes_parse(const char *text, size_t bytes, const struct promcb_failures *failures,
+			   struct promcb_line *line)
+{
+	struct promcb_parsed_outcome how;
+	struct span all = trim((struct span){text, bytes});
+
+	if (all.bytes == 0 || !take_outcome(&all, failures, &how) || all.bytes > 0)
+		return false;
+	line->success = how.success;
+	line->without_latency = how.without_latency;
+	return true;
+}
+
+bool promcb_latencies_parse(const char *text, size_t bytes, enum promcb_unit unit, struct promcb_line *line)
+{
+	struct span all = trim((struct span){text, bytes});
+	struct sum sum = {.ns = 0};
+
+	if (all.bytes > 0 && (!take_latency(&all, unit, &sum) || all.bytes > 0))
+		return false;
+	line->measured = sum.known && !line->without_latency;
+	line->latency_ns = line->measured ? sum.ns : 0;
+	return true;
+}
+
 enum promcb_line_fault promcb_line_parse(const char *line, size_t length, const struct promcb_line_rules *rules,
 					 struct promcb_line *out)
 {
 	const char *first, *second;
 	struct span all;
 
-	*out = (struct promcb_line){.component = NULL};
+	*out = (struct promcb_line){.times = 1};
 	if (length > PROMCB_LINE_MAX_BYTES)
 		return PROMCB_LINE_TOO_LONG;
 	if (length > 0 && line[length - 1] == '\r')
@@ -229,6 +254,14 @@ const char *promcb_line_fault_phrase(enum promcb_line_fault fault)
 		return "the field before the last is not a latency: expected a decimal number or \"-\"";
 	case PROMCB_LINE_CHANGE:
 		return "nothing can be recorded of the series";
+	case PROMCB_LINE_FORM:
+		return "the line is not of the format that --format names";
+	case PROMCB_LINE_STATUS:
+		return "there is no status, or it is not an HTTP status of three digits";
+	case PROMCB_LINE_TIME:
+		return "what stands where the format has the latency is none: expected a decimal number or \"-\"";
+	case PROMCB_LINE_NO_CALL:
+		return "no timer: of statsd's metrics, those of type ms are calls";
 	case PROMCB_LINE_FAULTS:
 		break;
 	}

@@ -24,8 +24,32 @@
 /* The longest line, in bytes, without its newline. */
 #define PROMCB_LINE_MAX_BYTES ((size_t)65536)
 
+enum promcb_log_format {
+	PROMCB_LOG_LINES, /* as above */
+	PROMCB_LOG_COMBINED,
+	PROMCB_LOG_HAPROXY,
+	PROMCB_LOG_JSON,
+	PROMCB_LOG_LTSV,
+	PROMCB_LOG_STATSD
+};
+
+/* How many fields a name may have. */
+enum { PROMCB_FIELD_NAMES = 4, PROMCB_LINE_TIMES_MAX = 10000 };
+
+/* Paths of the name's fields, then of the latency and the status, in text. */
+struct promcb_fields {
+	const char *paths[PROMCB_FIELD_NAMES + 2];
+	unsigned names;
+	char text[512];
+};
+
+struct promcb_map;
+
 /* How lines are read. */
 struct promcb_line_rules {
+	enum promcb_log_format format;
+	struct promcb_map *map; /* NULL: none, see map.h */
+	struct promcb_fields fields; /* of JSON and LTSV */
 	enum promcb_unit unit;
 	bool names_with_blanks;
 	struct promcb_failures failures;
@@ -39,6 +63,10 @@ enum promcb_line_fault {
 	PROMCB_LINE_OUTCOME, /* the last field is none */
 	PROMCB_LINE_LATENCY, /* the field before the last is none */
 	PROMCB_LINE_CHANGE, /* it is of a series, of which nothing can be recorded; see change.h */
+	PROMCB_LINE_FORM, /* it is not of the format that was said; this and the next three: see format.h */
+	PROMCB_LINE_STATUS, /* there is no status, or it is none */
+	PROMCB_LINE_TIME, /* what stands where the format has the latency is none */
+	PROMCB_LINE_NO_CALL, /* another kind of statsd's metrics: not counted as bad */
 	PROMCB_LINE_FAULTS
 };
 
@@ -48,13 +76,22 @@ struct promcb_line {
 	size_t component_bytes; /* may be 0 */
 	const char *name_fault; /* why nothing can be called so: it is a call of "_overflow"; NULL: it can */
 	uint64_t latency_ns; /* UINT64_MAX where it would be more */
+	uint32_t times; /* how many such calls it stands for: 1, but of statsd */
 	bool measured; /* there is a latency */
+	bool without_latency; /* of the outcome: any latency is left out */
 	bool success;
 };
 
 /* line: length bytes without the newline; any bytes will do. */
 enum promcb_line_fault promcb_line_parse(const char *line, size_t length, const struct promcb_line_rules *rules,
 					 struct promcb_line *out);
+
+/* A latency, or a list of some, alone. Sets the line's, unless its outcome has none. Returns false if it is neither. */
+bool promcb_latencies_parse(const char *text, size_t bytes, enum promcb_unit unit, struct promcb_line *line);
+
+/* An outcome, or a list of some, alone; before the latency. Returns false if it is neither. */
+bool promcb_outcomes_parse(const char *text, size_t bytes, const struct promcb_failures *failures,
+			   struct promcb_line *line);
 
 /* What is wrong, as a phrase; NULL for GOOD. */
 const char *promcb_line_fault_phrase(enum promcb_line_fault fault);

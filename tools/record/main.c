@@ -146,6 +146,8 @@ int main(int argc, char **argv)
 
 	promcb_tool_start("promcb-record");
 	promcb_record_arguments(argc, argv, &arguments);
+	if (arguments.socket)
+		return promcb_record_socket(arguments.segment, &arguments.rules, arguments.socket);
 	if (arguments.from_stdin)
 		return promcb_record_stdin(arguments.segment, &arguments.rules);
 	if (arguments.change_count > 0)

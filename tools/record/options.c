@@ -2,6 +2,8 @@
 #include "options.h"
 
 #include "common.h"
+#include "format.h"
+#include "map.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,14 +22,18 @@ enum option_key {
 	KEY_SET,
 	KEY_OBSERVE,
 	KEY_HELP_TEXT,
-	KEY_NAMES_WITH_BLANKS
+	KEY_NAMES_WITH_BLANKS,
+	KEY_SOCKET,
+	KEY_FORMAT,
+	KEY_FIELDS,
+	KEY_MAP
 };
 
 static const struct argp_option options[] = {
 	{"latency", KEY_LATENCY, "NUMBER", 0, "Record one call that took this long; with --success or --failure", 0},
 	{"success", KEY_SUCCESS, NULL, 0, "The call succeeded; without --latency, only the outcome is recorded", 0},
 	{"failure", KEY_FAILURE, "LIST", OPTION_ARG_OPTIONAL,
-	 "The call failed. With --stdin and a LIST such as 5xx,499,!501: the HTTP "
+	 "The call failed. With --stdin or --socket, and a LIST such as 5xx,499,!501: the HTTP "
 	 "statuses that count as failures; \"!\" takes a class or a status off the "
 	 "list. Default: 0xx,5xx,6xx,7xx,8xx,9xx",
 	 0},
@@ -43,9 +49,22 @@ static const struct argp_option options[] = {
 	{"observe", KEY_OBSERVE, "SERIES", 0, "Count the AMOUNT that follows in a histogram", 0},
 	{"help-text", KEY_HELP_TEXT, "TEXT", 0, "With --add, --set, --observe: what a new family is, in a sentence", 0},
 	{"unit", KEY_UNIT, "UNIT", 0,
-	 "Unit of latencies: s (the default), ms, us or ns; with --add, --set, --observe: of a new family", 0},
+	 "Unit of latencies: s, ms, us or ns; default: that of the format, else s. With --add, --set, --observe: of "
+	 "a new family",
+	 0},
+	{"socket", KEY_SOCKET, "[stream:]PATH", 0,
+	 "Record the lines that are sent to a unix socket, which is made: datagrams, or a stream. What syslog puts "
+	 "before them is left out",
+	 0},
+	{"format", KEY_FORMAT, "FORMAT", 0,
+	 "How lines are written: lines (as with --stdin, the default), nginx, apache, haproxy, json, ltsv or statsd",
+	 0},
+	{"fields", KEY_FIELDS, "NAME[+NAME...],LATENCY,STATUS", 0,
+	 "With --format=json or ltsv: the fields that make a call. LATENCY may be empty", 0},
+	{"map", KEY_MAP, "FILE", 0,
+	 "Components by regular expressions: PATTERN NAME in each line; \"other\" where none matches", 0},
 	{"names-with-blanks", KEY_NAMES_WITH_BLANKS, NULL, 0,
-	 "With --stdin: everything before the last two fields is the component's name", 0},
+	 "With --format=lines: everything before the last two fields is the component's name", 0},
 	/* So that an amount may be negative. */
 	{NULL, '0', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
 	{NULL, '1', "", OPTION_ARG_OPTIONAL | OPTION_HIDDEN, "", 0},
@@ -75,7 +94,8 @@ static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT --state=STATE\n"
 			    "COMPONENT --log=LEVEL\n"
 			    "--add|--set|--observe SERIES AMOUNT...\n"
-			    "--stdin";
+			    "--stdin\n"
+			    "--socket=[stream:]PATH";
 
 static int parse_state(const char *text, enum promcb_state *out)
 {
@@ -157,18 +177,34 @@ static void take_argument(struct promcb_arguments *arguments, char *text, struct
 	state->next = state->argc;
 }
 
-static void check_stdin(const struct promcb_arguments *arguments, bool single, struct argp_state *state)
+/* What is said of lines, wherever they come from. */
+static void check_lines(struct promcb_arguments *arguments, bool single, struct argp_state *state)
 {
+	struct promcb_line_rules *rules = &arguments->rules;
+	bool has_fields = rules->format == PROMCB_LOG_JSON || rules->format == PROMCB_LOG_LTSV;
+
+	if (arguments->from_stdin && arguments->socket)
+		argp_error(state, "--stdin and --socket cannot be combined");
 	if (arguments->component || single)
-		argp_error(state, "--stdin takes components and calls from its input: leave them off the command "
-				  "line");
+		argp_error(state, "--stdin and --socket take components and calls from their input: leave them off the "
+				  "command line");
+	if (has_fields != (rules->fields.names > 0))
+		argp_error(state,
+			   "--format=json and --format=ltsv go with --fields=NAME,LATENCY,STATUS, no other does");
+	if (rules->fields.names > 1 && !rules->map)
+		argp_error(state, "a name of several fields needs --map=FILE: clients would make components by what "
+				  "they send");
+	if (rules->names_with_blanks && rules->format != PROMCB_LOG_LINES)
+		argp_error(state, "--names-with-blanks is for --format=lines");
+	if (!arguments->unit)
+		rules->unit = arguments->format_unit;
 }
 
 static void check_changes(const struct promcb_arguments *arguments, bool single, struct argp_state *state)
 {
 	if (awaits_amount(arguments))
 		argp_error(state, "no amount comes after '%s'", arguments->changes[arguments->change_count - 1].series);
-	if (arguments->component || single || arguments->from_stdin || arguments->has_rules)
+	if (arguments->component || single || arguments->from_stdin || arguments->socket || arguments->has_rules)
 		argp_error(state, "--add, --set and --observe can be combined with each other, --unit and --help-text");
 }
 
@@ -187,14 +223,16 @@ static void check(struct promcb_arguments *arguments, struct argp_state *state)
 		argp_error(state, "invalid unit \"%s\": expected s, ms, us or ns", arguments->unit);
 	if (arguments->latency && arguments->outcome == PROMCB_SAID_NONE)
 		argp_error(state, "--latency needs --success or --failure");
-	if (arguments->from_stdin) {
-		check_stdin(arguments, single, state);
+	if (arguments->from_stdin || arguments->socket) {
+		check_lines(arguments, single, state);
 		return;
 	}
 	if (arguments->has_rules)
-		argp_error(state, "--failure=LIST and --names-with-blanks require --stdin");
+		argp_error(state,
+			   "--failure=LIST, --names-with-blanks, --format, --fields and --map require --stdin or "
+			   "--socket");
 	if (arguments->unit && !arguments->latency)
-		argp_error(state, "--unit requires --stdin or --latency");
+		argp_error(state, "--unit requires --stdin, --socket or --latency");
 	if (!arguments->component)
 		argp_error(state, "no component given");
 	if (arguments->command && single)
@@ -250,6 +288,42 @@ static void parse_value(struct promcb_arguments *arguments, int key, const char 
 	}
 }
 
+/* What is said of lines. */
+static error_t parse_rule(int key, char *text, struct argp_state *state)
+{
+	struct promcb_arguments *arguments = state->input;
+	struct promcb_line_rules *rules = &arguments->rules;
+	const char *fault;
+
+	switch (key) {
+	case KEY_NAMES_WITH_BLANKS:
+		rules->names_with_blanks = true;
+		break;
+	case KEY_FORMAT:
+		if (!promcb_log_format_parse(text, &rules->format, &arguments->format_unit))
+			argp_error(
+				state,
+				"unknown format \"%s\": expected lines, nginx, apache, haproxy, json, ltsv or statsd",
+				text);
+		break;
+	case KEY_FIELDS:
+		fault = promcb_fields_parse(text, &rules->fields);
+		if (fault)
+			argp_error(state, "invalid --fields=%s: %s", text, fault);
+		break;
+	case KEY_MAP:
+		promcb_map_end(rules->map);
+		rules->map = promcb_map_read(text);
+		if (!rules->map)
+			exit(PROMCB_TOOL_USAGE);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	arguments->has_rules = true;
+	return 0;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct promcb_arguments *arguments = state->input;
@@ -257,7 +331,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &arguments->segment;
-		arguments->rules.unit = PROMCB_UNIT_S;
+		arguments->rules.unit = arguments->format_unit = PROMCB_UNIT_S;
 		promcb_failures_default(&arguments->rules.failures);
 		return 0;
 	case KEY_LATENCY:
@@ -285,8 +359,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_HELP_TEXT:
 		arguments->help_text = text;
 		return 0;
-	case KEY_NAMES_WITH_BLANKS:
-		arguments->rules.names_with_blanks = arguments->has_rules = true;
+	case KEY_SOCKET:
+		arguments->socket = text;
 		return 0;
 	case KEY_STDIN:
 		arguments->from_stdin = true;
@@ -306,7 +380,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 			take_argument(arguments, state->argv[state->next - 1], state);
 			return 0;
 		}
-		return ARGP_ERR_UNKNOWN;
+		return parse_rule(key, text, state);
 	}
 }
 

@@ -22,9 +22,11 @@ struct promcb_arguments {
 	char *const *command; /* NULL: none */
 	bool component_quoted; /* it came after "--" */
 	bool from_stdin;
+	const char *socket; /* NULL: none */
 	bool has_state, has_log;
 	bool has_rules; /* something is said of lines */
 	const char *unit; /* NULL: none is given */
+	enum promcb_unit format_unit; /* what it is then */
 	const char *help_text;
 	struct promcb_words *changes;
 	size_t change_count;

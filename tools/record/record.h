@@ -28,6 +28,12 @@ void promcb_record_elapsed(struct promcb_component *handle, const char *componen
 int promcb_record_stdin(const char *segment, const struct promcb_line_rules *rules);
 
 /*
+ * Records the lines that are sent to a unix socket, which it makes: datagrams at PATH, a stream at "stream:PATH".
+ * Returns the status to exit with.
+ */
+int promcb_record_socket(const char *segment, const struct promcb_line_rules *rules, const char *where);
+
+/*
  * Finds or registers a component, and complains where it cannot be had: then it is "_overflow". Returns 0, or the
  * library's -errno.
  */
