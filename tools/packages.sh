@@ -26,6 +26,7 @@ packages_of() {
     echo libcriterion-dev libjansson-dev # unit tests; a reader of JSON
     echo binutils abigail-tools groff-base # exported names, the ABI, man pages
     echo curl jq nginx-light apache2 haproxy prometheus prometheus-alertmanager wrk # real input, a real scrape
+    echo nginx-dev libpcre2-dev libssl-dev                     # the module for nginx
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo python3-dev gunicorn python3-uvicorn python3-fastapi python3-flask python3-django # promcb for Python,
     echo python3-hypothesis python3-pytest python3-pip # its states, and what tests prometheus_client itself

@@ -28,6 +28,17 @@ check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
 for command in create info list remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
 done
+# nginx's directives and variables: those that there are, and no others.
+groff -man -ww -Tutf8 -z "$pages/nginx/promcb-nginx.7" 2>"$scratch/warnings" || fail "promcb-nginx.7"
+filled "$scratch/warnings" && fail "promcb-nginx.7: $(cat "$scratch/warnings")"
+grep -o 'ngx_string("promcb[a-z_]*")' "$pages/nginx/module.c" | cut -d'"' -f2 | LC_ALL=C sort >"$scratch/directives"
+[ "$(wc -l <"$scratch/directives")" -ge 9 ] || fail "only these directives were found: $(cat "$scratch/directives")"
+{
+  sed -n '/^\.SH DIRECTIVES/,/^\.SH VAR/s/^\\fB\(promcb[a-z_]*\)\\fP .*/\1/p' "$pages/nginx/promcb-nginx.7"
+  sed -n '/^\.SH VARIABLES/,/^\.SH ERR/s/^\.B \$\(promcb[a-z_]*\)$/\1/p' "$pages/nginx/promcb-nginx.7" | head -n 1
+} | LC_ALL=C sort >"$scratch/told"
+diff "$scratch/directives" "$scratch/told" >"$scratch/diff" ||
+  fail "promcb-nginx.7: directives there are (<), told (>): $(cat "$scratch/diff")"
 if command -v man >/dev/null; then
   for page in "$pages"/promcb-*.1; do
     LC_ALL=C MANROFFSEQ= man --warnings -l "$page" 2>"$scratch/warnings" >/dev/null || continue

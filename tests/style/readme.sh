@@ -35,7 +35,7 @@ for document in *.md; do
   # Every program, wherever it is said to lie.
   for program in $(grep -oE '\bpromcb-[a-z]+' "$document" | sort -u); do
     grep -qE "executable\('$program'" tools/meson.build tools/*/meson.build 2>/dev/null ||
-      ls lib/man/"$program".[1-9] >/dev/null 2>&1 || fail "$document: there is no $program"
+      find lib tools -name "$program.[1-9]" | grep -q . || fail "$document: there is no $program"
   done
   # [text](target) and [text]: target, without anchors and what is elsewhere.
   for target in $(grep -oE '\]\([^) ]+\)|^\[[^]]+\]: [^ ]+' "$document" |
