@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments.
+ * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments, and forgets
+ * what is in them.
  *
  * Each command has a parser of its own, so that each has its --help.
  */
+#include "admin_forget.h"
 #include "admin_info.h"
 #include "admin_list.h"
 #include "admin_options.h"
@@ -54,21 +56,6 @@ static error_t parse_reset(int key, char *text, struct argp_state *state)
 
 static const struct argp_option reset_options[] = {{"all", 'a', NULL, 0, "Reset every component", 0}, {0}};
 
-/* A reset needs write access, and opening to write would make a segment that is missing. */
-static int open_existing(const char *segment, struct promcb_session **out)
-{
-	struct promcb_message message = {.text = ""};
-	struct promcb_options options = {.message = &message};
-	struct promcb_reader *reader;
-	int result = promcb_reader_open(segment, NULL, &reader, &message);
-
-	if (result == 0) {
-		promcb_reader_close(reader);
-		result = promcb_open(segment, &options, out);
-	}
-	return result < 0 ? promcb_tool_cannot_open(segment, result, &message) : 0;
-}
-
 static int run_reset(const char *segment, int argc, char **argv)
 {
 	static const struct argp argp = {reset_options,
@@ -84,7 +71,7 @@ static int run_reset(const char *segment, int argc, char **argv)
 	int result;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	result = open_existing(arguments.segment, &metrics);
+	result = promcb_admin_session(arguments.segment, &metrics);
 	if (result != 0)
 		return result;
 	result = arguments.all ? promcb_reset_all(metrics) : promcb_reset(metrics, arguments.component);
@@ -180,11 +167,11 @@ static int run_create(const char *segment, int argc, char **argv)
 
 /* -- Commands ----------------------------------------------------------------------------------------------------- */
 
-#define COMMANDS "create, info, list, remove or reset"
+#define COMMANDS "create, forget, info, list, remove or reset"
 
 static const struct command commands[] = {
-	{"create", run_create}, {"info", promcb_admin_info}, {"list", promcb_admin_list},
-	{"remove", run_remove}, {"reset", run_reset},
+	{"create", run_create},      {"forget", promcb_admin_forget}, {"info", promcb_admin_info},
+	{"list", promcb_admin_list}, {"remove", run_remove},          {"reset", run_reset},
 };
 
 struct arguments {
@@ -221,6 +208,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const char documentation[] = "Creates, lists, describes, resets and removes promcb segments."
 				    "\vCommands, each with a --help of its own:\n"
 				    "  create   create a segment with other sizes or permissions than the defaults\n"
+				    "  forget   take components and series out of all exports, by name or by age\n"
 				    "  info     print facts about a segment\n"
 				    "  list     list the segments in shared memory, or the components of one\n"
 				    "  remove   remove a segment; with --force even while producers are running\n"

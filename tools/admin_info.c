@@ -203,6 +203,20 @@ static void print_json(FILE *out, const struct promcb_segment_info *info)
 
 /* -- What commands that read share ------------------------------------------------------------------------------- */
 
+int promcb_admin_session(const char *segment, struct promcb_session **out)
+{
+	struct promcb_message message = {.text = ""};
+	struct promcb_options how = {.message = &message};
+	struct promcb_reader *reader;
+	int result = promcb_reader_open(segment, NULL, &reader, &message);
+
+	if (result == 0) {
+		promcb_reader_close(reader);
+		result = promcb_open(segment, &how, out);
+	}
+	return result < 0 ? promcb_tool_cannot_open(segment, result, &message) : 0;
+}
+
 int promcb_admin_snapshot(const char *segment, const struct promcb_snapshot_options *wanted,
 			  struct promcb_snapshot **out)
 {

@@ -232,6 +232,33 @@ static const struct argp rendering_argp = {.options = rendering_options, .parser
 
 const struct argp_child promcb_tool_rendering_child[] = {{&rendering_argp, 0, NULL, 0}, {0}};
 
+bool promcb_tool_parse_age(const char *text, uint64_t *out_ns)
+{
+	static const char units[] = "smhdw";
+	static const uint64_t seconds[] = {1, 60, 3600, 86400, 604800};
+	const uint64_t most = (uint64_t)100 * 366 * 86400;
+	uint64_t total = 0;
+
+	if (!*text)
+		return false;
+	while (*text) {
+		const char *unit, *digits = text;
+		uint64_t number = 0;
+
+		for (; *text >= '0' && *text <= '9' && number <= most; text++)
+			number = number * 10 + (uint64_t)(*text - '0');
+		unit = *text ? strchr(units, *text) : NULL;
+		if (text == digits || !unit || number > most)
+			return false;
+		total += number * seconds[unit - units];
+		if (total > most)
+			return false;
+		text++;
+	}
+	*out_ns = total * 1000000000;
+	return true;
+}
+
 /* What PROMCB_SEGMENT names; NULL: nothing. */
 static const char *segment_of_environment(void)
 {

@@ -54,6 +54,12 @@ struct promcb_tool_rendering {
  */
 extern const struct argp_child promcb_tool_rendering_child[];
 
+/*
+ * A time that is long, such as 30d, 12h or 1h30m: whole numbers with a unit each, s, m, h, d or w. Returns whether it
+ * is one, of at most a hundred years.
+ */
+bool promcb_tool_parse_age(const char *text, uint64_t *out_ns);
+
 /* What a segment option of NULL stands for. An empty PROMCB_SEGMENT is none. */
 const char *promcb_tool_segment_name(const char *segment);
 

@@ -32,7 +32,8 @@
  * in its series whose label values are all "_overflow". Nothing that was counted is lost.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
- *      promcb_series_remove, promcb_family_clear       T    blocking (this process; -EBUSY while another removes)
+ *      promcb_series_remove, promcb_family_clear,
+ *      promcb_series_remove_idle                       T    blocking (this process; -EBUSY while another removes)
  *      promcb_family_register, promcb_family_find,
  *      promcb_*_with                                   T    blocking (this process only); *_add_with and the like are
  *                                                           wait-free for label values seen before
@@ -204,6 +205,15 @@ int promcb_series_remove(struct promcb_metric_family *family, const char *const 
 
 /* Removes all series of the family, one by one. Returns 0, or -errno as above, but -ENOENT. Thread-safe. */
 int promcb_family_clear(struct promcb_metric_family *family);
+
+/*
+ * Removes the series of the segment that are idle, whoever counted in them: counters and histograms whose numbers have
+ * not changed since an earlier call of this, in whatever process, at least age_ns ago, and levels that were 0 then and
+ * are. What has changed since is noted for later calls, so the first one of all removes nothing: call it daily. Gauges
+ * and infos stay, since their processes take them along. removed: how many, may be NULL. Returns 0, or -errno as above,
+ * but -ENOENT. Thread-safe.
+ */
+int promcb_series_remove_idle(struct promcb_session *p, uint64_t age_ns, uint64_t *removed);
 
 #ifdef __cplusplus
 }

@@ -279,7 +279,9 @@ struct promcb_series_record {
 	uint32_t cell;                          /* the first */
 	/* by read-modify-write */
 	uint64_t life;                          /* see below. [LIFE] */
-	uint64_t reserved[2];
+	/* by the holder of the resetter's lane */
+	uint64_t noted_ns;                      /* CLOCK_REALTIME: no later than it was noted that what its cells add */
+	uint64_t noted;                         /* up to has this hash, see below; 0: never */
 };
 
 /*
@@ -322,7 +324,8 @@ _Static_assert(sizeof(struct promcb_series_record) == 56, "series record size");
  * Hashes are SipHash-1-3, keyed by the segment's identity. A family's is of 'F' and its name without "_total" or
  * "_info": so all that would be one name in OpenMetrics have one hash. A series' begins with that of 'S' and its
  * family's place, 32 bits, little-endian; then comes, label value by label value, that of the value, where the first
- * word of the key is the identity's exclusive or the hash so far.
+ * word of the key is the identity's exclusive or the hash so far. That of its numbers is of what its cells add up to,
+ * over all lasting copies, a word each.
  */
 
 /*

@@ -2,6 +2,7 @@
 #include "record/remove.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "record/known.h"
 
 #include <promcb/inject.h>
@@ -18,6 +19,7 @@ struct subject {
 	uint32_t cell, width;
 	uint32_t doubles_from;          /* cells from this one on are doubles */
 	bool is_set;                    /* not added to: a gauge or an info */
+	bool is_overflow;               /* what the family's other series have no room for: listed if it has a number */
 };
 
 static bool describe(struct subject *s, struct promcb_segment *segment, uint32_t place)
@@ -32,6 +34,7 @@ static bool describe(struct subject *s, struct promcb_segment *segment, uint32_t
 	s->cell = promcb_load32_relaxed(&s->series->cell);
 	s->width = promcb_load32_relaxed(&s->family->width);
 	s->is_set = s->family->type == PROMCB_GAUGE || s->family->type == PROMCB_INFO;
+	s->is_overflow = promcb_load32_relaxed(&s->family->overflow) == place;
 	s->doubles_from = s->width;
 	if (s->family->flags & PROMCB_FAMILY_DOUBLES)
 		s->doubles_from = s->family->type == PROMCB_HISTOGRAM ? s->width - 1 : 0;
@@ -78,13 +81,16 @@ static void add_up(const struct subject *s, uint64_t *sums)
 	}
 }
 
-/* Whether something was counted since the series was removed. */
+/* Whether the series has a number that is not 0: something was counted since it was removed, if it was. */
 static bool has_counted(const struct subject *s, uint64_t life, const uint64_t *sums)
 {
-	const uint64_t *words = promcb_row_baseline(s->segment, NULL, promcb_life_baseline(life), s->cell, s->width);
+	const uint64_t *words =
+		promcb_life_began_ns(life)
+			? promcb_row_baseline(s->segment, NULL, promcb_life_baseline(life), s->cell, s->width)
+			: NULL;
 
-	for (uint32_t i = 0; words && i < s->width; i++)
-		if (promcb_load_relaxed(words + i) != sums[i])
+	for (uint32_t i = 0; i < s->width; i++)
+		if ((words ? promcb_load_relaxed(words + i) : 0) != sums[i])
 			return true;
 	return false;
 }
@@ -128,17 +134,41 @@ static void end_change(struct promcb_segment *segment)
 	promcb_store_release(removals, promcb_load_relaxed(removals) + 1);
 }
 
+/* -- Idle series --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Whether the series has the numbers that were noted, at least idle_ns ago. If they are others, they are noted now: the
+ * time first, so that a death between the two makes it idle later, and never too early.
+ */
+static bool is_idle(const struct subject *s, uint64_t life, const uint64_t *sums, uint64_t idle_ns)
+{
+	uint64_t noted = promcb_hash(s->segment->identity, sums, s->width * sizeof(*sums));
+	uint64_t now_ns = promcb_clock_realtime_ns(), since_ns = promcb_load_relaxed(&s->series->noted_ns);
+
+	if (since_ns && since_ns <= now_ns && promcb_load_relaxed(&s->series->noted) == noted)
+		return now_ns - since_ns >= idle_ns && (s->family->type != PROMCB_LEVEL || !has_counted(s, life, sums));
+	promcb_store_relaxed(&s->series->noted_ns, now_ns);
+	PROMCB_INJECT("remove: time noted");
+	/* For a death in between. Who looks next has the resetter's lane after us. */
+	promcb_signal_fence();
+	promcb_store_relaxed(&s->series->noted, noted);
+	return false;
+}
+
 /* -- Removal ------------------------------------------------------------------------------------------------------- */
 
 /* Fills the baseline of the next life, with what stands there now. */
-static int fill(const struct subject *s, struct promcb_lane_lease *lease, uint64_t life, uint64_t next)
+static int fill(const struct subject *s, struct promcb_lane_lease *lease, uint64_t life, uint64_t next,
+		const uint64_t *idle_ns)
 {
 	uint64_t sums[PROMCB_WIDTH_MAX] = {0};
 	uint64_t *words;
 
 	add_up(s, sums);
-	if (life & PROMCB_LIFE_HIDDEN && !has_counted(s, life, sums))
+	if ((life & PROMCB_LIFE_HIDDEN || s->is_overflow) && !has_counted(s, life, sums))
 		return -ENOENT;
+	if (idle_ns && !is_idle(s, life, sums, *idle_ns))
+		return -EAGAIN;
 	words = promcb_row_baseline(s->segment, lease, promcb_life_baseline(next), s->cell, s->width);
 	if (!words)
 		return -ENOSPC;
@@ -150,7 +180,7 @@ static int fill(const struct subject *s, struct promcb_lane_lease *lease, uint64
 	return 0;
 }
 
-int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place)
+int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place, const uint64_t *idle_ns)
 {
 	uint64_t life, next;
 	uint32_t round = 0;
@@ -162,11 +192,13 @@ int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place)
 	/* [LIFE] acquire: the life before the cells. Whoever else changes it does not change which baseline counts. */
 	life = promcb_load_acquire(&s.series->life);
 	next = promcb_life_next(life, promcb_clock_realtime_ns());
-	if (s.is_set) {
+	if (s.is_set && idle_ns) {
+		result = -EAGAIN;
+	} else if (s.is_set) {
 		clear(&s);
 		result = life & PROMCB_LIFE_HIDDEN ? -ENOENT : 0;
 	} else {
-		result = fill(&s, lease, life, next);
+		result = fill(&s, lease, life, next, idle_ns);
 	}
 	if (result < 0)
 		return result;
@@ -251,7 +283,7 @@ int promcb_series_remove(struct promcb_metric_family *family, const char *const 
 		return result;
 	promcb_known_values(key, (size_t)bytes, &apart);
 	result = promcb_series_find(lease.segment, place, apart.text, apart.lengths, family->labels, &found)
-			 ? promcb_remove_at(&lease, found.place)
+			 ? promcb_remove_at(&lease, found.place, NULL)
 			 : -ENOENT;
 	promcb_resetter_give(&lease, &way);
 	return result;
@@ -264,7 +296,7 @@ static int remove_if_its(struct promcb_lane_lease *lease, uint32_t place, void *
 	int result = 0;
 
 	if (series && promcb_load32_relaxed(&series->family) == *(const uint32_t *)context)
-		result = promcb_remove_at(lease, place);
+		result = promcb_remove_at(lease, place, NULL);
 	return result == -ENOENT ? 0 : result;
 }
 
@@ -280,5 +312,39 @@ int promcb_family_clear(struct promcb_metric_family *family)
 		return result;
 	result = promcb_remove_each(&lease, &way, remove_if_its, &place);
 	promcb_resetter_give(&lease, &way);
+	return result;
+}
+
+/* -- By age -------------------------------------------------------------------------------------------------------- */
+
+struct idle {
+	uint64_t age_ns;
+	uint64_t removed;
+};
+
+/* context: struct idle. */
+static int remove_if_idle(struct promcb_lane_lease *lease, uint32_t place, void *context)
+{
+	struct idle *idle = context;
+	int result = promcb_remove_at(lease, place, &idle->age_ns);
+
+	idle->removed += result == 0;
+	return result == -ENOENT || result == -EAGAIN ? 0 : result;
+}
+
+int promcb_series_remove_idle(struct promcb_session *p, uint64_t age_ns, uint64_t *removed)
+{
+	PROMCB_NOT_CANCELLED;
+	struct promcb_lane_lease lease = {.segment = NULL};
+	struct idle idle = {.age_ns = age_ns};
+	struct promcb_saved_state way;
+	int result = p ? promcb_resetter_take(p, &lease, &way) : -EINVAL;
+
+	if (result == 0) {
+		result = promcb_remove_each(&lease, &way, remove_if_idle, &idle);
+		promcb_resetter_give(&lease, &way);
+	}
+	if (removed)
+		*removed = idle.removed;
 	return result;
 }

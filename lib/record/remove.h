@@ -16,8 +16,12 @@
 
 #include "record/resetter.h"
 
-/* Removes the series at the place. Returns 0; or -ENOENT: it is none, or was removed and has counted nothing since. */
-int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place);
+/*
+ * Removes the series at the place. idle_ns: only if it was noted at least so long ago that its numbers were these, and
+ * else they are noted; a level, only if it is 0; never what is set. NULL: whatever it is. Returns 0; -ENOENT: it is
+ * none, or was removed and has counted nothing since; -EAGAIN: it is not idle; or another -errno.
+ */
+int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place, const uint64_t *idle_ns);
 
 /*
  * Calls visit with the place of each series in the segment's table, letting others have the mutex in between. Ends when

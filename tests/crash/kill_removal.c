@@ -22,15 +22,16 @@ static struct shared {
 
 /* -- Steps --------------------------------------------------------------------------------------------------------- */
 
-enum action { ADD, ASK, REMOVE, CLEAR, SET, REMOVE_GAUGE };
+enum action { ADD, ASK, REMOVE, CLEAR, SET, REMOVE_GAUGE, NOTE, REMOVE_IDLE };
 
 static const struct step {
 	enum action action;
 	unsigned key, amount;
 } steps[] = {
-	{ASK, 0, 0},   {ADD, 0, 5},          {ADD, 1, 7}, {SET, 0, 4},    {REMOVE, 0, 0}, {ADD, 0, 3},  {REMOVE, 1, 0},
-	{ASK, 1, 0},   {REMOVE_GAUGE, 0, 0}, {ADD, 1, 2}, {REMOVE, 0, 0}, {SET, 0, 9},    {ADD, 2, 11}, {REMOVE, 0, 0},
-	{CLEAR, 0, 0}, {ADD, 2, 1},          {ADD, 0, 0}, {ASK, 0, 0},    {REMOVE, 2, 0}, {ADD, 1, 13}, {REMOVE, 1, 0},
+	{ASK, 0, 0},    {ADD, 0, 5},    {ADD, 1, 7},          {SET, 0, 4},  {REMOVE, 0, 0},      {ADD, 0, 3},
+	{REMOVE, 1, 0}, {ASK, 1, 0},    {REMOVE_GAUGE, 0, 0}, {ADD, 1, 2},  {REMOVE, 0, 0},      {SET, 0, 9},
+	{ADD, 2, 11},   {REMOVE, 0, 0}, {CLEAR, 0, 0},        {ADD, 2, 1},  {ADD, 0, 0},         {ASK, 0, 0},
+	{REMOVE, 2, 0}, {ADD, 1, 13},   {REMOVE, 1, 0},       {NOTE, 0, 0}, {REMOVE_IDLE, 0, 0}, {ADD, 2, 6},
 };
 
 enum { STEPS = sizeof(steps) / sizeof(steps[0]) };
@@ -67,6 +68,7 @@ static void apply(struct state *state, const struct step *step)
 		*value = ABSENT;
 		break;
 	case CLEAR:
+	case REMOVE_IDLE:
 		for (unsigned key = 0; key < KEYS; key++) {
 			state->hidden[key] = state->hidden[key] || state->value[key] != ABSENT;
 			state->value[key] = ABSENT;
@@ -110,6 +112,12 @@ static void produce(void)
 			break;
 		case CLEAR:
 			result = promcb_family_clear(counts);
+			break;
+		case NOTE:
+			result = promcb_series_remove_idle(p, UINT64_MAX, NULL);
+			break;
+		case REMOVE_IDLE:
+			result = promcb_series_remove_idle(p, 0, NULL);
 			break;
 		case SET:
 			result = promcb_gauge_set_with(gauges, values, step->amount);
@@ -245,9 +253,9 @@ static bool try_point(const char *point, uint64_t passage, int signal_number)
 
 int main(void)
 {
-	static const char *const wanted[] = {"remove: carved",       "remove: filled", "remove: published",
-					     "series: listed again", "row: carved",    "row: published",
-					     "row: counted",         "live: emptied",  "live: begun"};
+	static const char *const wanted[] = {
+		"remove: carved", "remove: filled", "remove: published", "series: listed again", "row: carved",
+		"row: published", "row: counted",   "live: emptied",     "live: begun",          "remove: time noted"};
 	unsigned tried = 0;
 
 	stress_begin("kill-removal");

@@ -12,7 +12,7 @@ for tool in promcb-export promcb-record promcb-admin; do
   version=$("$tools/$tool" --version) || fail "$tool --version"
   [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+\ \(([0-9a-f]{12}|unknown)\)$ ]] || fail "$tool --version says $version"
 done
-for command in create info list remove reset; do
+for command in create forget info list remove reset; do
   "$tools/promcb-admin" $command --help >"$scratch/help" 2>&1 || fail "$command --help"
   grep -q "^Usage: promcb-admin $command" "$scratch/help" || fail "$command --help says no usage"
   [ "$("$tools/promcb-admin" $command --version)" = "$("$tools/promcb-admin" --version)" ] ||
@@ -81,6 +81,12 @@ refused "--stdin" promcb-record --stdin --log=error
 
 refused "no command" promcb-admin
 refused "unknown command" promcb-admin destroy
+refused "NAME or --idle" promcb-admin forget
+refused "NAME or --idle" promcb-admin forget component --idle=1d
+refused "one name at a time" promcb-admin forget one two
+for age in "" 30 d -1d 1.5d 30x 1d1 101000w 99999999999999999999d; do
+  refused "invalid --idle" promcb-admin forget "--idle=$age"
+done
 refused "COMPONENT or --all" promcb-admin reset
 refused "COMPONENT or --all" promcb-admin reset component --all
 refused "one component at a time" promcb-admin reset one two

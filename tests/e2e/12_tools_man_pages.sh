@@ -25,7 +25,7 @@ done
 groff -man -ww -Tutf8 -z "$pages/sidecar/promcb-sidecar.1" 2>"$scratch/warnings" || fail "promcb-sidecar.1"
 filled "$scratch/warnings" && fail "promcb-sidecar.1: $(cat "$scratch/warnings")"
 check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
-for command in create info list remove reset; do
+for command in create forget info list remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
 done
 # nginx's directives and variables: those that there are, and no others.

@@ -22,16 +22,17 @@ done
 # What is asked, and what must be offered, one on each line with commas between.
 declare -A wanted
 for program in promcb-export promcb-record promcb-sidecar 'promcb-admin create' 'promcb-admin info' \
-  'promcb-admin list' 'promcb-admin remove' 'promcb-admin reset'; do
+  'promcb-admin forget' 'promcb-admin list' 'promcb-admin remove' 'promcb-admin reset'; do
   # A value goes without being asked for it, where it may be left out.
   wanted["$program --"]=$($program --help | grep -oE '^ {2,6}(-., )?--[a-z.-]+' | grep -oE -e '--[a-z.-]+' | sort |
     paste -s -d, -)
 done
-wanted['promcb-admin ']=create,info,list,remove,reset
+wanted['promcb-admin ']=create,forget,info,list,remove,reset
 wanted['promcb-admin re']=remove,reset
 wanted["promcb-export --segment=$PROMCB_SEGMENT"]=$PROMCB_SEGMENT
 wanted["promcb-sidecar --segment $PROMCB_SEGMENT"]=$PROMCB_SEGMENT
 wanted['promcb-export --match=GET_']=GET_/api/:id,GET_/home
+wanted['promcb-admin forget P']=POST_/home
 wanted['promcb-admin reset ']='GET_/api/:id,GET_/home,POST_/home,two words'
 wanted["promcb-admin reset --segment=$PROMCB_SEGMENT GET_/api/:"]=GET_/api/:id
 wanted['promcb-record P']=POST_/home

@@ -294,3 +294,84 @@ Test(remove, gauges)
 	cr_assert_eq(value_of("temperature", "a"), 21);
 	cr_assert_eq(value_of("backup", "a"), 4);
 }
+
+static uint64_t remove_idle(uint64_t age_ns)
+{
+	uint64_t removed = UINT64_MAX;
+
+	cr_assert_eq(promcb_series_remove_idle(p, age_ns, &removed), 0);
+	return removed;
+}
+
+/* What has the numbers that were noted before; whoever counts on begins anew. */
+Test(remove, idle_series)
+{
+	const uint64_t hour_ns = 3600000000000;
+	struct promcb_histogram *histogram;
+	struct promcb_level *level, *empty;
+	struct promcb_gauge *gauge;
+
+	p = fixture_open(NULL);
+	struct promcb_metric_family *family = labelled(PROMCB_COUNTER, "sent_total", 0);
+	struct promcb_metric_family *levels = labelled(PROMCB_LEVEL, "queue", 0);
+	struct promcb_counter *a = counter_of(family, "a"), *b = counter_of(family, "b");
+
+	cr_assert_eq(promcb_level_with(levels, VALUES("full"), &level), 0);
+	cr_assert_eq(promcb_level_with(levels, VALUES("empty"), &empty), 0);
+	cr_assert_eq(promcb_histogram_with(labelled(PROMCB_HISTOGRAM, "sizes", 0), VALUES("a"), &histogram), 0);
+	cr_assert_eq(promcb_gauge_with(labelled(PROMCB_GAUGE, "temperature", 0), VALUES("a"), &gauge), 0);
+	promcb_counter_add(a, 5);
+	promcb_counter_add(b, 7);
+	promcb_level_add(level, 3);
+	promcb_level_add(empty, 2);
+	promcb_level_add(empty, -2);
+	promcb_histogram_observe(histogram, 9);
+	promcb_gauge_set(gauge, 1);
+	cr_assert_eq(remove_idle(0), 0, "nothing was noted before");
+	promcb_counter_add(a, 1);
+	promcb_histogram_observe(histogram, 9);
+	cr_assert_eq(remove_idle(hour_ns), 0, "not for so long");
+	cr_assert_eq(remove_idle(0), 4);
+	cr_assert_eq(value_of("sent_total", "a"), ABSENT, "it is what it was when it was noted last");
+	cr_assert_eq(value_of("sent_total", "b"), ABSENT);
+	cr_assert_eq(value_of("queue", "empty"), ABSENT);
+	cr_assert_eq(value_of("queue", "full"), 3, "what is in it is of interest");
+	cr_assert_eq(value_of("sizes", "a"), ABSENT);
+	cr_assert_eq(value_of("temperature", "a"), 1);
+	cr_assert_eq(places(b), 0);
+	/* Adds of any time are in one life. */
+	promcb_counter_add(b, 2);
+	cr_assert_eq(remove_idle(0), 0);
+	cr_assert_eq(value_of("sent_total", "b"), 2);
+	/* From another process, which sees what was noted. */
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(promcb_series_remove_idle(p, 0, NULL) != 0);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	cr_assert_eq(value_of("sent_total", "b"), ABSENT);
+	/* A level that a removal has emptied is 0, whatever its cells hold. */
+	cr_assert_eq(remove_series(levels, "full"), 0);
+	cr_assert_eq(promcb_level_with(levels, VALUES("full"), &level), 0);
+	cr_assert_eq(remove_idle(0), 1);
+	cr_assert_eq(value_of("queue", "full"), ABSENT);
+	cr_assert_eq(promcb_series_remove_idle(NULL, 0, NULL), -EINVAL);
+}
+
+/* A time that lies ahead, as of a clock that was set back, is none. */
+Test(remove, idle_by_a_clock_that_was_set_back)
+{
+	p = fixture_open(NULL);
+	struct promcb_metric_family *family = labelled(PROMCB_COUNTER, "sent_total", 0);
+	struct promcb_series_handle *series = promcb_series_handle_of(counter_of(family, "a"));
+
+	promcb_counter_add(counter_of(family, "a"), 1);
+	cr_assert_eq(remove_idle(0), 0);
+	struct promcb_series_record *record = promcb_segment_piece(p->segment, series->record, PROMCB_PIECE_SERIES, 0);
+
+	cr_assert_not_null(record);
+	record->noted_ns += (uint64_t)1 << 60;
+	cr_assert_eq(remove_idle(0), 0);
+	cr_assert_lt(record->noted_ns, (uint64_t)1 << 61);
+	cr_assert_eq(remove_idle(0), 1);
+}

@@ -13,7 +13,7 @@ _promcb_values() {
   [[ $1 != */* ]] || admin=${1%/*}/promcb-admin
   case ${1##*/}/$2/$3 in
   */--segment | */-s) "$admin" list 2>/dev/null | sed -n 's/^usable\t//p' && echo /FILES/ ;;
-  */--match | */-m | promcb-admin/reset/ | promcb-record//)
+  */--match | */-m | promcb-admin/forget/ | promcb-admin/reset/ | promcb-record//)
     "$admin" list --components ${4:+--segment="$4"} 2>/dev/null
     ;;
   promcb-admin/info/--format | promcb-admin/info/-f) printf '%s\n' text json ;;
@@ -87,7 +87,7 @@ _promcb() {
     ;;
   esac
   if [[ -z $option && ${program##*/} = promcb-admin && -z $command ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'create info list remove reset' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'create forget info list remove reset' -- "$current")
     return
   fi
   [[ -n $option || ${program##*/} = promcb-admin || -z $command ]] || return 0

@@ -104,11 +104,11 @@ end
 
 complete -c $program -n 'not __promcb_after_dashes' -f
 if test $program = promcb-admin
-    for command in create info list remove reset
+    for command in create forget info list remove reset
         complete -c promcb-admin -n '__promcb_words 0' -f -a $command
         __promcb_register promcb-admin $command
     end
-    complete -c promcb-admin -n '__fish_seen_subcommand_from reset' -f -a '(__promcb_components)'
+    complete -c promcb-admin -n '__fish_seen_subcommand_from forget reset' -f -a '(__promcb_components)'
 else
     __promcb_register $program
 end
