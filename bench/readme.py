@@ -21,8 +21,6 @@ ONE, TWO, PROCESSES, RUN = "1 thread", "2 threads", "2 processes", "1 process"
 HEADLINE = (
     ("`promcb_record_at`, inlined", "record", "record_at inlined", 0, 0, ONE, "ns", "1.25 x floor"),
     ("`promcb_record_at`", "record", "record_at", 0, 0, ONE, "ns", "1.25 x floor"),
-    ("the same, two threads on one component", "record", "record_at", 0, 0, TWO, "ns", "1.25 x floor"),
-    ("the same, two processes", "record", "record_at", 0, 0, PROCESSES, "ns", "1.25 x floor"),
     ("`promcb_record_many`, runs of 64", "record", "record_many by 64", 0, 0, ONE, "ns", ""),
     ("`promcb_record`", "record", "record", 0, 0, ONE, "ns", "1.2 x floor"),
     ("the same, two threads", "record", "record", 0, 0, TWO, "ns", "1.2 x floor"),
@@ -35,15 +33,11 @@ HEADLINE = (
     ("text of 1,000 components, a line", "read", "render text a line (full)", 1000, 1, ONE, "ns", "12"),
     ("scrape of 1,000 components, rings full", "read", "snapshot + render text (full)", 1000, 1, ONE, "ms", ""),
     ("scrape of 10,000 in 4 lanes, rings full", "read", "snapshot + render text (full)", 10000, 4, ONE, "ms", ""),
-    ("its quantiles of recent samples", "read", "quantiles (full)", 10000, 4, ONE, "ms", "150"),
-    ("the rest of it", "read", "snapshot without recent + render text (full)", 10000, 4, ONE, "ms", "25"),
     ("`promcb-export`, 10 components, a process", "process", "promcb-export whole process (full)", 10, 1, RUN, "ms",
      "3"),
-    ("speed left, 10 snapshots a second, 1", "scraped", "speed left while scraped", 1, 10, ONE, "%", "95"),
     ("speed left, 10 snapshots a second, 1,000", "scraped", "speed left while scraped", 1000, 10, ONE, "%", "95"),
     ("sidecar: 1,000 scrapes a second against 10, 1", "scraped", "of the speed at 10 a second", 1, 1000, ONE, "%",
      "95"),
-    ("sidecar: the same, 100 components", "scraped", "of the speed at 10 a second", 100, 1000, ONE, "%", "95"),
 )
 
 

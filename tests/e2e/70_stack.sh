@@ -35,8 +35,8 @@ for rule in $(sed -n 's/^ *- \(record\|alert\): //p' "$monitoring"/*.yml); do
   grep -q -e "\b$rule\b" "$PROMCB_SOURCE"/tests/monitoring/*_test.yml || fail "$rule has no test"
 done
 # What the compose file and the Dockerfile name exists.
-for flag in $(grep -h promcb-sidecar "$monitoring/compose.yaml" "$monitoring/Dockerfile" | grep -o -e "--[a-z.-]*=" |
-  sort -u); do
+for flag in $(grep -h '^[^#]*promcb-sidecar' "$monitoring/compose.yaml" "$monitoring/Dockerfile" |
+  grep -o -e "--[a-z.-]*=" | sort -u); do
   "$tools/sidecar/promcb-sidecar" --help | grep -q -e "$flag" || fail "the sidecar has no $flag"
 done
 for file in $(grep -o '\./[a-z-]*\(\.[a-z]*\)\?:' "$monitoring/compose.yaml" | tr -d :); do
