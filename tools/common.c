@@ -108,7 +108,7 @@ error_t promcb_tool_parse_rest(int key, const char *text, struct argp_state *sta
 	}
 }
 
-enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE, KEY_PREFIX };
+enum { KEY_COMPAT = 0x10000, KEY_CLASSIC_SCHEMA, KEY_CLASSIC_RANGE, KEY_PREFIX, KEY_HIDE_IDLE };
 
 static const struct argp_option rendering_options[] = {
 	{"compat", KEY_COMPAT, "python|none", 0,
@@ -117,6 +117,10 @@ static const struct argp_option rendering_options[] = {
 	 0},
 	{"prefix", KEY_PREFIX, "WORD", 0,
 	 "What the names of components' metrics begin with: payments for payments_calls_total; default circuit_breaker",
+	 0},
+	{"hide-idle", KEY_HIDE_IDLE, "TIME", 0,
+	 "Leave out components and series of which nothing has changed for TIME, such as 30d or 12h; what changes is "
+	 "back, with its total",
 	 0},
 	{"classic-schema", KEY_CLASSIC_SCHEMA, "N", 0,
 	 "Resolution of classic histograms, 0 to 3: 2^N buckets for each doubling of the "
@@ -211,6 +215,12 @@ static error_t parse_rendering(int key, char *text, struct argp_state *state)
 				   "first and no \"_\" last, and neither \"__\" nor \"promcb\" at the beginning",
 				   text);
 		rendering->prefix = text;
+		return 0;
+	case KEY_HIDE_IDLE:
+		if (!promcb_tool_parse_age(text, &rendering->idle_ns) || rendering->idle_ns == 0)
+			argp_error(state, "invalid --hide-idle \"%s\": expected a time such as 30d, 12h or 1h30m",
+				   text);
+		rendering->hides_idle = true;
 		return 0;
 	case KEY_CLASSIC_SCHEMA:
 		if (strlen(text) != 1 || *text < '0' || *text > '3')

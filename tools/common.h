@@ -46,11 +46,13 @@ struct promcb_tool_rendering {
 	bool without_compat;
 	unsigned classic_schema;
 	int classic_first, classic_last; /* powers of two of seconds; both 0: the default */
+	bool hides_idle;
+	uint64_t idle_ns; /* for how long */
 };
 
 /*
- * The parser of --prefix, --compat, --classic-schema and --classic-range; its input is a struct promcb_tool_rendering,
- * zeroed.
+ * The parser of --prefix, --compat, --hide-idle, --classic-schema and --classic-range; its input is a struct
+ * promcb_tool_rendering, zeroed.
  */
 extern const struct argp_child promcb_tool_rendering_child[];
 

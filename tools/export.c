@@ -455,6 +455,8 @@ int main(int argc, char **argv)
 	exporter.segments.patterns = &arguments.segments;
 	promcb_tool_start("promcb-export");
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.rendering.hides_idle)
+		exporter.segments.idle_ns = &arguments.rendering.idle_ns;
 	/* A pattern is one wherever it stands, as it is to the sidecar. */
 	if (arguments.segments.count == 0 && promcb_segment_is_pattern(promcb_tool_segment_name(NULL)))
 		arguments.segments.items[arguments.segments.count++] = promcb_tool_segment_name(NULL);

@@ -15,6 +15,7 @@ bool promcb_export_segments_are_several(const struct promcb_export_segments *seg
 static void segment_free(struct promcb_export_segment *segment)
 {
 	promcb_reader_close(segment->reader);
+	promcb_idle_free(segment->idle);
 	free(segment->name);
 	*segment = (struct promcb_export_segment){.name = NULL};
 }
@@ -44,6 +45,8 @@ static void replace_list(struct promcb_export_segments *segments, struct promcb_
 				fresh[i].reader = old->reader;
 				fresh[i].error = old->error;
 				old->reader = NULL;
+				fresh[i].idle = old->idle;
+				old->idle = NULL;
 			}
 		}
 		if (segments->patterns->count == 0)
@@ -101,8 +104,16 @@ int promcb_export_segment_open(struct promcb_export_segment *segment, struct pro
 	return result < 0 ? result : 0;
 }
 
+static int hide_idle(struct promcb_export_segment *segment, struct promcb_snapshot *snapshot, uint64_t idle_ns)
+{
+	if (!segment->idle)
+		segment->idle = promcb_idle_new();
+	return segment->idle ? promcb_snapshot_hide_idle(snapshot, segment->idle, idle_ns) : -ENOMEM;
+}
+
 /* Returns 0, or -errno, told unless it is that of the round before. */
-static int take_one(struct promcb_export_segment *segment, const char *matching, struct promcb_render_segment *part)
+static int take_one(struct promcb_export_segment *segment, const char *matching, const uint64_t *idle_ns,
+		    struct promcb_render_segment *part)
 {
 	const struct promcb_snapshot_options wanted = {.matching = matching};
 	struct promcb_message message = {.text = ""};
@@ -115,6 +126,12 @@ static int take_one(struct promcb_export_segment *segment, const char *matching,
 			promcb_tool_cannot_open(segment->given, result, &message);
 	} else {
 		result = promcb_reader_snapshot(segment->reader, &wanted, &snapshot, &message);
+		if (result == 0 && idle_ns)
+			result = hide_idle(segment, snapshot, *idle_ns);
+		if (result < 0) {
+			promcb_snapshot_free(snapshot);
+			snapshot = NULL;
+		}
 		if (result < 0 && result != segment->error)
 			promcb_tool_complain("cannot export segment \"%s\": %s", segment->name,
 					     promcb_tool_reason(result, &message));
@@ -141,7 +158,7 @@ int promcb_export_segments_take(struct promcb_export_segments *segments, const c
 		int result;
 
 		*part = (struct promcb_render_segment){.segment = are_several ? segment->name : NULL};
-		result = take_one(segment, matching, part);
+		result = take_one(segment, matching, segments->idle_ns, part);
 		if (first == 0)
 			first = result;
 		*taken += result == 0;

@@ -23,12 +23,14 @@ struct promcb_export_segment {
 	char *name;
 	const char *given;            /* the same, or NULL for the default */
 	struct promcb_reader *reader; /* NULL: not open */
+	struct promcb_idle *idle;     /* what was seen before; NULL: nothing */
 	int error;                    /* of its last round, as told; 0: none */
 };
 
-/* Zeroed but for patterns. */
+/* Zeroed but for patterns and idle_ns. */
 struct promcb_export_segments {
 	const struct promcb_export_patterns *patterns;
+	const uint64_t *idle_ns; /* hide what is idle for so long; NULL: nothing */
 	size_t count;
 	struct promcb_export_segment items[PROMCB_SEGMENT_NAMES_MAX];
 	struct promcb_render_segment parts[PROMCB_SEGMENT_NAMES_MAX]; /* of the last take */

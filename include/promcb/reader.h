@@ -342,6 +342,28 @@ enum promcb_span promcb_snapshot_span(const struct promcb_snapshot *snapshot, si
  */
 double promcb_snapshot_seconds(const struct promcb_snapshot *snapshot, size_t index);
 
+/* -- What is idle -------------------------------------------------------------------------------------------------- */
+
+/* What a reader remembers of the snapshots that it has taken: 24 to 96 bytes for a component or a series. */
+struct promcb_idle;
+
+/* Returns NULL without memory. */
+struct promcb_idle *promcb_idle_new(void);
+
+/* idle: may be NULL. */
+void promcb_idle_free(struct promcb_idle *idle);
+
+/*
+ * Takes out of a snapshot what has been idle for age_ns, before it is rendered; it is back in the first snapshot after
+ * a change, with all that it ever counted. To be called with each snapshot of one reader, and the same idle.
+ *
+ * A component is idle if nothing was recorded of it and its breaker is closed: since the last of its moments; if it has
+ * log lines, whose times are not known, since a snapshot of before, at most. A counter and a histogram, if their
+ * numbers are what they were in all snapshots for so long; a level, if it was 0 in them. Gauges and infos never are:
+ * they end with their processes. Returns 0, or -errno, and the snapshot is as it was: -ENOMEM, -EINVAL (a difference).
+ */
+int promcb_snapshot_hide_idle(struct promcb_snapshot *snapshot, struct promcb_idle *idle, uint64_t age_ns);
+
 /* -- Rendering ----------------------------------------------------------------------------------------------------- */
 
 /* What a snapshot is rendered as. */

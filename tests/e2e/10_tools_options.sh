@@ -81,6 +81,9 @@ refused "--stdin" promcb-record --stdin --log=error
 
 refused "no command" promcb-admin
 refused "unknown command" promcb-admin destroy
+for age in "" 0s 30 1.5d; do
+  refused "invalid --hide-idle" promcb-export "--hide-idle=$age"
+done
 refused "NAME or --idle" promcb-admin forget
 refused "NAME or --idle" promcb-admin forget component --idle=1d
 refused "one name at a time" promcb-admin forget one two

@@ -175,7 +175,7 @@ static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct 
 	take->part_count = count ? take->count : 1;
 	result = sidecar_parts_take(&(struct sidecar_parts){take->attachments, take->parts, take->messages, take->count,
 							    sidecar_segments_are_several(bodies->segments),
-							    bodies->options.matching},
+							    bodies->options.matching, bodies->options.idle_ns},
 				    deadline_ns, &take->is_short);
 	if (result < 0) {
 		take_free(take);
@@ -398,7 +398,7 @@ bool sidecar_bodies_ready(struct sidecar_bodies *bodies)
 	for (int i = 0; i < count; i++) {
 		struct promcb_message message;
 
-		if (sidecar_attachment_snapshot(held[i], NULL, NULL, &message) < 0)
+		if (sidecar_attachment_snapshot(held[i], NULL, NULL, NULL, &message) < 0)
 			is_ready = false;
 		sidecar_attachment_put(held[i]);
 	}

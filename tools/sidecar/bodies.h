@@ -19,6 +19,7 @@ struct sidecar_bodies_options {
 		*segments;    /* names or paths, or glob patterns of them; borrowed until sidecar_bodies_stop() */
 	size_t segment_count;
 	const char *matching;           /* of components, as in promcb_snapshot_options; NULL: all; borrowed likewise */
+	const uint64_t *idle_ns;        /* what is idle for so long is left out; NULL: nothing; borrowed likewise */
 	const char *prefix; /* as in promcb_render_options; NULL: the default */
 	bool without_compat;
 	unsigned classic_schema;

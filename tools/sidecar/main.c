@@ -100,6 +100,7 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 		.segments = options->segments,
 		.segment_count = options->segment_count,
 		.matching = options->matching,
+		.idle_ns = options->rendering.hides_idle ? &options->rendering.idle_ns : NULL,
 		.prefix = options->rendering.prefix,
 		.without_compat = options->rendering.without_compat,
 		.classic_schema = options->rendering.classic_schema,

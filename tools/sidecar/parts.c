@@ -42,7 +42,8 @@ static int snapshot_part(const struct sidecar_parts *parts, size_t i, uint64_t d
 		.deadline_ns = deadline_ns,
 	};
 	struct promcb_snapshot *snapshot = NULL;
-	int error = sidecar_attachment_snapshot(parts->attachments[i], &options, &snapshot, &parts->messages[i]);
+	int error = sidecar_attachment_snapshot(parts->attachments[i], &options, parts->idle_ns, &snapshot,
+						&parts->messages[i]);
 
 	parts->parts[i].snapshot = snapshot;
 	parts->parts[i].segment = parts->labelled ? parts->attachments[i]->name : NULL;

@@ -20,6 +20,7 @@ struct sidecar_parts {
 	size_t count;
 	bool labelled;
 	const char *matching; /* as in promcb_snapshot_options */
+	const uint64_t *idle_ns; /* what is idle for so long is left out; NULL: nothing */
 };
 
 /*

@@ -41,6 +41,7 @@ static struct sidecar_attachment *attachment_new(const char *name)
 		free(attachment);
 		return NULL;
 	}
+	pthread_mutex_init(&attachment->idle_lock, NULL);
 	attachment->users = 1;
 	attachment->error = 1;
 	return attachment;
@@ -52,6 +53,8 @@ void sidecar_attachment_put(struct sidecar_attachment *attachment)
 		return;
 	for (size_t i = 0; i < SIDECAR_READERS_KEPT; i++)
 		promcb_reader_close(attachment->readers[i]);
+	promcb_idle_free(attachment->idle);
+	pthread_mutex_destroy(&attachment->idle_lock);
 	free(attachment->name);
 	free(attachment);
 }
@@ -117,8 +120,22 @@ static int attach(struct sidecar_attachment *attachment, struct promcb_reader **
 	return result < 0 ? result : 0;
 }
 
+/* One at a time: it takes a part of what the snapshot took. */
+static int hide_idle(struct sidecar_attachment *attachment, struct promcb_snapshot *snapshot, uint64_t idle_ns)
+{
+	int result = -ENOMEM;
+
+	pthread_mutex_lock(&attachment->idle_lock);
+	if (!attachment->idle)
+		attachment->idle = promcb_idle_new();
+	if (attachment->idle)
+		result = promcb_snapshot_hide_idle(snapshot, attachment->idle, idle_ns);
+	pthread_mutex_unlock(&attachment->idle_lock);
+	return result;
+}
+
 int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const struct promcb_snapshot_options *options,
-				struct promcb_snapshot **out, struct promcb_message *message)
+				const uint64_t *idle_ns, struct promcb_snapshot **out, struct promcb_message *message)
 {
 	struct promcb_reader *reader;
 	int result;
@@ -127,6 +144,13 @@ int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const str
 	result = attach(attachment, &reader, message);
 	if (result == 0 && out)
 		result = promcb_reader_snapshot(reader, options, out, message);
+	if (result == 0 && out && idle_ns) {
+		result = hide_idle(attachment, *out, *idle_ns);
+		if (result < 0) {
+			promcb_snapshot_free(*out);
+			*out = NULL;
+		}
+	}
 	/* A reader whose segment is corrupt may be kept: it finds out anew each time. */
 	if (result == 0 || result == -EAGAIN || result == -ETIMEDOUT)
 		keep_reader(attachment, reader);

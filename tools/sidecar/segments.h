@@ -16,6 +16,8 @@
 
 #include <promcb/reader.h>
 
+#include <pthread.h>
+
 enum { SIDECAR_SEGMENTS_MAX = PROMCB_SEGMENT_NAMES_MAX, SIDECAR_READERS_KEPT = 4 };
 
 struct sidecar_attachment {
@@ -23,6 +25,8 @@ struct sidecar_attachment {
 	int error;                                           /* of the last attempt; 0: attached; 1: none yet */
 	unsigned long users;                                 /* lists and snapshots that hold it */
 	struct promcb_reader *readers[SIDECAR_READERS_KEPT]; /* that nobody uses now */
+	pthread_mutex_t idle_lock;
+	struct promcb_idle *idle;                            /* what was seen before; NULL: nothing */
 };
 
 struct sidecar_segments;
@@ -48,6 +52,6 @@ bool sidecar_segments_are_several(const struct sidecar_segments *segments);
  * of fortune are logged, once. Returns 0, or -errno with a sentence in message. Thread-safe.
  */
 int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const struct promcb_snapshot_options *options,
-				struct promcb_snapshot **out, struct promcb_message *message);
+				const uint64_t *idle_ns, struct promcb_snapshot **out, struct promcb_message *message);
 
 #endif
