@@ -331,7 +331,10 @@ static PyObject *values_of(struct metric *self, PyObject *const *args, Py_ssize_
 				value = args[k];
 		if (!value)
 			PyErr_SetString(PyExc_ValueError, "Incorrect label names");
-		value = value ? PyObject_Str(value) : NULL;
+		if (value && PyUnicode_CheckExact(value))
+			Py_INCREF(value);
+		else
+			value = value ? PyObject_Str(value) : NULL;
 		if (!value || PyTuple_SetItem(values, i, value) < 0)
 			Py_CLEAR(values);
 	}

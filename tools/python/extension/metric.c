@@ -12,8 +12,8 @@ static inline int is_observable(struct metric *self)
 }
 
 /* One number, with a name and a default; others that may be named are passed over. Returns whether it is there. */
-static int parse_number(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *called, int has_default,
-			double *number)
+static int parse_any(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *called, int has_default,
+		     double *number)
 {
 	PyObject *value = count > 0 ? args[0] : NULL;
 	Py_ssize_t named = names ? PyTuple_Size(names) : 0;
@@ -40,6 +40,16 @@ static int parse_number(PyObject *const *args, Py_ssize_t count, PyObject *names
 		return 0;
 	}
 	*number = PyFloat_AsDouble(value);
+	return *number != -1.0 || !PyErr_Occurred();
+}
+
+/* The same; the common case is one number by position. */
+static inline int parse_number(PyObject *const *args, Py_ssize_t count, PyObject *names, const char *called,
+			       int has_default, double *number)
+{
+	if (count != 1 || names)
+		return parse_any(args, count, names, called, has_default, number);
+	*number = PyFloat_AsDouble(args[0]);
 	return *number != -1.0 || !PyErr_Occurred();
 }
 

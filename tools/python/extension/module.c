@@ -103,8 +103,8 @@ int truth_of(PyObject *object)
 	return truth > 0;
 }
 
-int parse_call(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t first, double *seconds,
-	       int *is_success)
+int parse_any_call(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t first, double *seconds,
+		   int *is_success)
 {
 	Py_ssize_t named = names ? PyTuple_Size(names) : 0;
 	PyObject *value = count > first ? args[first] : NULL, *success = count > first + 1 ? args[first + 1] : NULL;

@@ -93,12 +93,23 @@ int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObje
 /* Frees an object of a heap type, and lets go of its type. */
 void free_object(PyObject *self);
 
-/* (seconds, success=True) of a fast call, from the argument of number first on. Returns whether they are right. */
-int parse_call(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t first, double *seconds,
-	       int *is_success);
-
 /* Whether a call was a success: an object that has no truth says no. */
 int truth_of(PyObject *object);
+
+/* (seconds, success=True) of a fast call, from the argument of number first on. Returns whether they are right. */
+int parse_any_call(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t first, double *seconds,
+		   int *is_success);
+
+/* The same; the common case is a float, and nothing else or a bool behind it. */
+static inline int parse_call(PyObject *const *args, Py_ssize_t count, PyObject *names, Py_ssize_t first,
+			     double *seconds, int *is_success)
+{
+	if (names || count <= first || count > first + 2 || !PyFloat_CheckExact(args[first]))
+		return parse_any_call(args, count, names, first, seconds, is_success);
+	*seconds = PyFloat_AsDouble(args[first]);
+	*is_success = count == first + 1 || args[first + 1] == Py_True || truth_of(args[first + 1]);
+	return 1;
+}
 
 /* Records seconds, which may be anything. */
 void record_seconds(struct component *component, double seconds, int is_success);

@@ -50,18 +50,14 @@ static struct segment *segment_new(PyTypeObject *type, struct module_state *stat
 	return self;
 }
 
-PyObject *segment_default(struct module_state *state)
+/* Apart, so that the usual way has no message to make room for. */
+__attribute__((noinline)) static PyObject *open_default(struct module_state *state)
 {
 	struct promcb_message message = {{0}};
 	struct promcb_options options = {.message = &message};
-	struct segment *self = (struct segment *)state->default_segment;
+	struct segment *self = segment_new(state->segment_type, state, NULL);
 	int error;
 
-	if (self) {
-		Py_INCREF(self);
-		return (PyObject *)self;
-	}
-	self = segment_new(state->segment_type, state, NULL);
 	if (!self)
 		return NULL;
 	error = open_session(self, &options);
@@ -76,6 +72,16 @@ PyObject *segment_default(struct module_state *state)
 		state->default_segment = (PyObject *)self;
 	}
 	return (PyObject *)self;
+}
+
+PyObject *segment_default(struct module_state *state)
+{
+	PyObject *segment = state->default_segment;
+
+	if (!segment)
+		return open_default(state);
+	Py_INCREF(segment);
+	return segment;
 }
 
 static PyObject *segment_type_new(PyTypeObject *type, PyObject *args, PyObject *keywords)

@@ -18,6 +18,7 @@ Recording takes some 30 ns, waits for nobody, and raises nothing but TypeError, 
 is no segment to be had, calls are dropped: promcb.default().error says why.
 
     promcb.prometheus   programs that use prometheus_client: one line, and every worker is in every scrape
+    promcb.metrics      Counter, Gauge, Histogram, Summary, Info and Enum with its signatures, ten times as fast
     promcb.collector    PrometheusMetricsCollector, get_prometheus_collector
     promcb.breaker      circuit breakers, for functions and coroutines
     promcb.asgi         middleware that counts requests by route, and an application for /metrics
