@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # promcb for Python: tests/python/test_*.py, each in segments of its own.
-python_needs="prometheus_client starlette fastapi flask django hypothesis"
+python_needs="prometheus_client starlette fastapi flask django hypothesis aiohttp celery"
 . "$(dirname "$0")/python_prelude.sh"
 cd "$PROMCB_SOURCE/tests/python" || exit 1
 LD_PRELOAD=$preload "$python" -W ignore::ResourceWarning -m unittest -v >"$scratch/out" 2>&1 &
@@ -10,7 +10,7 @@ wait "$background" || fail "$(tail -n 80 "$scratch/out")"
 pid=$background
 background=
 count=$(sed -n 's/^Ran \([0-9]*\) tests.*/\1/p' "$scratch/out")
-[ "$count" -ge 82 ] || fail "only $count tests were run"
+[ "$count" -ge 86 ] || fail "only $count tests were run"
 # Private segments go with their tests, and with their collectors.
 left=$(compgen -G "/dev/shm/promcb-private-$pid-*")
 [ -z "$left" ] || fail "segments are left: $left"

@@ -50,10 +50,11 @@ elif os.environ.get("PROMCB_TEST_SERVER") == "asgi":
     asgi = make_asgi()
 
 
-def fetch(port, path):
+def fetch(port, path, body=None):
+    """GET, or POST of a body of JSON: status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
-        connection.request("GET", path)
+        connection.request("POST" if body else "GET", path, body, {"Content-Type": "application/json"} if body else {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:

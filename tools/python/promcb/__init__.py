@@ -22,7 +22,8 @@ is no segment to be had, calls are dropped: promcb.default().error says why.
     promcb.collector    PrometheusMetricsCollector, get_prometheus_collector
     promcb.breaker      circuit breakers, for functions and coroutines
     promcb.asgi         middleware that counts requests by route, and an application for /metrics
-    promcb.wsgi         the same for WSGI, Flask and Django
+    promcb.wsgi         the same for WSGI and Flask; promcb.django, promcb.aiohttp for these
+    promcb.celery       tasks as components
     promcb.logging      a handler that counts lines by level
     promcb.testing      a segment of its own for each test
 """
