@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench_name: what does recording by name cost, beside looking the name up in libck's hash table and no more? ("look-up
- * and record" is that look-up and promcb_record() of the handle found: what is left is promcb_call()'s own.)
+ * and record" is that look-up and promcb_record() of the handle found: what is left is promcb_call()'s own. "handle" is
+ * promcb_record() with nothing to look up. "copied" is a name that comes in the same buffer each time, another one in
+ * each call: who has it in memory of its own is found faster.)
  *
  * x: how many names there are, of 30 bytes, asked for at random. Once alone, and once while another thread registers
  * a new name every 20 us: look-ups are wait-free. A process has 65,535 handles, enough for a
@@ -21,6 +23,7 @@ enum { ORDER = 65536, NAME_BYTES = 32, NAMES_MAX = 40000, HANDLES_MAX = 65000 };
 /* A copy as key, as promcb keeps one: the name that is asked for and the table's are not the same memory. */
 static char (*names)[NAME_BYTES], (*keys)[NAME_BYTES];
 static uint32_t order[ORDER];
+static struct promcb_component *handle_of[NAMES_MAX];
 static ck_ht_t table;
 static struct promcb_session *metrics;
 static uint64_t stop;
@@ -54,6 +57,29 @@ static void look_up_and_record(unsigned worker, uint64_t count)
 static void by_name(unsigned worker, uint64_t count)
 {
 	BENCH_EACH_CALL(promcb_call(metrics, names[order[i % ORDER]], (double)latency_ns * 1e-9, success));
+}
+
+static void by_copied_name(unsigned worker, uint64_t count)
+{
+	char buffer[NAME_BYTES];
+
+	BENCH_EACH_CALL(memcpy(buffer, names[order[i % ORDER]], NAME_BYTES);
+			promcb_call(metrics, buffer, (double)latency_ns * 1e-9, success));
+}
+
+static void look_up_component(unsigned worker, uint64_t count)
+{
+	struct promcb_component *component;
+	uintptr_t sum = 0;
+
+	BENCH_EACH_CALL(promcb_component(metrics, names[order[i % ORDER]], &component); sum += (uintptr_t)component);
+	if (sum == 0)
+		abort();
+}
+
+static void by_handle(unsigned worker, uint64_t count)
+{
+	BENCH_EACH_CALL(promcb_record(handle_of[order[i % ORDER]], latency_ns, success));
 }
 
 static bool register_one(const char *name, struct promcb_component **out)
@@ -107,6 +133,10 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 		{"name", "by name", "floor", floor_look_up, count, warm, 0},
 		{"name", "by name", "promcb", by_name, count, warm, 0},
 		{"name", "by name", "look-up and record", look_up_and_record, count, warm, 0},
+		{"name", "by name", "handle", by_handle, count, warm, 0},
+		{"name", "by copied name", "promcb", by_copied_name, count, warm, 0},
+		{"name", "component", "floor", floor_look_up, count, warm, 0},
+		{"name", "component", "promcb", look_up_component, count, warm, 0},
 	};
 	struct promcb_options options = {.max_bytes = (uint64_t)2 << 30, .components = 65000};
 	uint64_t state = 1 + count;
@@ -125,6 +155,7 @@ static void measure(uint32_t count, struct bench_arguments arguments)
 		snprintf(names[i], NAME_BYTES, "service_component_%012u", i);
 		if (!register_one(names[i], &component))
 			exit(1);
+		handle_of[i] = component;
 		const char *key = memcpy(keys[i], names[i], NAME_BYTES);
 
 		ck_ht_hash(&hash, &table, key, (uint16_t)strlen(key));

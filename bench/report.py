@@ -27,7 +27,7 @@ GROUPS = (
     ("clock", "Clocks (x: microseconds timed)"),
 )
 BUILDS = ("promcb C++", "promcb LTO")
-BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record", "another segment")
+BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record", "handle", "another segment")
 PEERS = ("prometheus-cpp", "PCP MMV", "python", "python multiprocess")
 # What peers are measured at.
 COMPARED = ("by name", "snapshot + render text", "render text a line")
@@ -39,7 +39,8 @@ GOALS = (
     ("record", r"record", None, None, "x floor", 1.2),
     ("record", r"start \+ stop", None, None, "over floor", 4),
     ("components", r"components at random", 1000, None, "most", 6.5),
-    ("name", r"by name", None, None, "over floor", 6),
+    ("name", r"by name", 100, None, "most", 12),
+    ("name", r"by name", 10000, None, "most", 40),
     ("read", r"render text a line.*", None, None, "most", 12),
     ("read", r"snapshot without recent \+ render text.*", 10000, 4, "most", 25),
     ("read", r"snapshot \+ render text \(full\)", 10000, 4, "most", 175),

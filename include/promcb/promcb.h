@@ -271,7 +271,8 @@ void promcb_stop(struct promcb_component *component, uint64_t start, bool succes
  * Records one call of a component by name, for callers that keep no handles. latency_seconds: 0 or more. Returns 0,
  * or -errno: -EINVAL (a negative, NaN or infinite latency, counted as rejected and not recorded; or the name), else
  * as promcb_component(). With -ENOSPC, -EBUSY and a name against the rules the call was recorded as "_overflow".
- * Thread-safe.
+ * A name that the process has used before is found by its bytes, and fastest where it is in the same memory each time,
+ * as a string literal is. The memory may be written anew with another name: bytes are compared. Thread-safe.
  */
 int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success);
 

@@ -76,12 +76,27 @@ static int find_handle(struct promcb_session *p, const char *name, size_t length
 	return result;
 }
 
+struct promcb_component *promcb_component_known_again(struct promcb_session *p, const char *name, size_t length)
+{
+	/* Those with labels are not to be had by a name without, and no hint by an address is of one. */
+	return length <= PROMCB_NAME_MAX && *name != PROMCB_NAME_LABELLED
+		       ? promcb_names_find_again(&p->names, name, length)
+		       : NULL;
+}
+
 int promcb_component(struct promcb_session *p, const char *name, struct promcb_component **out)
 {
 	*out = promcb_handle_component(promcb_handle_table.handles);
 	if (!p || !name)
 		return -EINVAL;
-	size_t length = strlen(name);
+	struct promcb_component *known = promcb_component_known(p, name);
+	size_t length;
+
+	if (known) {
+		*out = known;
+		return 0;
+	}
+	length = strlen(name);
 
 	promcb_name_trim(&name, &length);
 	return promcb_name_fault(name, length) ? -EINVAL : find_handle(p, name, length, out);

@@ -29,11 +29,13 @@ int promcb_names_start(struct promcb_names *names, uint64_t seed)
 	if (!names->ready &&
 	    !ck_ht_init(&names->table, CK_HT_MODE_BYTESTRING, NULL, &memory_of_names, NAMES_START, seed))
 		return -ENOMEM;
+	if (!names->ready)
+		names->hints.seed = seed;
 	names->ready = true;
 	return 0;
 }
 
-void *promcb_names_find(struct promcb_names *names, const char *name, size_t length)
+static __attribute__((noinline)) void *find_in_table(struct promcb_names *names, const char *name, size_t length)
 {
 	ck_ht_entry_t entry;
 	ck_ht_hash_t hash;
@@ -43,30 +45,53 @@ void *promcb_names_find(struct promcb_names *names, const char *name, size_t len
 	return ck_ht_get_spmc(&names->table, hash, &entry) ? ck_ht_entry_value(&entry) : NULL;
 }
 
+void *promcb_names_find(struct promcb_names *names, const char *name, size_t length)
+{
+	void *found = promcb_hints_find(&names->hints, name, length);
+
+	return found ? found : find_in_table(names, name, length);
+}
+
+void *promcb_names_find_again(struct promcb_names *names, const char *name, size_t length)
+{
+	void *found = promcb_hints_find_again(&names->hints, name, length);
+
+	return found ? found : find_in_table(names, name, length);
+}
+
 const char *promcb_names_keep(struct promcb_names *names, const char *name, size_t length)
 {
-	char *kept;
+	/* And the next one's words are aligned. */
+	const size_t bytes = (sizeof(struct promcb_kept_name) + length + 1 + 7) / 8 * 8;
+	struct promcb_kept_name *kept;
 
-	if (names->arena_left < length + 1) {
+	if (names->arena_left < bytes) {
 		names->arena = map_bytes(ARENA_BYTES);
 		names->arena_left = names->arena ? ARENA_BYTES : 0;
 		if (!names->arena)
 			return NULL;
 	}
-	kept = names->arena;
-	memcpy(kept, name, length);
-	kept[length] = 0;
-	names->arena += length + 1;
-	names->arena_left -= length + 1;
-	return kept;
+	kept = (struct promcb_kept_name *)(void *)names->arena;
+	kept->length = length;
+	memcpy(kept->bytes, name, length);
+	kept->bytes[length] = 0;
+	names->arena += bytes;
+	names->arena_left -= bytes;
+	return kept->bytes;
 }
 
 int promcb_names_put(struct promcb_names *names, const char *key, size_t length, void *value)
 {
+	struct promcb_kept_name *kept =
+		(struct promcb_kept_name *)((uintptr_t)key - offsetof(struct promcb_kept_name, bytes));
 	ck_ht_entry_t entry;
 	ck_ht_hash_t hash;
 
+	kept->value = value;
 	ck_ht_hash(&hash, &names->table, key, (uint16_t)length);
 	ck_ht_entry_set(&entry, hash, key, (uint16_t)length, value);
-	return ck_ht_put_spmc(&names->table, hash, &entry) ? 0 : -ENOMEM;
+	if (!ck_ht_put_spmc(&names->table, hash, &entry))
+		return -ENOMEM;
+	promcb_hints_add(&names->hints, kept);
+	return 0;
 }

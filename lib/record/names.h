@@ -4,16 +4,18 @@
  *
  * Knows nothing of promcb. Looking up waits for nobody, not even for a thread that puts: ck_ht, many readers and one
  * writer, whose old tables are kept (less than once the present one's size in all). Nothing is ever taken out.
+ *
+ * Names that are asked for again are mostly found by a hint, and the table is not asked: see hints.h.
  */
 #ifndef PROMCB_NAMES_H
 #define PROMCB_NAMES_H
 
+#include "record/hints.h"
+
 #include <ck_ht.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 struct promcb_names {
+	struct promcb_hints hints;
 	ck_ht_t table;
 	bool ready;
 	char *arena;            /* where keys are kept */
@@ -25,6 +27,9 @@ int promcb_names_start(struct promcb_names *names, uint64_t seed);
 
 /* What was put under a name, or NULL. Any thread. */
 void *promcb_names_find(struct promcb_names *names, const char *name, size_t length);
+
+/* The same where promcb_hints_find_at() has found none: for who asks with the same memory again. Any thread. */
+void *promcb_names_find_again(struct promcb_names *names, const char *name, size_t length);
 
 /* The rest by one thread at a time. */
 

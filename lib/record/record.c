@@ -18,6 +18,9 @@
 
 _Static_assert(PROMCB_LATENCY_MAX_NS == PROMCB_BUCKET_LATENCY_MAX_NS, "one maximum");
 _Static_assert(PROMCB_LATENCY_MAX_NS == (uint64_t)1 << PROMCB_LATENCY_BITS, "one maximum");
+/* A call that took longer is above PROMCB_LATENCY_MAX_NS in any case. */
+#define CALL_SECONDS_MAX 2e3
+
 _Static_assert(PROMCB_CLOSED == 0 && PROMCB_LOG_ERROR == 3, "states and levels index words of the segment");
 
 /* -- Ways to record ----------------------------------------------------------------------------------------------- */
@@ -396,34 +399,44 @@ static void count_rejected(const struct promcb_entry *at, void *context)
 		promcb_add_relaxed(&promcb_segment_header(segment)->rejected_calls, 1);
 }
 
-int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success)
+/* A latency that is none or very long, or a component that is not known by this name. */
+static __attribute__((noinline)) int call_slow(struct promcb_session *p, const char *name,
+					       struct promcb_component *component, double latency_seconds, bool success)
 {
-	struct promcb_component *component = NULL;
 	uint64_t latency_ns;
 	int result = 0;
 
-	if (!p || !name)
-		return -EINVAL;
-	size_t length = strnlen(name, PROMCB_NAME_MAX + 1);
-
-	if (length <= PROMCB_NAME_MAX)
-		component = promcb_names_find(&p->names, name, length);
 	/* Written so that a NaN is refused, too. */
 	if (!(latency_seconds >= 0 && latency_seconds <= DBL_MAX)) {
 		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
 		with_entry(component ? component : p->overflow, count_rejected, NULL);
 		return -EINVAL;
 	}
-	if (PROMCB_UNLIKELY(!component)) {
+	if (!component) {
 		result = promcb_component(p, name, &component);
 		/* Nothing can be called so, and a call was made. */
 		if (result == -EINVAL)
 			component = p->overflow;
 	}
 	/* Above the maximum it saturates; the conversion must not overflow before. */
-	latency_ns = latency_seconds < 2e3 ? (uint64_t)(latency_seconds * 1e9 + 0.5) : PROMCB_LATENCY_MAX_NS + 1;
+	latency_ns = latency_seconds < CALL_SECONDS_MAX ? (uint64_t)(latency_seconds * 1e9 + 0.5)
+							: PROMCB_LATENCY_MAX_NS + 1;
 	promcb_record_inline(component, latency_ns, success);
 	return result;
+}
+
+int promcb_call(struct promcb_session *p, const char *name, double latency_seconds, bool success)
+{
+	struct promcb_component *component;
+
+	if (PROMCB_UNLIKELY(!p || !name))
+		return -EINVAL;
+	component = promcb_component_known(p, name);
+	if (PROMCB_UNLIKELY(!component || !(latency_seconds >= 0 && latency_seconds < CALL_SECONDS_MAX)))
+		return call_slow(p, name, component, latency_seconds, success);
+	/* By way of a signed number: one instruction. */
+	promcb_record_inline(component, (uint64_t)(int64_t)(latency_seconds * 1e9 + 0.5), success);
+	return 0;
 }
 
 void promcb_count_bad_lines(struct promcb_session *p, uint64_t count)

@@ -25,12 +25,12 @@ gcc-12)
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
-    call 10000 500 59 8.4
+    call 10000 195 27.5 3.4
     count_log 10000 85 9.5 5.3
     counter_add_inline 10000 16 3.4 0.1
     counter_add 10000 20 4.4 1.2
     counter_add_double 10000 36 7.6 1.2
-    counter_add_with 10000 626 94 14.9
+    counter_add_with 10000 494 76 11.7
     gauge_set 10000 23 4.4 1.2
     histogram_observe 10000 44 4.5 1.2
     render 4 150 16.6 0.1'
@@ -43,7 +43,7 @@ gcc-14)
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
-    call 10000 500 59 8.4
+    call 10000 195 27.5 3.4
     count_log 10000 82 9.5 4.2
     render 4 158 16.6 0.1'
   ;;
@@ -55,12 +55,12 @@ clang-14)
     record_many 10000 35 4.4 0.1
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
-    call 10000 500 57 8.4
+    call 10000 205 29 3.5
     count_log 10000 103 11.5 7.4
     counter_add_inline 10000 16 3.4 0.1
     counter_add 10000 20 4.4 1.2
     counter_add_double 10000 37 7.6 1.2
-    counter_add_with 10000 651 95 14.9
+    counter_add_with 10000 505 76 12.7
     gauge_set 10000 21 4.4 1.2
     histogram_observe 10000 44 4.5 1.2
     render 4 149 15.7 0.7'
@@ -73,7 +73,7 @@ clang-19)
     record_many 10000 37 4.4 0.1
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
-    call 10000 500 57 8.4
+    call 10000 205 29 3.5
     count_log 10000 74 7.4 5.3
     render 4 149 15.7 0.7'
   ;;

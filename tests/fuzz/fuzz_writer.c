@@ -63,6 +63,9 @@ static void forget_names(struct promcb_session *p)
 		ck_ht_destroy(&p->names.table);
 	if (p->names.arena)
 		fuzz_munmap(p->names.arena + p->names.arena_left - ARENA_BYTES, ARENA_BYTES);
+	if (p->names.hints.words)
+		fuzz_munmap((void *)(uintptr_t)(p->names.hints.words & ~(uint64_t)63),
+			    (size_t)16 << (64 - (p->names.hints.words & 63)));
 	p->names = (struct promcb_names){.ready = false};
 }
 

@@ -19,8 +19,8 @@ record  base|format|model|segment
 read    base|format|model
 render  base|model'
 # In the recording wing, every module includes those before it and never one after it, in its header and in its source.
-order='pin process attachment lock lane part row home table spec series family registry names handle detach recorder
-open component entry record known cell declare find metric resetter remove reset state'
+order='pin process attachment lock lane part row home table spec series family registry hints names handle detach
+recorder open component entry record known cell declare find metric resetter remove reset state'
 
 listed=none
 while read -r wing may; do
