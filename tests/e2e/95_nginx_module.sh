@@ -15,14 +15,14 @@ while True:
     head = b""
     while b"\r\n\r\n" not in head:
         head += peer.recv(4096)
-    if b"/never" in head:
-        peer.recv(4096)
-    else:
-        peer.sendall(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-        peer.recv(4096)
+    if b"/never" not in head:
+        peer.sendall(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello")
+    with open(sys.argv[2], "a") as file:
+        print("reached", file=file)
+    peer.recv(4096)
     peer.close()
 PYTHON
-python3 "$scratch/upgrade.py" "$second" &
+python3 "$scratch/upgrade.py" "$second" "$scratch/reached" &
 helpers+=($!)
 
 echo hello >"$scratch/www/page.html"
@@ -120,8 +120,7 @@ get 3 "$url/try"
 get 2 "$url/teapot"
 get 2 "$url/ssi.html"
 get 2 "$url/auth"
-get 1 "$url/ws" -m 2 -H 'Connection: Upgrade' -H 'Upgrade: websocket'
-get 2 "$url/gone" -m 0.3
+leave 2 "$url/gone"
 get 3 "$url/dead"
 get 2 "$url/if"
 get 3 "$url/if?yes=1"
@@ -163,6 +162,13 @@ torn.sendall(b"GET / HTTP/1.1\r\nHo")
 torn.close()
 connect().close()
 connection.close()
+websocket = connect()
+websocket.sendall(b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+got = b""
+while not got.endswith(b"hello"):
+    got += websocket.recv(4096)
+assert got.startswith(b"HTTP/1.1 101 "), got
+websocket.close()
 PYTHON
 expect <<EXPECTED
 _overflow 3 0 3

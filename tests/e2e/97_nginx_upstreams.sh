@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Tries of upstreams, as nginx's module counts them: each once, by its own status and time, those of subrequests and of
 # requests that were given up included; and the same from nginx's log.
+nginx_needs=openssl
 . "$(dirname "$0")/nginx_prelude.sh"
 read -r port dead slow < <("$(dirname "$0")/free_ports.py" 3)
 url=http://127.0.0.1:$port
@@ -12,11 +13,16 @@ server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
 kept = []
 while True:
     kept.append(server.accept())
+    with open(sys.argv[2], "a") as file:
+        print("reached", file=file)
 PYTHON
-python3 "$scratch/slow.py" "$slow" &
+python3 "$scratch/slow.py" "$slow" "$scratch/reached" &
 helpers+=($!)
 echo hello >"$scratch/www/page.html"
 chmod -R a+rX "$scratch/www"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 9 \
+  -keyout "$scratch/key" -out "$scratch/certificate" 2>"$scratch/out" || fail "openssl: $(cat "$scratch/out")"
+cat "$scratch/key" "$scratch/certificate" >"$scratch/pem"
 {
   begin_nginx 1
   cat <<CONF
@@ -24,6 +30,8 @@ chmod -R a+rX "$scratch/www"
   log_format tries '\$uri|\$upstream_addr|\$upstream_status|\$upstream_response_time|\$status';
   access_log $scratch/access.log tries;
   upstream half { server 127.0.0.1:$dead max_fails=0 weight=100; server unix:$scratch/good.sock backup; }
+  upstream kept { server unix:$scratch/good.sock; keepalive 4; }
+  upstream hashed { hash \$uri consistent; server unix:$scratch/good.sock; }
   upstream none {
     server 127.0.0.1:$dead max_fails=1 fail_timeout=1h;
     server 127.0.0.1:$dead max_fails=1 fail_timeout=1h;
@@ -35,6 +43,11 @@ chmod -R a+rX "$scratch/www"
     root $scratch/www;
     location /good { proxy_pass http://unix:$scratch/good.sock:/; }
     location /missing { proxy_pass http://unix:$scratch/good.sock:/missing; }
+    location /kept {
+      proxy_pass http://kept/; promcb_upstream kept; proxy_http_version 1.1; proxy_set_header Connection "";
+    }
+    location /hashed { proxy_pass http://hashed/; promcb_upstream hashed; }
+    location /tls { proxy_pass https://unix:$scratch/tls.sock:/; promcb_upstream tls; }
     location /half { proxy_pass http://half/; promcb_component half; }
     location /dead { proxy_pass http://127.0.0.1:$dead; promcb_upstream dead; promcb_component requests; }
     location /slow { proxy_pass http://127.0.0.1:$slow; promcb_upstream slow; proxy_read_timeout 1s; }
@@ -53,6 +66,14 @@ chmod -R a+rX "$scratch/www"
     location /variable { set \$to 127.0.0.1:$dead; proxy_pass http://\$to; promcb_upstream variable; }
   }
   server {
+    listen unix:$scratch/tls.sock ssl;
+    ssl_certificate $scratch/pem;
+    ssl_certificate_key $scratch/pem;
+    access_log off;
+    promcb off;
+    location / { return 200 ok; }
+  }
+  server {
     listen unix:$scratch/good.sock;
     access_log off;
     promcb off;
@@ -66,10 +87,13 @@ CONF
 start_nginx "$scratch/nginx.conf" "$port"
 get 3 "$url/good"
 get 2 "$url/missing"
+get 3 "$url/kept"
+get 2 "$url/hashed"
+get 3 "$url/tls"
 get 4 "$url/half"
 get 3 "$url/dead"
 get 2 "$url/slow"
-get 2 "$url/gone" -m 0.3
+leave 2 "$url/gone"
 get 3 "$url/off"
 get 2 "$url/accel"
 get 3 "$url/none"
@@ -78,6 +102,7 @@ get 2 "$url/auth"
 get 2 "$url/strict"
 get 2 "$url/variable"
 expect <<EXPECTED
+kept 3 0 3
 none 4 4 4
 allowed 2 0 2
 auth 2 0 2
@@ -85,14 +110,28 @@ cached 1 0 1
 dead 3 3 3
 gone 2 0 2
 half 4 0 4
+hashed 2 0 2
 inner 4 0 4
 requests 3 3 3
 slow 2 2 2
 strict 2 2 2
+tls 3 0 3
 up 127.0.0.1:$dead 4 4 4
 up unix:$scratch/good.sock 9 0 9
 variable 2 2 2
 EXPECTED
+# Milliseconds would be 0 for most, and a try is no longer than its request.
+sum() {
+  awk -v series="circuit_breaker_latency_seconds_sum{component=\"$1\"}" 'index($0, series " ") == 1 { print $NF }' \
+    "$scratch/text"
+}
+for name in "up unix:$scratch/good.sock" kept hashed tls cached allowed inner dead half; do
+  python3 -c "import sys; sys.exit(not 0 < float(sys.argv[1]))" "$(sum "$name")" ||
+    fail "$name: in no time: $(sum "$name")"
+done
+python3 -c 'import sys; sys.exit(not float(sys.argv[1]) < float(sys.argv[2]))' "$(sum dead)" "$(sum requests)" ||
+  fail "tries of $(sum dead) s in requests of $(sum requests) s"
+python3 -c 'import sys; sys.exit(not 2 <= float(sys.argv[1]) < 9)' "$(sum slow)" || fail "two seconds are $(sum slow)"
 end_nginx
 
 # -- The example ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 . "$(dirname "$0")/tools_prelude.sh"
 PATH=$PATH:/usr/sbin
 module=$tools/nginx/ngx_http_promcb_module.so
-for program in nginx curl python3; do
+for program in nginx curl python3 ${nginx_needs:-}; do
   command -v $program >/dev/null || { echo "$program is not installed"; exit 77; }
 done
 if [ ! -e "$module" ]; then
@@ -35,6 +35,7 @@ trap 'exit 1' INT TERM
 mkdir "$scratch/www" "$scratch/temporary"
 chmod a+rx "$scratch" "$scratch/www"
 chmod a+rwx "$scratch/temporary"
+: >"$scratch/reached"
 
 # begin_nginx [WORKERS]: a configuration up to its http block, whose directives of promcb are the test's.
 begin_nginx() {
@@ -127,6 +128,19 @@ expect() {
     sleep 0.1
   done
   nginx_failed "expected (<), counted (>): $(diff "$scratch/expected" "$scratch/actual")"
+}
+# leave COUNT URL [OPTION...]: asks, and goes when the request has reached its upstream, which adds a line to a file.
+leave() {
+  local n lines client
+  reached() { [ "$(wc -l <"$scratch/reached")" -gt "$lines" ]; }
+  for n in $(seq "$1"); do
+    lines=$(wc -l <"$scratch/reached")
+    curl -s -o /dev/null "${@:3}" "$2" &
+    client=$!
+    await reached
+    kill "$client"
+    wait "$client" 2>/dev/null
+  done
 }
 # get COUNT URL [OPTION...]
 get() {

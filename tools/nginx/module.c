@@ -36,6 +36,7 @@ static ngx_int_t peer_value(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 /* With blanks, so that no configuration can name them: their values are room that each request has. */
 static ngx_str_t start_name = ngx_string("promcb start");
 static ngx_str_t subrequests_name = ngx_string("promcb subrequests");
+static ngx_str_t times_name = ngx_string("promcb times");
 static ngx_str_t peer_name = ngx_string("promcb_peer");
 
 static ngx_int_t add_variables(ngx_conf_t *cf)
@@ -70,6 +71,7 @@ static void *create_main(ngx_conf_t *cf)
 	main->names_max = NGX_CONF_UNSET;
 	main->start = NGX_ERROR;
 	main->subrequests = NGX_ERROR;
+	main->times = NGX_ERROR;
 	if (ngx_array_init(&main->targets, cf->pool, 4, sizeof(struct promcb_nginx_target *)) != NGX_OK)
 		return NULL;
 	return main;
@@ -157,7 +159,8 @@ static ngx_int_t install(ngx_conf_t *cf)
 	if (!main->counts_tries)
 		return NGX_OK;
 	main->subrequests = add_room(cf, &subrequests_name);
-	if (main->subrequests == NGX_ERROR)
+	main->times = add_room(cf, &times_name);
+	if (main->subrequests == NGX_ERROR || main->times == NGX_ERROR || promcb_nginx_time_tries(cf, main) != NGX_OK)
 		return NGX_ERROR;
 	return add_handler(cf, NGX_HTTP_PREACCESS_PHASE, promcb_nginx_note_subrequest);
 }

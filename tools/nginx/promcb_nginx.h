@@ -6,6 +6,7 @@
  *   master.c      the segment before there are workers
  *   worker.c      the segment as one worker has it: handles of names, and how many names there may be
  *   request.c     from a request that ends to a call that is recorded
+ *   peers.c       how long each try of an upstream takes
  *   upstream.c    from the tries of upstreams to calls that are recorded
  *
  * Invariants
@@ -49,6 +50,9 @@ struct promcb_nginx_main {
 	ngx_array_t targets;   /* of struct promcb_nginx_target *: constants, to be looked up by each worker */
 	ngx_int_t start;       /* the variable that holds a request's start */
 	ngx_int_t subrequests; /* the variable that holds a request's subrequests; NGX_ERROR: nobody asks */
+	ngx_int_t times;       /* and of its tries' times */
+	struct promcb_nginx_upstream *upstreams;
+	size_t upstream_count;
 	ngx_str_t *peer;       /* of the try that is being counted */
 	unsigned counts_requests : 1;
 	unsigned counts_tries : 1;
@@ -70,6 +74,16 @@ struct promcb_nginx_location {
 struct promcb_nginx_subrequest {
 	ngx_http_request_t *request;
 	struct promcb_nginx_subrequest *next;
+};
+
+/* The time of one try: of a request, by the number of its state. */
+struct promcb_nginx_time {
+	struct promcb_nginx_time *next;
+	const ngx_http_request_t *request;
+	ngx_uint_t state;
+	uint64_t start; /* a token of promcb_start() */
+	uint64_t latency_ns;
+	unsigned known : 1;
 };
 
 extern ngx_module_t ngx_http_promcb_module;
@@ -104,6 +118,11 @@ void promcb_nginx_record(struct promcb_component *component, const struct promcb
 
 /* The status that nginx logs. */
 ngx_uint_t promcb_nginx_status(const ngx_http_request_t *r);
+
+/* -- peers.c -- */
+
+/* Has the tries of all upstreams timed whose location counts them. Of a configuration, when it has been read. */
+ngx_int_t promcb_nginx_time_tries(ngx_conf_t *cf, struct promcb_nginx_main *main);
 
 /* -- upstream.c -- */
 

@@ -18,6 +18,19 @@ static ngx_uint_t status_of(const ngx_http_upstream_state_t *state, const ngx_ht
 	return promcb_nginx_status(r->main) == NGX_HTTP_CLIENT_CLOSED_REQUEST ? NGX_HTTP_CLIENT_CLOSED_REQUEST : 0;
 }
 
+/* As it was measured; else nginx's milliseconds. */
+static uint64_t latency_ns(const ngx_http_request_t *r, const struct promcb_nginx_main *main, ngx_uint_t state)
+{
+	const ngx_http_upstream_state_t *states = r->upstream_states->elts;
+	const struct promcb_nginx_time *time = (const struct promcb_nginx_time *)r->variables[main->times].data;
+
+	for (; time; time = time->next) {
+		if (time->request == r && time->state == state && time->known)
+			return time->latency_ns;
+	}
+	return states[state].response_time == NO_TIME ? 0 : states[state].response_time * NS_PER_MS;
+}
+
 static void count_of_request(ngx_http_request_t *r, struct promcb_nginx_main *main)
 {
 	const struct promcb_nginx_location *location = ngx_http_get_module_loc_conf(r, ngx_http_promcb_module);
@@ -33,11 +46,9 @@ static void count_of_request(ngx_http_request_t *r, struct promcb_nginx_main *ma
 			continue;
 		main->peer = states[i].peer;
 		component = promcb_nginx_component(r, location->counted_upstream);
-		if (!component)
-			continue;
-		uint64_t latency_ms = states[i].response_time == NO_TIME ? 0 : states[i].response_time;
-
-		promcb_nginx_record(component, location->rules, status_of(&states[i], r), latency_ms * NS_PER_MS);
+		if (component)
+			promcb_nginx_record(component, location->rules, status_of(&states[i], r),
+					    latency_ns(r, main, i));
 	}
 	main->peer = NULL;
 }
