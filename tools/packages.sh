@@ -30,7 +30,7 @@ packages_of() {
     echo protobuf-compiler python3-protobuf python3-prometheus-client # parsers of the formats
     echo python3-dev gunicorn python3-uvicorn python3-fastapi python3-flask python3-django # promcb for Python,
     echo python3-aiohttp python3-celery uwsgi-plugin-python3 # its other servers,
-    echo python3-hypothesis python3-pytest python3-pip # its states, and what tests prometheus_client itself
+    echo python3-hypothesis python3-pytest python3-pip python3-venv # states, tests of others, a wheel
     echo openssl apache2-utils # certificates and passwords
     echo cmake git                       # other ways to build
     echo xz-utils                                              # segments kept as files
