@@ -14,10 +14,11 @@ set -eu
 
 packages_of() {
   case $1 in
-  run) echo libc6 libck0 libpcre2-8-0 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 ;;
+  run) echo libc6 libck0 libpcre2-8-0 liburcu8 libyaml-0-2 zlib1g libgnutls30 libcrypt1 libncursesw6 ;;
   build)
     echo gcc g++ libc6-dev meson ninja-build pkg-config python3 # the compilers and the build
     echo libck-dev libpcre2-dev          # the library, and the tools
+    echo libncurses-dev                  # promcb-top's
     echo liburcu-dev libyaml-dev zlib1g-dev libgnutls28-dev libcrypt-dev # and the sidecar's
     ;;
   test)

@@ -74,7 +74,7 @@ fi
 echo "== Build"
 [ -e build/build.ninja ] || quietly meson setup build -Dtests=false
 quietly ninja -C build
-echo "build/tools/: promcb-record, promcb-export, promcb-admin, sidecar/promcb-sidecar"
+echo "build/tools/: promcb-record, promcb-export, promcb-admin, top/promcb-top, sidecar/promcb-sidecar"
 echo "build/lib/: libpromcb.so, libpromcb.a"
 
 # -- Record ---------------------------------------------------------------------------------------------------------
@@ -232,6 +232,8 @@ cat <<TEXT
 
 == On from here
    $url/           the sidecar: a page for you; $url/metrics for Prometheus
+   build/tools/top/promcb-top --segment $segment
+                                        in another terminal: what is wrong first, latency by time; ? tells its keys
    build/tools/promcb-record --help     record from scripts, cron and access logs
    build/tools/promcb-export --help     Prometheus text or JSON, once or every N seconds, to a file or a pipe
    include/promcb/promcb.h              record from C and C++: the 20 lines at its top are a whole program

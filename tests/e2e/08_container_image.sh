@@ -24,7 +24,7 @@ for stage in build bare; do
     -e "s|/out\b|$scratch/out|g" -e "s|/bare\b|$scratch/bare|g" >"$scratch/commands"
   (cd "$scratch/src" && sh -e "$scratch/commands") >"$scratch/log" 2>&1 || fail "$stage: $(tail -n 20 "$scratch/log")"
 done
-for program in promcb-sidecar promcb-export promcb-demo; do
+for program in promcb-sidecar promcb-export promcb-top promcb-demo; do
   [ -x "$scratch/out/usr/local/bin/$program" ] || fail "no $program in the image"
 done
 # What the image starts.

@@ -26,6 +26,10 @@ commit=$("$tools/promcb-export" | sed -n 's/^promcb_build_info{.*revision="\([^"
   sed -n 's/^promcb_build_info{.*version="\([^"]*\)".*/\1/p') ($commit)" ] || fail "-V: not $commit"
 "$tools/promcb-admin" remove || fail remove
 
+"$tools/top/promcb-top" --help >"$scratch/help" && grep -q "^Usage: promcb-top" "$scratch/help" ||
+  fail "promcb-top --help"
+"$tools/top/promcb-top" -h | cmp -s - "$scratch/help" || fail "promcb-top -h is not --help"
+
 wanted=2
 refused() {
   local said=$1 status
@@ -53,6 +57,12 @@ done
 refused "cannot be combined" promcb-export --check --list-segments
 refused "--check" promcb-export --check --interval=1
 refused "--check" promcb-export --check --output="$scratch/x"
+
+for option in --interval=0 --interval=1s --window=7 --sort=size --color=blue --format=yaml --count=0; do
+  refused "${option#--*=}" top/promcb-top $option
+done
+refused "unexpected argument" top/promcb-top one two
+refused "cannot be combined" top/promcb-top --segment=/x file
 
 refused "no component" promcb-record
 refused "nothing to record" promcb-record component

@@ -25,6 +25,9 @@ done
 groff -man -ww -Tutf8 -z "$pages/sidecar/promcb-sidecar.1" 2>"$scratch/warnings" || fail "promcb-sidecar.1"
 filled "$scratch/warnings" && fail "promcb-sidecar.1: $(cat "$scratch/warnings")"
 check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
+groff -man -ww -Tutf8 -z "$pages/top/promcb-top.1" 2>"$scratch/warnings" || fail "promcb-top.1"
+filled "$scratch/warnings" && fail "promcb-top.1: $(cat "$scratch/warnings")"
+check_options "$pages/top/promcb-top.1" "$tools/top/promcb-top"
 for command in create forget info list remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
 done

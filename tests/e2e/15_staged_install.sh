@@ -33,8 +33,8 @@ for target in json.load(open(sys.argv[2])):
             print("\n".join(s for s in group.get("sources", []) if s.endswith(".c")))
 PYTHON
 }
-others=$(pkg-config --cflags --libs libpcre2-8 liburcu-bp yaml-0.1 zlib gnutls)
-for program in promcb-export promcb-record promcb-admin promcb-sidecar; do
+others=$(pkg-config --cflags --libs libpcre2-8 liburcu-bp yaml-0.1 zlib gnutls ncursesw)
+for program in promcb-export promcb-record promcb-admin promcb-sidecar promcb-top; do
   list=$(sources $program)
   [ "$(wc -l <<<"$list")" -ge 3 ] || fail "$program: only these sources were found: $list"
   # shellcheck disable=SC2086

@@ -21,7 +21,7 @@ done
 
 # What is asked, and what must be offered, one on each line with commas between.
 declare -A wanted
-for program in promcb-export promcb-record promcb-sidecar 'promcb-admin create' 'promcb-admin info' \
+for program in promcb-export promcb-record promcb-sidecar promcb-top 'promcb-admin create' 'promcb-admin info' \
   'promcb-admin forget' 'promcb-admin list' 'promcb-admin remove' 'promcb-admin reset'; do
   # A value goes without being asked for it, where it may be left out.
   wanted["$program --"]=$($program --help | grep -oE '^ {2,6}(-., )?--[a-z.-]+' | grep -oE -e '--[a-z.-]+' | sort |
@@ -49,7 +49,8 @@ values=('promcb-export --format=' 'promcb-export --compat=' 'promcb-export --cla
   'promcb-record x --success --latency=1 --unit='
   'promcb-record --stdin --format=' 'promcb-record --stdin --failure=' 'promcb-admin create --schema='
   'promcb-admin create --window=' 'promcb-admin create --mode=' 'promcb-sidecar --log.level='
-  'promcb-sidecar --web.telemetry-path=')
+  'promcb-sidecar --web.telemetry-path=' 'promcb-top --format=' 'promcb-top --sort=' 'promcb-top --window='
+  'promcb-top --color=')
 printf '%s\n' "${values[@]}" >>"$scratch/lines"
 
 tried=

@@ -18,6 +18,11 @@ _promcb_values() {
     ;;
   promcb-admin/info/--format | promcb-admin/info/-f) printf '%s\n' text json ;;
   promcb-export/*/--format | promcb-export/*/-f) printf '%s\n' text openmetrics protobuf json metrics health ;;
+  promcb-top/*/--format | promcb-top/*/-f) printf '%s\n' text json ;;
+  promcb-top/*/--sort) printf '%s\n' trouble failed calls p99 name ;;
+  promcb-top/*/--window) printf '%s\n' 1 10 60 600 all ;;
+  promcb-top/*/--color) printf '%s\n' auto never always ;;
+  promcb-top//) echo /FILES/ ;;
   */--compat) printf '%s\n' python none ;;
   */--classic-schema) printf '%s\n' 0 1 2 3 ;;
   */--classic-range) printf '%s\n' 1us:100ms 1ms:10s 1s:1024s ;;
@@ -33,7 +38,7 @@ _promcb_values() {
   promcb-admin/create/--mode) printf '%s\n' 0600 0640 0644 0660 0664 0666 ;;
   */--user | promcb-admin/create/--owner) compgen -u ;;
   promcb-admin/create/--group) compgen -g ;;
-  */--output | */-o | */--web.config.file | */--map | */--socket) echo /FILES/ ;;
+  */--output | */-o | */--web.config.file | */--map | */--socket | promcb-top/*/--record) echo /FILES/ ;;
   esac
 }
 
@@ -81,8 +86,9 @@ _promcb() {
     ;;
   *)
     case $before in
-    -[fimos] | --format | --interval | --match | --output | --segment | --compat | --prefix | --classic-* | --unit | --state | --log | \
-      --log.level | --web.* | --user | --schema | --window | --mode | --owner | --group) option=$before ;;
+    -[fimos] | --format | --interval | --match | --output | --segment | --compat | --prefix | --classic-* | --unit | \
+      --state | --log | --sort | --color | --count | --record | --log.level | --web.* | --user | --schema | \
+      --window | --mode | --owner | --group) option=$before ;;
     esac
     ;;
   esac
@@ -121,4 +127,4 @@ _promcb_command_line() {
   fi
 }
 
-complete -F _promcb promcb-admin promcb-export promcb-record promcb-sidecar
+complete -F _promcb promcb-admin promcb-export promcb-record promcb-sidecar promcb-top

@@ -64,6 +64,14 @@ function __promcb_register
                 complete $given -x -a 'text json'
             case promcb-export//format
                 complete $given -x -a 'text openmetrics protobuf json metrics health'
+            case promcb-top//format
+                complete $given -x -a 'text json'
+            case promcb-top//sort
+                complete $given -x -a 'trouble failed calls p99 name'
+            case promcb-top//window
+                complete $given -x -a '1 10 60 600 all'
+            case promcb-top//color
+                complete $given -x -a 'auto never always'
             case '*/compat'
                 complete $given -x -a 'python none'
             case '*/classic-schema'
@@ -94,7 +102,7 @@ function __promcb_register
                 complete $given -x -a '(__fish_complete_groups)'
             case promcb-record//format
                 complete $given -x -a 'lines nginx apache haproxy json ltsv statsd'
-            case '*/output' '*/web.config.file' '*/map' '*/socket'
+            case '*/output' '*/web.config.file' '*/map' '*/socket' promcb-top//record
                 complete $given -r
             case '*'
                 complete $given -x
@@ -102,7 +110,9 @@ function __promcb_register
     end
 end
 
-complete -c $program -n 'not __promcb_after_dashes' -f
+if test $program != promcb-top
+    complete -c $program -n 'not __promcb_after_dashes' -f
+end
 if test $program = promcb-admin
     for command in create forget info list remove reset
         complete -c promcb-admin -n '__promcb_words 0' -f -a $command
