@@ -15,7 +15,7 @@ import statistics
 import sys
 
 PEERS = (("prometheus-cpp", "prometheus-cpp"), ("PCP MMV", "PCP MMV"), ("python multiprocess", "Python, multiprocess"))
-ONE, TWO, PROCESSES, RUN = "1 thread", "2 threads", "2 processes", "1 process"
+ONE, TWO, RUN = "1 thread", "2 threads", "1 process"
 
 # What it says, then group, what, x, y, workers, unit, and the goal in words.
 HEADLINE = (
@@ -24,7 +24,6 @@ HEADLINE = (
     ("`promcb_record_many`, runs of 64", "record", "record_many by 64", 0, 0, ONE, "ns", ""),
     ("`promcb_record`", "record", "record", 0, 0, ONE, "ns", "1.2 x floor"),
     ("the same, two threads", "record", "record", 0, 0, TWO, "ns", "1.2 x floor"),
-    ("the same, two processes", "record", "record", 0, 0, PROCESSES, "ns", "1.2 x floor"),
     ("`promcb_start` and `promcb_stop`", "record", "start + stop", 0, 0, ONE, "ns", "floor + 4"),
     ("by name, 100 names", "name", "by name", 100, 0, ONE, "ns", "floor + 6"),
     ("by name, 1,000", "name", "by name", 1000, 0, ONE, "ns", "floor + 6"),

@@ -23,6 +23,9 @@ while IFS= read -r line; do
 done <<<"$excerpt"
 lines=$(wc -l <README.md)
 [ "$lines" -le 260 ] || fail "README.md has $lines lines, 260 are the most: details go into man pages"
+# Its picture shows what promcb-top draws today.
+tools/top/picture.py tests/golden/top/list-80x24.txt tests/golden/top/heat-80x24.txt | cmp -s - tools/top/picture.svg ||
+  fail "tools/top/picture.svg is not what picture.py draws"
 for document in *.md; do
   paths='(?<![\w/.-])(build/)?(tools|bench|tests|lib|include)/[\w./<*-]*[\w<*]'
   for path in $(grep -oP "$paths" "$document" | sort -u); do
