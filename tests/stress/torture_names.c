@@ -103,7 +103,8 @@ static void *opener(void *argument)
 static void *interrupter(void *argument)
 {
 	const pthread_t *threads = argument;
-	const struct timespec pause = {.tv_nsec = 100000};
+	/* An emulator would do nothing else. */
+	const struct timespec pause = {.tv_nsec = stress_emulated() ? 10000000 : 100000};
 
 	while (!__atomic_load_n(&counts->stop, __ATOMIC_RELAXED)) {
 		for (unsigned i = 0; i < THREADS; i++)
@@ -115,7 +116,7 @@ static void *interrupter(void *argument)
 
 static void fork_children(uint64_t *random)
 {
-	for (uint64_t k = 0; k < CHILDREN; k++) {
+	for (uint64_t k = 0; k < stress_scale(CHILDREN); k++) {
 		pid_t child = fork();
 		int status;
 
