@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A command that took longer than the longest latency is recorded as that, and standard error says so; no other is. */
-#include "record/record.h"
+#include "record/ways.h"
 
 #include <criterion/criterion.h>
 #include <promcb/admin.h>

@@ -7,7 +7,7 @@
  * since it is in the same process group; what a process sends is passed on, unless the command sent it.
  */
 #include "common.h"
-#include "record.h"
+#include "ways.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
  * command is run, so that a test can say how long it took.
  */
 #include "common.h"
-#include "record.h"
+#include "ways.h"
 
 void promcb_record_elapsed(struct promcb_component *handle, const char *component, uint64_t latency_ns, bool success,
 			   uint64_t now_ns)

@@ -2,7 +2,7 @@
 #include "intake.h"
 
 #include "common.h"
-#include "record.h"
+#include "ways.h"
 
 #include <signal.h>
 #include <string.h>

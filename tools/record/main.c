@@ -7,7 +7,7 @@
 #include "common.h"
 #include "metric.h"
 #include "options.h"
-#include "record.h"
+#include "ways.h"
 
 #include <promcb/admin.h>
 

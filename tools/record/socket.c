@@ -8,7 +8,7 @@
  */
 #include "common.h"
 #include "intake.h"
-#include "record.h"
+#include "ways.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -7,7 +7,7 @@
  */
 #include "common.h"
 #include "intake.h"
-#include "record.h"
+#include "ways.h"
 
 #include <errno.h>
 #include <poll.h>

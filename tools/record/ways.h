@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* record.h: the ways of promcb-record that are modules of their own. */
-#ifndef PROMCB_TOOL_RECORD_H
-#define PROMCB_TOOL_RECORD_H
+/* ways.h: the ways of promcb-record that are modules of their own. */
+#ifndef PROMCB_TOOL_RECORD_WAYS_H
+#define PROMCB_TOOL_RECORD_WAYS_H
 
 #include "line.h"
 
