@@ -101,6 +101,32 @@ static void start_stop(unsigned worker, uint64_t count)
 	BENCH_EACH_CALL(promcb_stop(component, promcb_start(), success));
 }
 
+static void floor_lap(unsigned worker, uint64_t count)
+{
+	uint64_t begin = bench_tick();
+
+	BENCH_EACH_CALL(uint64_t end = bench_tick(); floor_record(&blocks[worker], end - begin, success, begin);
+			begin = end);
+}
+
+static void lap(unsigned worker, uint64_t count)
+{
+	uint64_t token = promcb_start();
+
+	BENCH_EACH_CALL(token = promcb_lap(component, token, success));
+}
+
+static void floor_start_stop_coarse(unsigned worker, uint64_t count)
+{
+	BENCH_EACH_CALL(uint64_t begin = bench_coarse_ns();
+			floor_record(&blocks[worker], bench_coarse_ns() - begin + 1, success, begin));
+}
+
+static void start_stop_coarse(unsigned worker, uint64_t count)
+{
+	BENCH_EACH_CALL(promcb_stop_coarse(component, promcb_start_coarse(), success));
+}
+
 static void additions(unsigned worker, uint64_t count)
 {
 	uint64_t a = worker, b = 0, c = 0, d = 0;
@@ -127,6 +153,10 @@ int main(int argc, char **argv)
 		{"record", "start + stop", "floor", floor_ticks, 0, 1000, 0},
 		{"record", "start + stop", "clock", clock_ticks, 0, 1000, 0},
 		{"record", "start + stop", PROMCB, start_stop, 0, 1000, 0},
+		{"record", "lap", "floor", floor_lap, 0, 1000, 0},
+		{"record", "lap", PROMCB, lap, 0, 1000, 0},
+		{"record", "start + stop coarse", "floor", floor_start_stop_coarse, 0, 1000, 0},
+		{"record", "start + stop coarse", PROMCB, start_stop_coarse, 0, 1000, 0},
 		{"machine", "24 additions", "floor", additions, 0, 1000, 0},
 	};
 	struct bench_arguments arguments = bench_arguments(argc, argv);

@@ -37,7 +37,8 @@ COMPARED = ("by name", "snapshot + render text", "render text a line")
 GOALS = (
     ("record", r"record_at( inlined)?", None, None, "x floor", 1.25),
     ("record", r"record", None, None, "x floor", 1.2),
-    ("record", r"start \+ stop", None, None, "over floor", 4),
+    ("record", r"start \+ stop( coarse)?", None, None, "over floor", 4),
+    ("record", r"lap", None, None, "over floor", 4),
     ("components", r"components at random", 1000, None, "most", 6.5),
     ("name", r"by name", 100, None, "most", 12),
     ("name", r"by name", 10000, None, "most", 40),

@@ -296,6 +296,13 @@ static __attribute__((noinline)) uint64_t token_slow(void)
 	return promcb_clock_monotonic_ns();
 }
 
+static bool is_measuring(void)
+{
+	uint64_t phase = promcb_load_relaxed(&timebase.state) & CLOCK_PHASE;
+
+	return phase == CLOCK_FRESH || phase == CLOCK_WARMING;
+}
+
 uint64_t promcb_clock_token(void)
 {
 	if (__builtin_expect(promcb_load_relaxed(&timebase.state) & CLOCK_TSC, true))
@@ -304,25 +311,34 @@ uint64_t promcb_clock_token(void)
 }
 
 /* Tokens of CLOCK_MONOTONIC, intervals of seconds, clocks that went backwards, anchors too old or not to be had. */
-static __attribute__((noinline)) uint64_t elapsed_slow(uint64_t token, uint64_t *now_ns, bool *backward)
+static __attribute__((noinline)) uint64_t elapsed_slow(uint64_t token, uint64_t *now_ns, bool *backward, uint64_t *next)
 {
+	/* Who asks for tokens this way alone has the rate measured, too. */
+	if (next && is_measuring())
+		token_slow();
 	/* [ANCHOR] acquire: the state before the anchor. */
 	uint64_t state = promcb_load_acquire(&timebase.state);
 	uint64_t multiplier = promcb_load_relaxed(&timebase.multiplier);
-	struct moment now;
+	bool is_ticks = (token & TSC_TOKEN) && multiplier != 0;
+	struct moment now = {.exact = false};
 	int64_t ticks;
 	double elapsed_ns;
 
 	/* A TSC that was never used may be forbidden to read; a token of it is not this process's. */
-	if (!(token & TSC_TOKEN) || multiplier == 0) {
-		*now_ns = promcb_clock_monotonic_ns();
-		if (*now_ns >= token)
-			return *now_ns - token;
+	if (is_ticks || (next && multiplier != 0))
+		now = moment_now();
+	else
+		now.ns = promcb_clock_monotonic_ns();
+	*now_ns = now.ns;
+	/* One moment, where the next call begins and this one ends: on both clocks it is one only if it is exact. */
+	if (next)
+		*next = (state & CLOCK_TSC) && (is_ticks || now.exact) ? now.tsc | TSC_TOKEN : now.ns;
+	if (!is_ticks) {
+		if (now.ns >= token)
+			return now.ns - token;
 		*backward = true;
 		return 0;
 	}
-	now = moment_now();
-	*now_ns = now.ns;
 	if ((state & CLOCK_TSC) && (now.tsc - promcb_load_relaxed(&timebase.anchor_tsc)) >> FAST_TICKS_BITS != 0)
 		anchor_again(state, &now, CLOCKSOURCE_PATH);
 	ticks = (int64_t)((now.tsc | TSC_TOKEN) - token);
@@ -335,7 +351,8 @@ static __attribute__((noinline)) uint64_t elapsed_slow(uint64_t token, uint64_t 
 	return elapsed_ns < 0x1p62 ? (uint64_t)elapsed_ns : (uint64_t)1 << 62;
 }
 
-uint64_t promcb_clock_elapsed_ns(uint64_t token, uint64_t *now_ns, bool *backward)
+/* next: NULL, or where the token of now goes. */
+static inline uint64_t elapsed(uint64_t token, uint64_t *now_ns, bool *backward, uint64_t *next)
 {
 	/* [ANCHOR] acquire: the words after the state that lets them be read, and the state again after the words. */
 	uint64_t state = promcb_load_acquire(&timebase.state);
@@ -353,8 +370,20 @@ uint64_t promcb_clock_elapsed_ns(uint64_t token, uint64_t *now_ns, bool *backwar
 					     promcb_load_relaxed(&timebase.state) == state,
 				     true)) {
 			*now_ns = anchor_ns + (age * multiplier >> RATE_BITS);
+			if (next)
+				*next = tsc | TSC_TOKEN;
 			return ticks * multiplier >> RATE_BITS;
 		}
 	}
-	return elapsed_slow(token, now_ns, backward);
+	return elapsed_slow(token, now_ns, backward, next);
+}
+
+uint64_t promcb_clock_elapsed_ns(uint64_t token, uint64_t *now_ns, bool *backward)
+{
+	return elapsed(token, now_ns, backward, NULL);
+}
+
+uint64_t promcb_clock_lap_ns(uint64_t *token, uint64_t *now_ns, bool *backward)
+{
+	return elapsed(*token, now_ns, backward, token);
 }

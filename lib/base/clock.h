@@ -28,4 +28,7 @@ uint64_t promcb_clock_token(void);
  */
 uint64_t promcb_clock_elapsed_ns(uint64_t token, uint64_t *now_ns, bool *backward);
 
+/* The same, and the token becomes that of now, of the same reading: nothing is between two laps, or in both. */
+uint64_t promcb_clock_lap_ns(uint64_t *token, uint64_t *now_ns, bool *backward);
+
 #endif

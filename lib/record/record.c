@@ -9,9 +9,9 @@
  *   overflow block    read-modify-write, where the thread has no lane or no block: slower, never lossy
  *   none yet          looks for the first, else the second, with all signals blocked; then as above
  */
+#include "record/record.h"
 #include "base/bucket.h"
 #include "base/clock.h"
-#include "record/entry.h"
 
 #include <errno.h>
 #include <float.h>
@@ -327,6 +327,12 @@ __attribute__((noinline)) void promcb_record_slow(struct promcb_component *compo
 		record_any(component, latency_ns, success, now_ns, false);
 }
 
+void promcb_record_backward(struct promcb_component *component, bool success, uint64_t now_ns)
+{
+	promcb_entry_look(promcb_clock_monotonic_coarse_ns());
+	record_any(component, 0, success, now_ns, true);
+}
+
 /* -- promcb.h ----------------------------------------------------------------------------------------------------- */
 
 void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, bool success, uint64_t now_ns)
@@ -361,32 +367,6 @@ void promcb_record_outcome(struct promcb_component *component, bool success)
 
 	promcb_entry_look(call.now_ns);
 	with_entry_of_call(component, record_outcome, &call);
-}
-
-uint64_t promcb_start(void)
-{
-	return promcb_clock_token();
-}
-
-uint64_t promcb_elapsed_ns(uint64_t start)
-{
-	bool backward = false;
-	uint64_t now_ns;
-
-	return promcb_clock_elapsed_ns(start, &now_ns, &backward);
-}
-
-void promcb_stop(struct promcb_component *component, uint64_t start, bool success)
-{
-	bool backward = false;
-	uint64_t now_ns, latency_ns = promcb_clock_elapsed_ns(start, &now_ns, &backward);
-
-	if (PROMCB_UNLIKELY(backward)) {
-		promcb_entry_look(promcb_clock_monotonic_coarse_ns());
-		record_any(component, latency_ns, success, now_ns, true);
-	} else {
-		promcb_record_at_inline(component, latency_ns, success, now_ns);
-	}
 }
 
 static void count_rejected(const struct promcb_entry *at, void *context)

@@ -89,6 +89,20 @@ static void walk_start_stop(uint64_t count)
 		promcb_stop(here.component, promcb_start(), true);
 }
 
+static void walk_start_stop_coarse(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_stop_coarse(here.component, promcb_start_coarse(), true);
+}
+
+static void walk_lap(uint64_t count)
+{
+	uint64_t token = promcb_start();
+
+	for (uint64_t i = 0; i < count; i++)
+		token = promcb_lap(here.component, token, true);
+}
+
 static void walk_call(uint64_t count)
 {
 	unsigned at = 0;
@@ -211,6 +225,8 @@ static const struct path {
 	{"record_many", walk_record_many, false, false},
 	{"record", walk_record, false, false},
 	{"start_stop", walk_start_stop, false, false},
+	{"start_stop_coarse", walk_start_stop_coarse, false, false},
+	{"lap", walk_lap, false, false},
 	{"call", walk_call, true, false},
 	{"count_log", walk_count_log, false, false},
 	{"render", walk_render, true, false},
@@ -259,7 +275,7 @@ static bool prepare(const struct path *path)
 			if (promcb_call(here.metrics, names[i], (double)latency_of(i * 31 + k) * 1e-9, k % 8 != 0) < 0)
 				return false;
 	}
-	if (path->walk == walk_start_stop)
+	if (path->walk == walk_start_stop || path->walk == walk_lap)
 		warm_timer();
 	if (path->series) {
 		if (declare(here.metrics) < 0)
