@@ -19,6 +19,7 @@ PYTHON
 python3 "$scratch/slow.py" "$slow" "$scratch/reached" &
 helpers+=($!)
 echo hello >"$scratch/www/page.html"
+head -c 2500 /dev/zero >"$scratch/www/big"
 chmod -R a+rX "$scratch/www"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 9 \
   -keyout "$scratch/key" -out "$scratch/certificate" 2>"$scratch/out" || fail "openssl: $(cat "$scratch/out")"
@@ -60,6 +61,13 @@ cat "$scratch/key" "$scratch/certificate" >"$scratch/pem"
     location /cached {
       proxy_pass http://unix:$scratch/good.sock:/; promcb_upstream cached; proxy_cache cache; proxy_cache_valid 1h;
     }
+    location /sliced {
+      slice 1k; proxy_set_header Range \$slice_range; proxy_http_version 1.1;
+      proxy_pass http://unix:$scratch/good.sock:/big;
+      promcb_upstream sliced; promcb_component sliced_request;
+    }
+    location /mirrored { mirror /copy; try_files /page.html =404; }
+    location /copy { internal; proxy_pass http://unix:$scratch/good.sock:/; promcb_upstream copy; }
     location /auth { auth_request /allowed; try_files /page.html =404; promcb_component auth; promcb_upstream page; }
     location /allowed { internal; proxy_pass http://unix:$scratch/good.sock:/; promcb_upstream allowed; }
     location /strict { proxy_pass http://unix:$scratch/good.sock:/missing; promcb_upstream strict; promcb_failure 404; }
@@ -77,7 +85,9 @@ cat "$scratch/key" "$scratch/certificate" >"$scratch/pem"
     listen unix:$scratch/good.sock;
     access_log off;
     promcb off;
+    root $scratch/www;
     location / { return 200 ok; }
+    location = /big { }
     location /missing { return 404; }
     location /accel { add_header X-Accel-Redirect /inner/; return 200; }
   }
@@ -99,6 +109,8 @@ get 2 "$url/accel"
 get 3 "$url/none"
 get 5 "$url/cached"
 get 2 "$url/auth"
+get 2 "$url/sliced"
+get 3 "$url/mirrored"
 get 2 "$url/strict"
 get 2 "$url/variable"
 expect <<EXPECTED
@@ -107,12 +119,15 @@ none 4 4 4
 allowed 2 0 2
 auth 2 0 2
 cached 1 0 1
+copy 3 0 3
 dead 3 3 3
 gone 2 0 2
 half 4 0 4
 hashed 2 0 2
 inner 4 0 4
 requests 3 3 3
+sliced 6 0 6
+sliced_request 2 0 2
 slow 2 2 2
 strict 2 2 2
 tls 3 0 3

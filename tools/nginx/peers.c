@@ -102,6 +102,8 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
 	result = known->init(r, upstream);
 	if (result != NGX_OK || !location->counted_upstream)
 		return result;
+	/* Copies of requests, as for slices, begin behind the phase in which others are noted. */
+	(void)promcb_nginx_note_subrequest(r);
 	dealings = ngx_pcalloc(r->pool, sizeof(*dealings));
 	if (!dealings)
 		return NGX_OK;

@@ -109,7 +109,6 @@ struct promcb_component *promcb_nginx_component(ngx_http_request_t *r, struct pr
 
 /* What a configuration that counts anything has run for each request. */
 ngx_int_t promcb_nginx_start_request(ngx_http_request_t *r);
-ngx_int_t promcb_nginx_note_subrequest(ngx_http_request_t *r);
 ngx_int_t promcb_nginx_count_request(ngx_http_request_t *r);
 
 /* Records a call that ended with a status. */
@@ -125,6 +124,9 @@ ngx_uint_t promcb_nginx_status(const ngx_http_request_t *r);
 ngx_int_t promcb_nginx_time_tries(ngx_conf_t *cf, struct promcb_nginx_main *main);
 
 /* -- upstream.c -- */
+
+/* Has the tries of a subrequest counted, if its location says so, when its main request ends. For each phase, too. */
+ngx_int_t promcb_nginx_note_subrequest(ngx_http_request_t *r);
 
 /* Counts the tries of upstreams that a request has made, those of its subrequests included. */
 void promcb_nginx_count_tries(ngx_http_request_t *r, struct promcb_nginx_main *main);

@@ -81,27 +81,3 @@ ngx_int_t promcb_nginx_count_request(ngx_http_request_t *r)
 		promcb_nginx_count_tries(r, main);
 	return NGX_OK;
 }
-
-/* Subrequests that may have tries of their own, as a list of the main request's. */
-ngx_int_t promcb_nginx_note_subrequest(ngx_http_request_t *r)
-{
-	const struct promcb_nginx_location *location = ngx_http_get_module_loc_conf(r, ngx_http_promcb_module);
-	const struct promcb_nginx_main *main = ngx_http_get_module_main_conf(r, ngx_http_promcb_module);
-	ngx_http_variable_value_t *first = &r->variables[main->subrequests];
-	struct promcb_nginx_subrequest *link;
-
-	if (r == r->main || !location->counted_upstream)
-		return NGX_DECLINED;
-	/* One that was redirected comes here again. */
-	for (link = (struct promcb_nginx_subrequest *)first->data; link; link = link->next) {
-		if (link->request == r)
-			return NGX_DECLINED;
-	}
-	link = ngx_palloc(r->pool, sizeof(*link));
-	if (!link)
-		return NGX_DECLINED;
-	link->request = r;
-	link->next = (struct promcb_nginx_subrequest *)first->data;
-	first->data = (u_char *)link;
-	return NGX_DECLINED;
-}

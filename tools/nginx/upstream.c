@@ -10,6 +10,29 @@
 #define NS_PER_MS ((uint64_t)1000000)
 #define NO_TIME ((ngx_msec_t)-1)
 
+ngx_int_t promcb_nginx_note_subrequest(ngx_http_request_t *r)
+{
+	const struct promcb_nginx_location *location = ngx_http_get_module_loc_conf(r, ngx_http_promcb_module);
+	const struct promcb_nginx_main *main = ngx_http_get_module_main_conf(r, ngx_http_promcb_module);
+	ngx_http_variable_value_t *first = &r->variables[main->subrequests];
+	struct promcb_nginx_subrequest *link;
+
+	if (r == r->main || !location->counted_upstream)
+		return NGX_DECLINED;
+	/* One that was redirected, or has an upstream, comes here again. */
+	for (link = (struct promcb_nginx_subrequest *)first->data; link; link = link->next) {
+		if (link->request == r)
+			return NGX_DECLINED;
+	}
+	link = ngx_palloc(r->pool, sizeof(*link));
+	if (!link)
+		return NGX_DECLINED;
+	link->request = r;
+	link->next = (struct promcb_nginx_subrequest *)first->data;
+	first->data = (u_char *)link;
+	return NGX_DECLINED;
+}
+
 /* A try without an answer: it was given up with its client, or there was none. */
 static ngx_uint_t status_of(const ngx_http_upstream_state_t *state, const ngx_http_request_t *r)
 {
