@@ -198,6 +198,47 @@ class Prometheus(SegmentCase):
             info = self.segment.snapshot().info()
         self.assertLessEqual(info["lanes_live"] + info["lanes_idle"], 6)
 
+    def test_workers_that_end_leave_nothing_behind(self):
+        counter = Counter("c", "C", ["path"], registry=self.registry)
+        histogram = Histogram("h_seconds", "H", ["path"], registry=self.registry)
+        busy = Gauge("busy", "B", registry=self.registry)
+
+        def work(is_killed):
+            for path in "abcde":
+                counter.labels(path).inc()
+                histogram.labels(path).observe(0.1)
+            busy.set(1)
+            if is_killed:
+                os.kill(os.getpid(), 9)
+
+        def end(count):
+            """So many, four at a time, each other one by SIGKILL."""
+            running = 0
+            for i in range(count):
+                if os.fork() == 0:
+                    try:
+                        work(i % 2)
+                    finally:
+                        os._exit(0)
+                running += 1
+                if running == 4:
+                    os.wait()
+                    running -= 1
+            while running:
+                os.wait()
+                running -= 1
+
+        end(40)
+        before = self.segment.snapshot().info()
+        end(200)
+        after = self.segment.snapshot().info()
+        # Four at a time, of which each has a lane for its counts and one for its gauge.
+        self.assertLessEqual(after["lanes_live"] + after["lanes_idle"], 12)
+        self.assertLessEqual(after["used_bytes"] - before["used_bytes"], 4 * 65536)
+        self.assertEqual([self.value("c_total", {"path": path}) for path in "abcde"], [240] * 5)
+        self.assertEqual([self.value("h_seconds_count", {"path": path}) for path in "abcde"], [240] * 5)
+        self.assertEqual(self.value("busy"), 0)
+
     def test_threads_in_one_counter(self):
         counter = Counter("threads", "T", ["n"], registry=self.registry)
         threads = [threading.Thread(target=lambda: [counter.labels(i % 7).inc() for i in range(1000)])
