@@ -75,6 +75,8 @@
  *      promcb_elapsed_ns                               T S  wait-free
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
+ *      promcb_count_error, promcb_record_error         T    blocking with a component's first error (this process
+ *                                                           only); then T S, wait-free
  *      promcb_set_state, promcb_count_bad_lines        T S  blocking (this process only)
  *      promcb_state                                    T S  wait-free once the thread has recorded in the component
  *      promcb_reset, promcb_reset_all                  T    blocking (this process; -EBUSY while another resets)
@@ -132,6 +134,19 @@ enum promcb_state { PROMCB_CLOSED = 0, PROMCB_OPEN = 1, PROMCB_HALF_OPEN = 2 };
 
 enum promcb_log_level { PROMCB_LOG_DEBUG = 0, PROMCB_LOG_INFO = 1, PROMCB_LOG_WARNING = 2, PROMCB_LOG_ERROR = 3 };
 #define PROMCB_LOG_LEVELS 4
+
+/* What calls fail of; "rejected" is no call: a breaker, a limit or a full queue said no. */
+enum promcb_error_type {
+	PROMCB_ERROR_TIMEOUT = 0,
+	PROMCB_ERROR_REFUSED = 1,
+	PROMCB_ERROR_RESET = 2,
+	PROMCB_ERROR_REJECTED = 3,
+	PROMCB_ERROR_INVALID = 4,
+	PROMCB_ERROR_CANCELED = 5,
+	PROMCB_ERROR_EXHAUSTED = 6,
+	PROMCB_ERROR_OTHER = 7,
+};
+#define PROMCB_ERROR_TYPES 8
 
 struct promcb_label {
 	const char *name;
@@ -251,6 +266,16 @@ void promcb_record(struct promcb_component *component, uint64_t latency_ns, bool
 void promcb_record_outcome(struct promcb_component *component, bool success);
 
 /*
+ * Counts an error of a component by its type, in circuit_breaker_errors_total{component=...,type=...}: no call, which
+ * is recorded apart, or there was none. A type that is none counts as PROMCB_ERROR_OTHER. promcb_reset() leaves errors
+ * alone. Thread-safe; async-signal-safe once this process has counted an error of the component.
+ */
+void promcb_count_error(struct promcb_component *component, enum promcb_error_type type);
+
+/* A failed call, as promcb_record() records it, and its error. Thread-safe; async-signal-safe as the last. */
+void promcb_record_error(struct promcb_component *component, uint64_t latency_ns, enum promcb_error_type type);
+
+/*
  * Starts the clock of a call: a token for promcb_stop() in the same process. It needs no component and holds nothing.
  * Thread-safe. Async-signal-safe.
  */
@@ -340,6 +365,9 @@ const char *promcb_strerror(int error);
 
 /* "closed", "open", "half_open"; NULL for no such state. Thread-safe. Async-signal-safe. */
 const char *promcb_state_name(enum promcb_state state);
+
+/* "timeout", "refused" and so on; NULL for no such type. Thread-safe. Async-signal-safe. */
+const char *promcb_error_type_name(enum promcb_error_type type);
 
 /* "debug", "info", "warning", "error"; NULL for no such level. Thread-safe. Async-signal-safe. */
 const char *promcb_log_level_name(enum promcb_log_level level);

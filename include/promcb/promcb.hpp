@@ -125,6 +125,7 @@ class Component
 	void record_outcome(bool success) const noexcept { promcb_record_outcome(component_, success); }
 	int set_state(promcb_state state) const noexcept { return promcb_set_state(component_, state); }
 	promcb_state state() const noexcept { return promcb_state_get(component_); }
+	void count_error(promcb_error_type type) const noexcept { promcb_count_error(component_, type); }
 	void count_log(promcb_log_level level) const noexcept { promcb_count_log(component_, level); }
 	int error() const noexcept { return error_; }
 	promcb_component *get() const noexcept { return component_; }

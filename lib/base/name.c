@@ -147,3 +147,28 @@ bool promcb_name_matches(const char *name, const char *text)
 			return false;
 	}
 }
+
+const char *promcb_name_own_prefix(const char *name, size_t length)
+{
+	static const char *const own[] = {"promcb_", "circuit_breaker_", "log_entries"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (length >= strlen(own[i]) && memcmp(name, own[i], strlen(own[i])) == 0)
+			return own[i];
+	return NULL;
+}
+
+bool promcb_name_is_errors(const char *name, size_t length)
+{
+	return length == strlen(PROMCB_ERRORS_NAME) && memcmp(name, PROMCB_ERRORS_NAME, length) == 0;
+}
+
+bool promcb_label_is_own(const char *name)
+{
+	static const char *const own[] = {"le", "quantile", "segment", PROMCB_ERRORS_LABEL, "job", "instance"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return false;
+}

@@ -23,6 +23,21 @@ bool promcb_name_matches(const char *name, const char *text);
 /* Whether bytes are UTF-8 in that sense. */
 bool promcb_name_is_utf8(const char *text, size_t length);
 
+/*
+ * What a metric's name begins with that is promcb's own; NULL: nothing. The one family of these that programs have, by
+ * promcb_count_error(), is PROMCB_ERRORS_NAME.
+ */
+const char *promcb_name_own_prefix(const char *name, size_t length);
+
+#define PROMCB_ERRORS_NAME "circuit_breaker_errors_total"
+#define PROMCB_ERRORS_LABEL "component"
+#define PROMCB_ERRORS_ENUMERATED "type"
+
+bool promcb_name_is_errors(const char *name, size_t length);
+
+/* Whether series get a label of that name from promcb, from formats or from scrapers. */
+bool promcb_label_is_own(const char *name);
+
 /* Whether metrics and labels may be called so: [a-zA-Z_][a-zA-Z0-9_]*, and no "__" at the beginning. */
 bool promcb_name_is_word(const char *text, size_t length);
 

@@ -88,19 +88,23 @@ static bool ends_in(const char *name, const char *ending)
 	return length > bytes && strcmp(name + length - bytes, ending) == 0;
 }
 
+/* The one of promcb's own, by its name: what it counts is anybody's. */
+static bool is_errors(const struct promcb_snapshot_family *family)
+{
+	return family->type == PROMCB_COUNTER && promcb_name_is_errors(family->name, strlen(family->name));
+}
+
 /* Whether the name is one that every format can print, and none of promcb's own. */
 static bool is_family_name(const struct promcb_snapshot_family *family)
 {
-	static const char *const reserved[] = {"promcb_", "circuit_breaker_", "log_entries"};
 	bool is_counter = family->type == PROMCB_COUNTER, is_info = family->type == PROMCB_INFO;
 	char stem[PROMCB_NAME_MAX + 1], unit[PROMCB_NAME_MAX + 2];
 
 	if (!is_identifier(family->name) || is_counter != ends_in(family->name, "_total") ||
 	    is_info != ends_in(family->name, "_info"))
 		return false;
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		if (strncmp(family->name, reserved[i], strlen(reserved[i])) == 0)
-			return false;
+	if (promcb_name_own_prefix(family->name, strlen(family->name)) && !is_errors(family))
+		return false;
 	if (!*family->unit)
 		return true;
 	strcpy(stem, family->name);
@@ -113,7 +117,6 @@ static bool is_family_name(const struct promcb_snapshot_family *family)
 /* Distinct, and none that promcb or a scraper gives. */
 static bool are_label_names(const struct promcb_snapshot_family *family)
 {
-	static const char *const reserved[] = {"le", "quantile", "segment", "component", "job", "instance"};
 	uint32_t count = family->labels + (family->enumerated != 0);
 	const char *name = family->label_names;
 
@@ -122,9 +125,8 @@ static bool are_label_names(const struct promcb_snapshot_family *family)
 
 		if (!is_identifier(name))
 			return false;
-		for (size_t j = 0; j < sizeof(reserved) / sizeof(reserved[0]); j++)
-			if (strcmp(name, reserved[j]) == 0)
-				return false;
+		if (promcb_label_is_own(name) && !(is_errors(family) && strcmp(name, PROMCB_ERRORS_LABEL) == 0))
+			return false;
 		for (uint32_t j = 0; j < i; j++, other = promcb_text_next(other))
 			if (strcmp(name, other) == 0)
 				return false;

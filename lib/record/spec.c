@@ -38,11 +38,6 @@ static bool ends_in(struct promcb_text text, const char *end)
 	return text.length >= length && memcmp(text.bytes + text.length - length, end, length) == 0;
 }
 
-static bool begins_with(struct promcb_text text, const char *begin)
-{
-	return text.length >= strlen(begin) && memcmp(text.bytes, begin, strlen(begin)) == 0;
-}
-
 static struct promcb_text text_of(const char *string)
 {
 	return (struct promcb_text){string ? string : "", string ? (uint32_t)strnlen(string, UINT16_MAX) : 0};
@@ -58,11 +53,20 @@ static bool is_identifier(struct promcb_text text)
 	return text.length <= PROMCB_NAME_MAX && promcb_name_is_word(text.bytes, text.length);
 }
 
+/* Whether it is the family of calls' errors, as errors.c declares it. */
+static bool is_errors(const struct promcb_family_spec *spec)
+{
+	struct promcb_text name = text_of(spec->name);
+
+	return promcb_name_is_errors(name.bytes, name.length) && spec->labels && spec->labels[0] &&
+	       strcmp(spec->labels[0], PROMCB_ERRORS_LABEL) == 0 && spec->enumerated_label &&
+	       strcmp(spec->enumerated_label, PROMCB_ERRORS_ENUMERATED) == 0;
+}
+
 /* -- Judging ------------------------------------------------------------------------------------------------------- */
 
 static int check_name(const struct promcb_family_spec *spec, struct promcb_message *message)
 {
-	static const char *const reserved[] = {"promcb_", "circuit_breaker_", "log_entries"};
 	static const char *const ends[] = {total, "_sum", "_count", "_bucket", "_created", "_gsum", "_gcount", info};
 	struct promcb_text name = text_of(spec->name), base = base_of(name);
 	bool is_info = spec->type == PROMCB_INFO, is_counter = spec->type == PROMCB_COUNTER;
@@ -73,9 +77,9 @@ static int check_name(const struct promcb_family_spec *spec, struct promcb_messa
 			"the name \"%.130s\" is none: 1 to 127 of the letters, digits and \"_\", no digit first, and "
 			"not \"__\"",
 			name.bytes);
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-		if (begins_with(name, reserved[i]))
-			return fault("the name %s begins with \"%s\", which is promcb's own", name.bytes, reserved[i]);
+	if (promcb_name_own_prefix(name.bytes, name.length) && !is_errors(spec))
+		return fault("the name %s begins with \"%s\", which is promcb's own", name.bytes,
+			     promcb_name_own_prefix(name.bytes, name.length));
 	if (is_counter != ends_in(name, total))
 		return fault(is_counter ? "the name %s does not end in \"_total\", as that of a counter does"
 					: "the name %s ends in \"_total\", as only that of a counter does",
@@ -105,7 +109,6 @@ static int check_name(const struct promcb_family_spec *spec, struct promcb_messa
 
 static int check_labels(const struct promcb_family_spec *spec, uint32_t *count, struct promcb_message *message)
 {
-	static const char *const reserved[] = {"le", "quantile", "segment", "component", "job", "instance"};
 	const char *names[PROMCB_RECORD_LABELS_MAX + 1];
 
 	*count = 0;
@@ -129,9 +132,8 @@ static int check_labels(const struct promcb_family_spec *spec, uint32_t *count, 
 				"the label \"%.130s\" of %s is none: 1 to 127 of the letters, digits and \"_\", no "
 				"digit first, and not \"__\"",
 				names[i], spec->name);
-		for (size_t k = 0; k < sizeof(reserved) / sizeof(reserved[0]); k++)
-			if (strcmp(names[i], reserved[k]) == 0)
-				return fault("the label \"%s\" of %s is one that others give", names[i], spec->name);
+		if (promcb_label_is_own(names[i]) && !(i == 0 && is_errors(spec)))
+			return fault("the label \"%s\" of %s is one that others give", names[i], spec->name);
 		for (uint32_t k = 0; k < i; k++)
 			if (strcmp(names[i], names[k]) == 0)
 				return fault("%s has the label \"%s\" twice", spec->name, names[i]);

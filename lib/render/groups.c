@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "render/groups.h"
 
+#include "base/name.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,29 +49,66 @@ static int compare(const void *left, const void *right)
 	return order ? order : (one->family > other->family) - (one->family < other->family);
 }
 
-/* All families that have a series, sorted: by name, then part. Returns how many, or SIZE_MAX without memory. */
+/* A family of calls' errors, as options.prefix has it. */
+struct renamed {
+	struct promcb_snapshot_family family;
+	char name[PROMCB_PREFIXED_MAX];
+};
+
+static const struct promcb_snapshot_family *rename_errors(const struct promcb_rendering *rendering,
+							  const struct promcb_snapshot_family *family,
+							  struct renamed *renamed)
+{
+	renamed->family = *family;
+	stpcpy(stpcpy(renamed->name, rendering->options->prefix), family->name + strlen("circuit_breaker"));
+	renamed->family.name = renamed->name;
+	return &renamed->family;
+}
+
+static bool is_renamed(const struct promcb_rendering *rendering, const struct promcb_snapshot_family *family)
+{
+	return rendering->options->prefix && promcb_name_is_errors(family->name, strlen(family->name));
+}
+
+/*
+ * All families that have a series, sorted: by name, then part. Returns how many, or SIZE_MAX without memory. What out
+ * leads to is one piece of memory.
+ */
 static size_t gather(const struct promcb_rendering *rendering, struct promcb_group_member **out)
 {
 	struct promcb_group_member *members;
-	size_t count = 0;
+	struct renamed *renamed;
+	size_t count = 0, renamed_count = 0;
 
 	*out = NULL;
-	for (size_t i = 0; i < rendering->count; i++)
-		if (rendering->parts[i].snapshot && rendering->parts[i].snapshot->metrics)
-			count += rendering->parts[i].snapshot->metrics->family_count;
+	for (size_t i = 0; i < rendering->count; i++) {
+		const struct promcb_snapshot *snapshot = rendering->parts[i].snapshot;
+		const struct promcb_metrics *metrics = snapshot ? snapshot->metrics : NULL;
+
+		count += metrics ? metrics->family_count : 0;
+		for (size_t j = 0; metrics && j < metrics->family_count; j++)
+			renamed_count += is_renamed(rendering, &metrics->families[j]);
+	}
 	if (count == 0)
 		return 0;
-	members = calloc(count, sizeof(*members));
+	members = calloc(1, count * sizeof(*members) + renamed_count * sizeof(*renamed));
 	if (!members)
 		return SIZE_MAX;
+	renamed = (struct renamed *)(void *)(members + count);
 	count = 0;
 	for (size_t i = 0; i < rendering->count; i++) {
 		const struct promcb_render_segment *part = &rendering->parts[i];
 		const struct promcb_metrics *metrics = part->snapshot ? part->snapshot->metrics : NULL;
 
-		for (size_t j = 0; metrics && j < metrics->family_count; j++)
-			if (metrics->families[j].count)
-				members[count++] = (struct promcb_group_member){part, &metrics->families[j]};
+		for (size_t j = 0; metrics && j < metrics->family_count; j++) {
+			const struct promcb_snapshot_family *family = &metrics->families[j];
+
+			if (!family->count)
+				continue;
+			if (is_renamed(rendering, family))
+				family = rename_errors(rendering, family, renamed++);
+			members[count++] = (struct promcb_group_member){part, family};
+		}
 	}
 	qsort(members, count, sizeof(*members), compare);
 	*out = members;

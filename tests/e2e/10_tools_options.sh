@@ -86,6 +86,7 @@ for latency in -1 nan inf -inf 1,5 0x10 1s "" " 1" 1e e5 .; do
 done
 refused "unknown state" promcb-record component --state=ajar
 refused "unknown log level" promcb-record component --log=fatal
+refused "unknown type of error" promcb-record component --error=fatal
 refused "--stdin" promcb-record --stdin component
 refused "--stdin" promcb-record --stdin --log=error
 

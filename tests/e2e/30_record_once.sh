@@ -92,4 +92,13 @@ if [ "$(id -u)" = 0 ]; then
   one_line "another user's segment"
   grep -q 'belongs to user 65534' "$scratch/err" || fail "another user's segment: $(cat "$scratch/err")"
 fi
+
+# An error is counted by its type, and is no call but with --failure.
+"$tools/promcb-record" 'errors{op="read"}' --error=rejected || fail "record"
+"$tools/promcb-record" 'errors{op="read"}' --failure --error=timeout || fail "record"
+has 'circuit_breaker_errors_total{component="errors",op="read",type="rejected"} 1'
+has 'circuit_breaker_errors_total{component="errors",op="read",type="timeout"} 1'
+has 'circuit_breaker_errors_total{component="errors",op="read",type="other"} 0'
+has 'circuit_breaker_calls_total{component="errors",op="read"} 1'
+has 'circuit_breaker_failures_total{component="errors",op="read"} 1'
 exit 0

@@ -80,6 +80,7 @@ record(0, "slow_report", [(3.0, True)] * 10)
 record(1, "search", [(seconds, True) for seconds in spread(300, 0.0005, 0.05)])
 tool("promcb-record", 0, "payment_api", "--state=open")
 tool("promcb-record", 0, "payment_api", "--log=error")
+tool("promcb-record", 0, "payment_api", "--error=timeout")
 
 # -- What is started -----------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ _promcb_values() {
   promcb-record/*/--failure) printf '%s\n' 5xx 5xx,499 000,5xx,429,499 ;;
   promcb-record/*/--state) printf '%s\n' closed open half_open ;;
   promcb-record/*/--log) printf '%s\n' debug info warning error ;;
+  promcb-record/*/--error) printf '%s\n' timeout refused reset rejected invalid canceled exhausted other ;;
   promcb-record/*/--unit) printf '%s\n' s ms us ns ;;
   promcb-record/*/--format) printf '%s\n' lines nginx apache haproxy json ltsv statsd ;;
   promcb-sidecar/*/--log.level) printf '%s\n' debug info warn error ;;
@@ -87,7 +88,7 @@ _promcb() {
   *)
     case $before in
     -[fimos] | --format | --interval | --match | --output | --segment | --compat | --prefix | --classic-* | --unit | \
-      --state | --log | --sort | --color | --count | --record | --log.level | --web.* | --user | --schema | \
+      --state | --log | --error | --sort | --color | --count | --record | --log.level | --web.* | --user | --schema | \
       --window | --mode | --owner | --group) option=$before ;;
     esac
     ;;

@@ -84,6 +84,8 @@ function __promcb_register
                 complete $given -x -a 'closed open half_open'
             case promcb-record//log
                 complete $given -x -a 'debug info warning error'
+            case promcb-record//error
+                complete $given -x -a 'timeout refused reset rejected invalid canceled exhausted other'
             case promcb-record//unit
                 complete $given -x -a 's ms us ns'
             case promcb-sidecar//log.level

@@ -170,6 +170,7 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 	const struct calls *calls = &demo->calls;
 	uint64_t start;
 	bool success;
+	int error;
 
 	start = promcb_start();
 	promcb_stop(calls->read_status, start, read_file("/proc/self/status", &demo->counts));
@@ -183,11 +184,17 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 		start = promcb_start();
 		promcb_stop(calls->resolve, start, resolve("localhost"));
 	}
-	if (!breaker_permits(breaker, calls->connect_refused))
+	if (!breaker_permits(breaker, calls->connect_refused)) {
+		promcb_count_error(calls->connect_refused, PROMCB_ERROR_REJECTED);
 		return;
+	}
 	start = promcb_start();
 	success = connect_to(&demo->refused);
+	error = errno;
 	promcb_stop(calls->connect_refused, start, success);
+	if (!success)
+		promcb_count_error(calls->connect_refused,
+				   error == ECONNREFUSED ? PROMCB_ERROR_REFUSED : PROMCB_ERROR_OTHER);
 	breaker_learns(breaker, calls->connect_refused, success);
 }
 

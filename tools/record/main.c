@@ -103,6 +103,8 @@ static int record_once(const struct promcb_arguments *arguments)
 		record_call(arguments, component);
 	if (arguments->has_log)
 		promcb_count_log(component, arguments->log);
+	if (arguments->has_error)
+		promcb_count_error(component, arguments->error);
 	if (arguments->has_state && promcb_set_state(component, arguments->state) < 0) {
 		promcb_tool_complain("the state of \"%s\" cannot be set", arguments->component);
 		return PROMCB_TOOL_FAILED;

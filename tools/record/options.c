@@ -16,6 +16,7 @@ enum option_key {
 	KEY_FAILURE,
 	KEY_STATE,
 	KEY_LOG,
+	KEY_ERROR,
 	KEY_STDIN,
 	KEY_UNIT,
 	KEY_ADD,
@@ -39,6 +40,10 @@ static const struct argp_option options[] = {
 	 0},
 	{"state", KEY_STATE, "STATE", 0, "Set the circuit breaker's state: closed, open or half_open", 0},
 	{"log", KEY_LOG, "LEVEL", 0, "Count one log line: debug, info, warning or error", 0},
+	{"error", KEY_ERROR, "TYPE", 0,
+	 "Count an error: timeout, refused, reset, rejected, invalid, canceled, exhausted or other. It is no call of "
+	 "its own: with --failure, a call that failed of it",
+	 0},
 	{"stdin", KEY_STDIN, NULL, 0,
 	 "Record each line of standard input as it arrives: COMPONENT LATENCY OUTCOME. "
 	 "OUTCOME is success, failure or an HTTP status; LATENCY is a number, \"-\" if "
@@ -93,6 +98,7 @@ static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT [--latency=NUMBER] --success|--failure\n"
 			    "COMPONENT --state=STATE\n"
 			    "COMPONENT --log=LEVEL\n"
+			    "COMPONENT --error=TYPE\n"
 			    "--add|--set|--observe SERIES AMOUNT...\n"
 			    "--stdin\n"
 			    "--socket=[stream:]PATH";
@@ -112,6 +118,16 @@ static int parse_level(const char *text, enum promcb_log_level *out)
 	for (int level = PROMCB_LOG_DEBUG; level <= PROMCB_LOG_ERROR; level++)
 		if (strcmp(text, promcb_log_level_name((enum promcb_log_level)level)) == 0) {
 			*out = (enum promcb_log_level)level;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+static int parse_error(const char *text, enum promcb_error_type *out)
+{
+	for (int type = PROMCB_ERROR_TIMEOUT; type <= PROMCB_ERROR_OTHER; type++)
+		if (strcmp(text, promcb_error_type_name((enum promcb_error_type)type)) == 0) {
+			*out = (enum promcb_error_type)type;
 			return 0;
 		}
 	return -EINVAL;
@@ -211,7 +227,7 @@ static void check_changes(const struct promcb_arguments *arguments, bool single,
 static void check(struct promcb_arguments *arguments, struct argp_state *state)
 {
 	bool single = arguments->latency || arguments->outcome != PROMCB_SAID_NONE || arguments->has_state ||
-		      arguments->has_log;
+		      arguments->has_log || arguments->has_error;
 
 	if (arguments->change_count > 0) {
 		check_changes(arguments, single, state);
@@ -236,12 +252,12 @@ static void check(struct promcb_arguments *arguments, struct argp_state *state)
 	if (!arguments->component)
 		argp_error(state, "no component given");
 	if (arguments->command && single)
-		argp_error(state, "a command cannot be combined with --latency, --success, --failure, --state or "
-				  "--log");
+		argp_error(state, "a command cannot be combined with --latency, --success, --failure, --state, "
+				  "--log or --error");
 	if (!arguments->command && !single)
 		argp_error(state,
 			   "nothing to record for \"%s\": give a command after \"--\", or --latency, --success, "
-			   "--failure, --state or --log",
+			   "--failure, --state, --log or --error",
 			   arguments->component);
 }
 
@@ -265,7 +281,7 @@ static void parse_failures(struct promcb_arguments *arguments, const char *list,
 	arguments->has_rules = true;
 }
 
-/* The value of --latency, --state or --log. */
+/* The value of --latency, --state, --error or --log. */
 static void parse_value(struct promcb_arguments *arguments, int key, const char *text, struct argp_state *state)
 {
 	switch (key) {
@@ -279,6 +295,14 @@ static void parse_value(struct promcb_arguments *arguments, int key, const char 
 		if (parse_state(text, &arguments->state) < 0)
 			argp_error(state, "unknown state \"%s\": expected closed, open or half_open", text);
 		arguments->has_state = true;
+		break;
+	case KEY_ERROR:
+		if (parse_error(text, &arguments->error) < 0)
+			argp_error(state,
+				   "unknown type of error \"%s\": expected timeout, refused, reset, rejected, invalid, "
+				   "canceled, exhausted or other",
+				   text);
+		arguments->has_error = true;
 		break;
 	default:
 		if (parse_level(text, &arguments->log) < 0)
@@ -336,6 +360,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_LATENCY:
 	case KEY_STATE:
+	case KEY_ERROR:
 	case KEY_LOG:
 		parse_value(arguments, key, text, state);
 		return 0;

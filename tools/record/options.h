@@ -23,7 +23,7 @@ struct promcb_arguments {
 	bool component_quoted; /* it came after "--" */
 	bool from_stdin;
 	const char *socket; /* NULL: none */
-	bool has_state, has_log;
+	bool has_state, has_log, has_error;
 	bool has_rules; /* something is said of lines */
 	const char *unit; /* NULL: none is given */
 	enum promcb_unit format_unit; /* what it is then */
@@ -36,6 +36,7 @@ struct promcb_arguments {
 	enum promcb_said_outcome outcome;
 	enum promcb_state state;
 	enum promcb_log_level log;
+	enum promcb_error_type error;
 };
 
 /* Takes the arguments of main(), or says what is wrong with them and exits. */
