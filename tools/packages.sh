@@ -47,6 +47,7 @@ packages_of() {
     echo gcc-i686-linux-gnu gcc-s390x-linux-gnu                # kinds that are refused
     echo musl-tools                      # another C library
     echo mandoc                          # the manual as HTML
+    echo debhelper dh-python lintian     # Debian packages
     echo gcovr                           # coverage
     ;;
   bench)

@@ -38,7 +38,8 @@ for document in *.md; do
   # Every program, wherever it is said to lie.
   for program in $(grep -oE '\bpromcb-[a-z]+' "$document" | sort -u); do
     grep -qE "executable\('$program'" tools/meson.build tools/*/meson.build 2>/dev/null ||
-      find lib tools -name "$program.[1-9]" | grep -q . || fail "$document: there is no $program"
+      find lib tools -name "$program.[1-9]" | grep -q . ||
+      grep -qxF "Package: $program" tools/packages/debian/control || fail "$document: there is no $program"
   done
   # [text](target) and [text]: target, without anchors and what is elsewhere.
   for target in $(grep -oE '\]\([^) ]+\)|^\[[^]]+\]: [^ ]+' "$document" |
