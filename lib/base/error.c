@@ -5,7 +5,7 @@
  * All of it is constant data and thus safe in a signal handler, which strerror() is not:
  * that is why errors that promcb does not expect get one fixed phrase.
  */
-#include <promcb/promcb.h>
+#include <promcb/breaker.h>
 
 #include <errno.h>
 
@@ -91,4 +91,19 @@ const char *promcb_log_level_name(enum promcb_log_level level)
 const char *promcb_version(void)
 {
 	return PROMCB_VERSION;
+}
+
+const char *promcb_outcome_name(enum promcb_call_outcome outcome)
+{
+	static const char *const names[PROMCB_CALL_OUTCOMES] = {
+		"success", "failure", "timeout", "connect", "reset", "overload", "protocol", "application", "ignored"};
+
+	return (unsigned)outcome < PROMCB_CALL_OUTCOMES ? names[outcome] : NULL;
+}
+
+const char *promcb_mode_name(enum promcb_mode mode)
+{
+	static const char *const names[PROMCB_MODES] = {"automatic", "open", "closed", "shadow"};
+
+	return (unsigned)mode < PROMCB_MODES ? names[mode] : NULL;
 }

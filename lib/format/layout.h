@@ -186,6 +186,11 @@ struct promcb_lane {
 	uint64_t reserved[4];
 };
 
+/* Of a breaker: see breaker.h. */
+#define PROMCB_POLICIES 2
+#define PROMCB_POLICY_WORDS 6
+#define PROMCB_PERMITS 8
+
 struct promcb_descriptor {
 	char name[PROMCB_NAME_MAX + 1]; /* UTF-8, zero-terminated, padded by zeros; of a full name, its beginning */
 	uint64_t hash;                  /* of the name, 48 bits used */
@@ -196,11 +201,21 @@ struct promcb_descriptor {
 	/* written by whoever sets the state */
 	uint64_t state;                 /* promcb_state_word(): the state, and changes into each, modulo 2^20 */
 	uint64_t state_time;            /* promcb_state_time(): when it last changed, and which change that was */
-	uint8_t pad_state[112];
+	/* of the breaker; by compare and exchange. [BREAK] */
+	uint64_t until;                 /* how long it stays open */
+	uint64_t result;                /* of the probes since it is half-open */
+	uint64_t since;                 /* which slots count since it is closed */
+	uint64_t streak;                /* failures in a row, of all processes; 0: none */
+	uint64_t permits[PROMCB_PERMITS]; /* [PERMIT] */
+	uint64_t forced;                /* 1 + the mode that an operator wants; 0: the policy's */
+	uint64_t opened;                /* why it was opened */
 	/* written by the resetter */
 	uint64_t reset;                 /* promcb_reset_word(): which baseline counts; 0: never reset. [RST] */
 	uint32_t baseline[2];           /* block numbers + 1: blocks of kind PROMCB_BLOCK_BASELINE, see below */
-	uint8_t pad_reset[112];
+	/* of the breaker, see breaker.h */
+	uint64_t next_look;             /* CLOCK_MONOTONIC ns: nobody adds the window up before. By read-modify-write */
+	uint64_t selector;              /* which policy counts; 0: there is no breaker. By the resetter. [POLICY] */
+	uint64_t policy[PROMCB_POLICIES * PROMCB_POLICY_WORDS];
 };
 
 /*
@@ -282,8 +297,18 @@ PROMCB_ASSERT_OFFSET(promcb_descriptor, kind, 140);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, created_realtime_ns, 144);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, state, 256);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, state_time, 264);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, until, 272);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, result, 280);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, since, 288);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, streak, 296);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, permits, 304);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, forced, 368);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, opened, 376);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, reset, 384);
 PROMCB_ASSERT_OFFSET(promcb_descriptor, baseline, 392);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, next_look, 400);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, selector, 408);
+PROMCB_ASSERT_OFFSET(promcb_descriptor, policy, 416);
 _Static_assert(sizeof(struct promcb_descriptor) == 512, "descriptor size");
 
 PROMCB_ASSERT_OFFSET(promcb_block, head, 0);

@@ -88,6 +88,9 @@ enum {
 
 #define PROMCB_BRANCH_IS_ROOT 0xffff
 
+/* A type of family that is none of metric.h's: see breaker.h. */
+#define PROMCB_FAMILY_BREAKERS 6
+
 /* Copies, as heads of rows and branches name them: a lane, or one of these; with the bit, the lane's live copy. */
 #define PROMCB_COPY_LIVE 0x8000
 #define PROMCB_COPY_SHARED 0x7fff
@@ -252,7 +255,7 @@ struct promcb_family_record {
 	uint64_t head;
 	uint64_t hash;                          /* see below */
 	uint64_t created_realtime_ns;
-	uint8_t type;                           /* enum promcb_metric_type, of metric.h */
+	uint8_t type;                           /* enum promcb_metric_type, of metric.h, or PROMCB_FAMILY_BREAKERS */
 	uint8_t scope;                          /* enum promcb_scope */
 	uint8_t decimals;                       /* a whole number n means n x 10^-decimals */
 	uint8_t flags;                          /* enum promcb_family_flag */

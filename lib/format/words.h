@@ -66,9 +66,13 @@ static inline uint32_t promcb_table_component(uint64_t word)
 	return (uint32_t)(word & 0xffff) - 1;
 }
 
-/* -- State: changes into closed, open and half-open, 20 bits each; the state in bits 60 to 63 ---------------------- */
+/*
+ * -- State: changes into closed, open and half-open, 20 bits each; the state in bits 60 and 61; whether the breaker's
+ * mode is another than automatic in bit 62; bit 63 is 0 --
+ */
 
 #define PROMCB_STATE_SHIFT 60
+#define PROMCB_STATE_ASIDE ((uint64_t)1 << 62)
 #define PROMCB_TRANSITION_BITS 20
 #define PROMCB_TRANSITION_MASK (((uint64_t)1 << PROMCB_TRANSITION_BITS) - 1)
 
@@ -81,7 +85,7 @@ static inline uint64_t promcb_state_word(unsigned state, uint64_t closed, uint64
 
 static inline unsigned promcb_state_of(uint64_t word)
 {
-	return (unsigned)(word >> PROMCB_STATE_SHIFT);
+	return (unsigned)((word & ~PROMCB_STATE_ASIDE) >> PROMCB_STATE_SHIFT);
 }
 
 static inline uint64_t promcb_state_transitions(uint64_t word, unsigned state)
@@ -94,7 +98,8 @@ static inline uint64_t promcb_state_changed(uint64_t word, unsigned state)
 {
 	return promcb_state_word(state, promcb_state_transitions(word, 0) + (state == 0),
 				 promcb_state_transitions(word, 1) + (state == 1),
-				 promcb_state_transitions(word, 2) + (state == 2));
+				 promcb_state_transitions(word, 2) + (state == 2)) |
+	       (word & PROMCB_STATE_ASIDE);
 }
 
 /* The low 16 bits of all transitions: what ties a state_time to its state word. */

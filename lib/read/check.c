@@ -211,6 +211,7 @@ int promcb_check(struct promcb_source *source, void (*report)(void *context, con
 		check_claims(&findings, &image, source);
 		check_names(&findings, &image, source);
 		check_clocks(&findings, &image, source);
+		promcb_check_breakers(&findings, &image, source);
 		result = promcb_check_metrics(&findings, &image, source);
 	}
 	promcb_catalog_free(&image);

@@ -43,6 +43,7 @@ struct check {
 	} * families;
 	size_t family_count, family_room;
 	uint8_t late[PROMCB_STRETCHES]; /* series of each stretch that are not counted */
+	bool is_breaker[PROMCB_ROWS_MAX]; /* of each row: whether a breaker owns its cells */
 	struct promcb_record_copy record;
 	uint8_t buffer[PROMCB_PART_BYTES] __attribute__((aligned(PROMCB_LINE_BYTES)));
 };
@@ -217,8 +218,13 @@ static void see_copies(struct check *c)
 	see_branches(c, &roots, &branches);
 	see_branches(c, &branches, &rows);
 	promcb_pieces_stage(&c->pieces);
-	for (size_t i = 0; i < rows.count && !promcb_source_is_late(c->pieces.source); i++)
-		see(c, rows.list[i], PROMCB_PIECE_ROW);
+	for (size_t i = 0; i < rows.count && !promcb_source_is_late(c->pieces.source); i++) {
+		const uint64_t *row = see(c, rows.list[i], PROMCB_PIECE_ROW);
+		uint32_t number = row ? promcb_piece_number(promcb_load_relaxed(row)) : PROMCB_ROWS_MAX;
+
+		if (number < PROMCB_ROWS_MAX && c->is_breaker[number])
+			promcb_check_breaker_row(c->findings, row, rows.list[i]);
+	}
 	free(roots.list);
 	free(branches.list);
 	free(rows.list);
@@ -342,11 +348,13 @@ static int check_records(struct check *c, uint32_t kind)
 				struct owner *family = find_family(c, c->record.series.family);
 				struct promcb_record_copy series = c->record;
 				uint32_t values = 0, width = 0;
+				bool is_breaker = false;
 
 				if (family && copy_record(c, family->place, false) == PROMCB_PIECE_FAMILY) {
 					values = c->record.family.labels;
 					values -= values && (c->record.family.flags & PROMCB_FAMILY_ENUMERATED);
 					width = c->record.family.width;
+					is_breaker = c->record.family.type == PROMCB_FAMILY_BREAKERS;
 				}
 				c->record = series;
 				if (!family || c->record.count < sizeof(c->record.series))
@@ -355,6 +363,8 @@ static int check_records(struct check *c, uint32_t kind)
 				if (promcb_record_series_hash(&c->record, identity, values, &hash))
 					check_hash(c, page, slot, "series", hash);
 				check_cells(c, place, width);
+				if (promcb_cell_row(c->record.series.cell) < PROMCB_ROWS_MAX)
+					c->is_breaker[promcb_cell_row(c->record.series.cell)] |= is_breaker;
 			}
 		}
 	}

@@ -204,6 +204,13 @@ bool promcb_family_take(const struct promcb_record_copy *copy, struct promcb_met
 	};
 	if (family->type == PROMCB_HISTOGRAM && !take_buckets(copy, metrics, family, &at))
 		return false;
+	if (record->type == PROMCB_FAMILY_BREAKERS)
+		return record->width == PROMCB_BREAKER_CELLS && record->labels == 1 && !record->flags &&
+		       (family->name = take_text(copy, metrics, &at)) &&
+		       (family->unit = take_text(copy, metrics, &at)) &&
+		       (family->help = take_text(copy, metrics, &at)) &&
+		       (family->label_names = promcb_record_texts(copy, metrics, &at, 1)) &&
+		       (family->enumerated_values = "") && strcmp(family->name, PROMCB_BREAKER_FAMILY) == 0;
 	return has_width(family) && (family->name = take_text(copy, metrics, &at)) &&
 	       (family->unit = take_text(copy, metrics, &at)) && (family->help = take_text(copy, metrics, &at)) &&
 	       (family->label_names = promcb_record_texts(copy, metrics, &at, record->labels)) &&

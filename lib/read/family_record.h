@@ -8,7 +8,7 @@
 #ifndef PROMCB_FAMILY_RECORD_H
 #define PROMCB_FAMILY_RECORD_H
 
-#include "format/metrics.h"
+#include "format/breaker.h"
 #include "model/metrics.h"
 
 /* A record in private memory. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* findings.h: what a check found, for check.c and check_metrics.c. */
+/* findings.h: what a check found, for check.c, check_metrics.c and check_breakers.c. */
 #ifndef PROMCB_FINDINGS_H
 #define PROMCB_FINDINGS_H
 
@@ -22,5 +22,12 @@ __attribute__((format(printf, 2, 3))) void promcb_find(struct promcb_findings *f
  */
 int promcb_check_metrics(struct promcb_findings *findings, struct promcb_catalog *catalog,
 			 struct promcb_source *source);
+
+/* What the words of breakers should be, in the descriptors of the image's components, */
+void promcb_check_breakers(struct promcb_findings *findings, const struct promcb_catalog *image,
+			   struct promcb_source *source);
+
+/* and in a row, whose words are given from the head on. */
+void promcb_check_breaker_row(struct promcb_findings *findings, const uint64_t *words, uint32_t place);
 
 #endif

@@ -190,7 +190,7 @@ static int add_family(struct reading *r, uint32_t place)
 		return -ENOMEM;
 	if (r->entries[slot_of(r, place)].place)
 		return 0;
-	if (r->record.count < sizeof(r->record.family) || r->record.family.type <= PROMCB_INFO) {
+	if (r->record.count < sizeof(r->record.family) || r->record.family.type <= PROMCB_FAMILY_BREAKERS) {
 		if (!promcb_family_take(&r->record, r->metrics, &r->metrics->families[count]))
 			return corrupt(r, "a family's record is none", place);
 		r->metrics->family_count++;
@@ -310,10 +310,16 @@ static uint8_t use_of(const struct promcb_snapshot_family *family, uint32_t cell
 	}
 }
 
-/* Which baseline is subtracted from its cells. */
+static bool is_of_breakers(const struct promcb_snapshot_family *family)
+{
+	return family->type == (enum promcb_metric_type)PROMCB_FAMILY_BREAKERS;
+}
+
+/* Which baseline is subtracted from its cells: none from a breaker's, which is not removed. */
 static uint8_t subtracted(const struct promcb_snapshot_family *family, uint64_t life)
 {
-	if (promcb_life_began_ns(life) == 0 || family->type == PROMCB_GAUGE || family->type == PROMCB_INFO)
+	if (promcb_life_began_ns(life) == 0 || family->type == PROMCB_GAUGE || family->type == PROMCB_INFO ||
+	    is_of_breakers(family))
 		return 0;
 	return promcb_life_baseline(life) ? PROMCB_CELL_SECOND : PROMCB_CELL_BASELINE;
 }
@@ -338,6 +344,8 @@ static int claim(struct reading *r, uint32_t *owners)
 			records->mixed[row] |= records->uses[series->cell + cell];
 		}
 		records->rows[row] = (uint8_t)promcb_rows_together(family->width);
+		records->breakers[row] = is_of_breakers(family);
+		records->has_breakers |= records->breakers[row];
 	}
 	return 0;
 }
@@ -356,8 +364,10 @@ static int make_cells(struct reading *r)
 	records->uses = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*records->uses));
 	records->rows = calloc(rows, sizeof(*records->rows));
 	records->mixed = calloc(rows, sizeof(*records->mixed));
+	records->breakers = calloc(rows, sizeof(*records->breakers));
 	metrics->cells = calloc((size_t)rows * PROMCB_ROW_WORDS, sizeof(*metrics->cells));
-	if (owners && sorted && numbers && records->uses && records->rows && records->mixed && metrics->cells)
+	if (owners && sorted && numbers && records->uses && records->rows && records->mixed && records->breakers &&
+	    metrics->cells)
 		result = claim(r, owners);
 	for (uint32_t cell = 0; result == 0 && cell < records->cells; cell++)
 		if (owners[cell] && metrics->series[owners[cell] - 1].cell == cell) {
@@ -414,5 +424,7 @@ void promcb_records_free(struct promcb_records *records)
 	free(records->rows);
 	free(records->mixed);
 	free(records->lives);
+	free(records->breakers);
+	free(records->kept);
 	*records = (struct promcb_records){.cells = 0};
 }

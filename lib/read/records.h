@@ -29,6 +29,12 @@ struct promcb_series_life {
 	uint64_t life;
 };
 
+/* A row of breakers, as one copy has it. */
+struct promcb_kept_row {
+	uint32_t number;
+	uint64_t words[PROMCB_ROW_WORDS];
+};
+
 struct promcb_records {
 	struct promcb_metrics_root root; /* private */
 	uint32_t root_place;
@@ -39,6 +45,10 @@ struct promcb_records {
 	struct promcb_series_life *lives; /* of all series */
 	bool has_baselines;             /* something is subtracted */
 	uint64_t removals;              /* as they were before any life was read. [LIFE] */
+	bool has_breakers;
+	uint8_t *breakers;              /* of each row: whether it is of a breaker */
+	struct promcb_kept_row *kept;   /* of these rows, what each copy has */
+	size_t kept_count, kept_room;
 };
 
 /*

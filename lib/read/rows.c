@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "read/rows.h"
 
+#include "read/breakers.h"
+
 #include <promcb/inject.h>
 
 #include <errno.h>
@@ -20,7 +22,7 @@ struct list {
 };
 
 struct adding {
-	const struct promcb_records *records;
+	struct promcb_records *records;
 	struct promcb_metrics *metrics;
 	struct promcb_pieces *pieces;
 	struct list roots, branches, rows;
@@ -156,7 +158,6 @@ static int list_lane(struct adding *a, uint32_t lane)
 	return result;
 }
 
-/* After all that is added, since they are taken away from sums. */
 /* It was read before the lives, and may not have led to what they take away, nor, by the shared copy, from what. */
 static int read_root_again(struct adding *a, struct promcb_records *records)
 {
@@ -176,6 +177,7 @@ static int read_root_again(struct adding *a, struct promcb_records *records)
 	return 0;
 }
 
+/* After all that is added, since they are taken away from sums. */
 static int list_baselines(struct adding *a)
 {
 	int result = 0;
@@ -357,9 +359,11 @@ static int add_rows(struct adding *a)
 		}
 		const uint64_t *words = view_row(a, row, &count);
 
-		if (words)
+		if (words && a->records->breakers[row->number] && !is_baseline(row->copy))
+			result = promcb_breakers_keep(a->records, row->number, &words);
+		if (words && result == 0)
 			add_words(a, words, count, row);
-		else
+		else if (!words)
 			result = promcb_pieces_corrupt(a->pieces, "a row is none, or another's", row->place);
 	}
 	return result;
@@ -401,7 +405,9 @@ static int look_at_lives(struct adding *a)
 	int result = 0;
 
 	for (size_t i = 0; i < a->metrics->series_count && result == 0; i++)
-		if (all || a->records->lives[i].life & ~PROMCB_LIFE_PLACED)
+		/* Breakers are not removed. */
+		if ((all || a->records->lives[i].life & ~PROMCB_LIFE_PLACED) &&
+		    !a->records->breakers[promcb_cell_row(a->metrics->series[i].cell)])
 			result = look_again(a, &a->records->lives[i]);
 	return result;
 }
@@ -445,55 +451,5 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 	free(a->branches.rows);
 	free(a->rows.rows);
 	free(a);
-	return result;
-}
-
-/* -- All of it ----------------------------------------------------------------------------------------------------- */
-
-/* Whether there is something to tell: a gauge that is set; of what was too many, or was removed, a number. */
-static bool is_listed(const struct promcb_records *records, const struct promcb_metrics *metrics,
-		      const struct promcb_snapshot_series *series)
-{
-	const struct promcb_snapshot_family *family = &metrics->families[series->family];
-
-	if (family->type == PROMCB_GAUGE || family->type == PROMCB_INFO)
-		return records->uses[series->cell] & PROMCB_CELL_IS_SET;
-	if (!series->is_hidden && (!series->is_overflow || family->labels == 0))
-		return true;
-	for (uint32_t cell = 0; cell < family->width; cell++)
-		if (metrics->cells[series->cell + cell])
-			return true;
-	return false;
-}
-
-int promcb_metrics_read(struct promcb_metrics **out, struct promcb_catalog *catalog, struct promcb_source *source,
-			struct promcb_message *message)
-{
-	struct promcb_metrics *metrics = calloc(1, sizeof(*metrics));
-	struct promcb_records records = {.cells = 0};
-	struct promcb_pieces pieces = {.chunks = NULL};
-	int result = metrics ? promcb_pieces_start(&pieces, catalog, source, message) : -ENOMEM;
-	size_t kept = 0;
-
-	*out = NULL;
-	if (result == 0)
-		result = promcb_records_read(&records, metrics, &pieces);
-	if (result == 1) {
-		result = promcb_rows_read(&records, metrics, &pieces);
-		for (size_t i = 0; i < metrics->series_count && result == 0; i++)
-			if (is_listed(&records, metrics, &metrics->series[i]))
-				metrics->series[kept++] = metrics->series[i];
-		metrics->series_count = kept;
-		if (result == 0)
-			result = promcb_metrics_sort(metrics);
-		if (result == 0) {
-			*out = metrics;
-			metrics = NULL;
-		}
-	}
-	promcb_records_free(&records);
-	if (pieces.catalog)
-		promcb_pieces_free(&pieces);
-	promcb_metrics_free(metrics);
 	return result;
 }

@@ -3,6 +3,9 @@
 
 #include "base/clock.h"
 #include "record/entry.h"
+#include "record/policy.h"
+
+#include <errno.h>
 
 #define COUNTDOWN_MAX 64
 #define MILLISECOND_NS ((uint64_t)1000000)
@@ -108,6 +111,29 @@ static uint64_t own_place(struct promcb_lane_lease *lease, const struct promcb_s
 }
 
 /*
+ * Of a breaker: that it is a component's of the present segment, and the entry behind its own, which leads to the
+ * state. It is filled before the row is. Returns false where the segment has no room for one of them.
+ */
+static bool lead_to_state(const void *handle, const struct promcb_series_handle *series,
+			  struct promcb_lane_lease *lease, bool has_entry)
+{
+	struct promcb_session *p = series->at.session;
+	uint32_t number = promcb_component_resolve(p, series->component, lease);
+	struct promcb_descriptor *descriptor = promcb_segment_descriptor(p->segment, number);
+
+	/* Not "_overflow" in its place: that would be one breaker of many. */
+	if (number == PROMCB_OVERFLOW_COMPONENT || !descriptor || series->at.generation != p->generation)
+		return false;
+	/* In a segment that was made since, or by another version. While another process is at it, calls go through. */
+	if (promcb_policy_put(p->segment, descriptor, series->policy, false, NULL) == -EBUSY)
+		return false;
+	if (has_entry)
+		promcb_store_relaxed(entry_of(handle) + 1, (uintptr_t)&descriptor->state);
+	promcb_signal_fence();
+	return true;
+}
+
+/*
  * Looks for the best place there is for the calling thread, and leads its entry there, if it has one. 0: nowhere. With
  * the mutex held.
  */
@@ -125,7 +151,7 @@ static uint64_t find(const void *handle, struct promcb_series_handle *series)
 	recorder = promcb_recorder_current(true);
 	lease = promcb_session_lease(p, recorder);
 	cell = promcb_known_resolve(series, lease);
-	if (!cell)
+	if (!cell || (series->component && !lead_to_state(handle, series, lease, recorder != NULL)))
 		return 0;
 	if (promcb_family_is_live(series->family))
 		place = live_place(p->segment, series, cell);
@@ -214,7 +240,8 @@ static void count_dropped(struct promcb_series_handle *series, promcb_cell_use *
 	struct promcb_segment *segment;
 	uint32_t cell;
 
-	if (keep(series, use, context))
+	/* Of a breaker, the call that comes is counted, or the one that ended is recorded. */
+	if (series->component || keep(series, use, context))
 		return;
 	if (promcb_session_is_away(p)) {
 		promcb_session_count_lost_value(p);
@@ -254,7 +281,7 @@ void promcb_cell_with(const void *handle, promcb_cell_use *use, void *context)
 		}
 		/* Metrics that are off cost no more than this. */
 		if (!promcb_session_is_found(session)) {
-			if (!keep(series, use, context))
+			if (!series->component && !keep(series, use, context))
 				promcb_session_count_lost_value(session);
 			return;
 		}

@@ -6,8 +6,8 @@
  * family is full, the label values of strangers are looked up in the segment and counted as "_overflow" without it, and
  * without memory.
  */
+#include "record/declare.h"
 #include "base/name.h"
-#include "record/cell.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,12 +99,31 @@ static int add_family(struct promcb_metric_family *fresh, struct promcb_message 
 	return 0;
 }
 
+int promcb_family_declare(struct promcb_session *p, const union promcb_family_image *image,
+			  struct promcb_message *message, struct promcb_metric_family **out)
+{
+	struct promcb_metric_family *fresh = promcb_known_make(p, image);
+	struct promcb_saved_state way;
+	int result;
+
+	*out = &promcb_no_family;
+	if (!fresh)
+		return promcb_message_error(message, -ENOMEM, "no memory for a family");
+	if (promcb_process_enter(&way))
+		result = add_family(fresh, message, out);
+	else
+		result = promcb_message_error(message, -EBUSY,
+					      "the child of vfork registers nothing before it executes");
+	promcb_process_leave(&way);
+	if (*out != fresh)
+		free(fresh);
+	return result;
+}
+
 int promcb_family_register(struct promcb_session *p, const struct promcb_family_spec *spec,
 			   struct promcb_metric_family **out)
 {
-	struct promcb_saved_state way;
 	union promcb_family_image image;
-	struct promcb_metric_family *fresh;
 	int result;
 
 	*out = &promcb_no_family;
@@ -113,20 +132,7 @@ int promcb_family_register(struct promcb_session *p, const struct promcb_family_
 	if (spec->message)
 		spec->message->text[0] = 0;
 	result = promcb_family_make(spec, &image, spec->message);
-	if (result < 0)
-		return result;
-	fresh = promcb_known_make(p, &image);
-	if (!fresh)
-		return promcb_message_error(spec->message, -ENOMEM, "no memory for the family %s", spec->name);
-	if (promcb_process_enter(&way))
-		result = add_family(fresh, spec->message, out);
-	else
-		result = promcb_message_error(spec->message, -EBUSY,
-					      "the child of vfork registers nothing before it executes");
-	promcb_process_leave(&way);
-	if (*out != fresh)
-		free(fresh);
-	return result;
+	return result < 0 ? result : promcb_family_declare(p, &image, spec->message, out);
 }
 
 /* -- Series -------------------------------------------------------------------------------------------------------- */

@@ -6,7 +6,8 @@
 struct promcb_handle_table promcb_handle_table;
 
 uint32_t promcb_handles_used = 1;
-uint32_t promcb_series_handles_used = 1;
+/* A breaker has two handles, and so has one that does nothing. */
+uint32_t promcb_series_handles_used = 2;
 
 struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];
 

@@ -56,6 +56,8 @@ struct promcb_series_handle {
 	uint32_t key_bytes;
 	uint32_t width;                 /* cells */
 	uint32_t record;                /* its place, in the same segment; 0: not known */
+	struct promcb_component *component; /* of a breaker, which has the next handle, too */
+	uint64_t *policy;               /* of a breaker: as this process wants it, see policy.h. Under the mutex */
 	uint64_t kept;                  /* of a gauge: its cell while the session is away. Under the mutex */
 };
 

@@ -156,6 +156,29 @@ int promcb_known_add(struct promcb_metric_family *family, const char *key, size_
 	return promcb_names_put(&family->series, kept, bytes, *out);
 }
 
+int promcb_known_add_breaker(struct promcb_metric_family *family, struct promcb_component *component, uint64_t *policy,
+			     const char *key, size_t bytes, void **out)
+{
+	uint32_t number = promcb_series_handles_used;
+	const char *kept = promcb_names_keep(&family->series, key, bytes);
+	int result = kept ? -EMFILE : -ENOMEM;
+
+	if (kept && number + 1 < PROMCB_SERIES_HANDLES_MAX) {
+		/* What the inline functions find in the second before they find a row. */
+		promcb_store_relaxed(&promcb_handle_table.series[number + 1], (uintptr_t)component);
+		result = add_handle(family, kept, bytes, &(struct promcb_series_found){.place = 0}, out);
+	}
+	if (result < 0)
+		return result;
+	promcb_series_handles[number].component = component;
+	promcb_series_handles[number].policy = policy;
+	/* Of the session, so that its entry goes with the segment; and of no family. */
+	promcb_series_handles[number + 1] =
+		(struct promcb_series_handle){.at = {family->at.session, 0, 0}, .family = &promcb_no_family};
+	promcb_series_handles_used++;
+	return promcb_names_put(&family->series, kept, bytes, *out);
+}
+
 int promcb_known_add_family(struct promcb_metric_family *family)
 {
 	int result = promcb_names_start(&family->series, promcb_process->cookie);

@@ -84,6 +84,13 @@ struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family
  */
 int promcb_known_add_family(struct promcb_metric_family *family);
 
+/*
+ * The breaker of a component of the family's session: two handles, found by the component's name. policy: kept. As
+ * above.
+ */
+int promcb_known_add_breaker(struct promcb_metric_family *family, struct promcb_component *component, uint64_t *policy,
+			     const char *key, size_t bytes, void **out);
+
 /* Adds a series that was found in the family's present segment; all 0: it is not known where. As above. */
 int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes,
 		     const struct promcb_series_found *at, void **out);

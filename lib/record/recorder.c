@@ -254,7 +254,9 @@ void promcb_recorder_leave_idle(const struct promcb_attachment *attachment)
 static void recall_series(struct promcb_recorder *recorder, const void *session)
 {
 	for (uint32_t index = 1; index < promcb_series_handles_used; index++)
-		if (promcb_load_relaxed(&recorder->series[index]) && promcb_series_handles[index].at.session == session)
+		/* What has no cells leads to a state, and is not looked at without a row: see breaker_inline.h. */
+		if (promcb_load_relaxed(&recorder->series[index]) && promcb_series_handles[index].width &&
+		    promcb_series_handles[index].at.session == session)
 			promcb_store_relaxed(&recorder->series[index], 0);
 }
 

@@ -29,7 +29,8 @@ static bool describe(struct subject *s, struct promcb_segment *segment, uint32_t
 	s->family = s->series ? promcb_segment_piece(segment, promcb_load32_relaxed(&s->series->family),
 						     PROMCB_PIECE_FAMILY, 0)
 			      : NULL;
-	if (!s->family)
+	/* A breaker goes on in its row: nobody is to begin it anew. */
+	if (!s->family || s->family->type == PROMCB_FAMILY_BREAKERS)
 		return false;
 	s->cell = promcb_load32_relaxed(&s->series->cell);
 	s->width = promcb_load32_relaxed(&s->family->width);

@@ -97,16 +97,16 @@ static struct copy of_living(struct promcb_lane_lease *lease)
 	};
 }
 
-uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width)
+uint64_t *promcb_row_own(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width)
 {
-	struct copy copy = {.segment = segment, .root = &promcb_segment_lane(segment, lane)->copy, .name = lane};
+	struct copy copy = of_lane(lease);
 
 	return find(&copy, cell, width);
 }
 
-uint64_t *promcb_row_own(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width)
+uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width)
 {
-	struct copy copy = of_lane(lease);
+	const struct copy copy = {.segment = segment, .root = &promcb_segment_lane(segment, lane)->copy, .name = lane};
 
 	return find(&copy, cell, width);
 }

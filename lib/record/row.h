@@ -2,7 +2,7 @@
 /*
  * row.h: copies: from a cell's number to its word in the copy of a lane, in its live copy, or in the shared one.
  *
- * Called with the process's mutex held but for promcb_row_shared(). Async-signal-safe.
+ * Called with the process's mutex held but for promcb_row_shared() and promcb_row_of_lane(). Async-signal-safe.
  *
  * Invariants
  *   - A lane's copies are written by its holder alone, or, if the process holds it as its home, by the process.
@@ -19,6 +19,9 @@
 /* The first of a series' cells in the lane's lasting copy; its row is made if there is none. NULL: no room. */
 uint64_t *promcb_row_own(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width);
 
+/* The same of any lane, where nothing is made: NULL if it is not there. Without the mutex, too. */
+uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width);
+
 /* The same in its live copy. */
 uint64_t *promcb_row_live(struct promcb_lane_lease *lease, uint32_t cell, uint32_t width);
 
@@ -33,9 +36,6 @@ void promcb_row_end_live(struct promcb_lane_lease *lease);
 
 /* The same in the shared copy, which has room for all that is registered. NULL: only in a corrupt segment. */
 uint64_t *promcb_row_shared(struct promcb_segment *segment, uint32_t cell, uint32_t width);
-
-/* The same in any lane's lasting copy, for looking: NULL if it is not there. */
-uint64_t *promcb_row_of_lane(struct promcb_segment *segment, uint32_t lane, uint32_t cell, uint32_t width);
 
 /*
  * The same in one of the two copies that are subtracted; its row is made if there is none, and a lease, which is of the

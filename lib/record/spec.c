@@ -26,7 +26,7 @@ static const char total[] = "_total", info[] = "_info";
 
 static const char *type_name(unsigned type)
 {
-	static const char *const names[] = {"none", "counter", "level", "gauge", "histogram", "info"};
+	static const char *const names[] = {"none", "counter", "level", "gauge", "histogram", "info", "breakers"};
 
 	return names[type < sizeof(names) / sizeof(names[0]) ? type : 0];
 }
@@ -313,6 +313,21 @@ int promcb_family_make(const struct promcb_family_spec *spec, union promcb_famil
 		return fault("%s has more text than fits: name, help, labels and enumerated values, %d bytes",
 			     spec->name, PROMCB_RECORD_BYTES_MAX);
 	return 0;
+}
+
+void promcb_family_make_breakers(union promcb_family_image *image)
+{
+	struct writer writer = {image, sizeof(image->record), false};
+
+	memset(image, 0, sizeof(*image));
+	image->record.type = PROMCB_FAMILY_BREAKERS;
+	image->record.labels = 1;
+	image->record.series_max = SERIES_MOST;
+	image->record.width = PROMCB_BREAKER_CELLS;
+	put_text(&writer, PROMCB_BREAKER_FAMILY);
+	put_text(&writer, NULL);
+	put_text(&writer, "Circuit breakers: calls of each component, by lane.");
+	put_text(&writer, PROMCB_BREAKER_LABEL);
 }
 
 /* -- Taking a record apart ----------------------------------------------------------------------------------------- */

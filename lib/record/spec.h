@@ -11,7 +11,7 @@
 #define PROMCB_SPEC_H
 
 #include "base/message.h"
-#include "format/metrics.h"
+#include "format/breaker.h"
 
 #include <promcb/metric.h>
 
@@ -49,6 +49,9 @@ struct promcb_family_view {
  */
 int promcb_family_make(const struct promcb_family_spec *spec, union promcb_family_image *image,
 		       struct promcb_message *message);
+
+/* The image of the family of breakers. */
+void promcb_family_make_breakers(union promcb_family_image *image);
 
 /* Takes a record of so many bytes apart. Returns false if it is not sound. Async-signal-safe. */
 bool promcb_family_view(const void *record, size_t bytes, struct promcb_family_view *view);

@@ -107,7 +107,7 @@ background=
 
 # -- Metrics of an application -----------------------------------------------------------------------------------------
 cxx=${CXX:-c++}
-for example in pool.c cache.c pool.cpp cache.cpp; do
+for example in pool.c cache.c client.c pool.cpp cache.cpp; do
   source=$PROMCB_SOURCE/tools/examples/$example
   [ "$(wc -l <"$source")" -le 75 ] || fail "$example has more than 75 lines"
   case $example in

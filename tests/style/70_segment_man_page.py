@@ -159,7 +159,21 @@ MASKS = (
     ("state word", "closed", "mask_of_transitions(0)"),
     ("state word", "open", "mask_of_transitions(1)"),
     ("state word", "half_open", "mask_of_transitions(2)"),
-    ("state word", "state", "UINT64_MAX << PROMCB_STATE_SHIFT"),
+    ("state word", "state", "(uint64_t)3 << PROMCB_STATE_SHIFT"),
+    ("state word", "aside", "PROMCB_STATE_ASIDE"),
+    *((f"{word} word", part, f"promcb_{word}_word({', '.join(str(most) if i == n else '0' for i in range(count))})")
+      for word, count, parts in (
+          ("history", 2, {"slot": (0, "-1"), "count": (1, "-1")}), ("tagged", 2, {"value": (1, "-1")}),
+          ("until", 4, {"tag": (0, "0xffff"), "level": (1, "0x7f"), "tripped": (2, "true"), "time": (3, "-1")}),
+          ("result", 3, {"tag": (0, "0xffff"), "bad": (1, "-1"), "good": (2, "-1")}),
+          ("permit", 4, {"tag": (0, "-1"), "taken": (1, "-1"), "lane": (2, "0x7ff"), "time": (3, "-1")}))
+      for part, (n, most) in parts.items()),
+    *((f"policy word {word}", part, f"policy_word({word}, (struct promcb_terms){{.{part} = {most}}})")
+      for word, part, most in (
+          (0, "window_ms", "-1"), (0, "version", "-1"), (1, "open_ms", "-1"), (1, "open_max_ms", "-1"), (2, "lease_ms", "-1"),
+          (2, "min_calls", "-1"), (3, "slow_ns", "-1"), (3, "consecutive", "-1"), *((4, part, most) for part, most in (
+              ("failure_permille", "1023"), ("slow_permille", "1023"), ("jitter_percent", "127"), ("mode", "7"),
+              ("probes", "15"), ("successes", "255"), ("failures", "255"), ("is_default", "1"))))),
     ("state time", "tag", "promcb_state_tag(PROMCB_TRANSITION_MASK)"),
     ("piece head", "kind", "promcb_piece_head(0xff, 0, 0, 0)"),
     ("piece head", "lines", "promcb_piece_head(0, 0xff, 0, 0)"),
@@ -172,17 +186,18 @@ MASKS = (
 
 def check_headers(page, directory):
     layout, words, block = read("lib/format/layout.h"), read("lib/format/words.h"), read("include/promcb/block.h")
-    layout += read("lib/format/metrics.h")
+    layout, breaker = layout + read("lib/format/metrics.h"), read("lib/format/breaker.h")
     structs = {name: fields_of(layout, name) for name in re.findall(r"^struct (promcb_\w+) \{", layout, re.M)}
     structs["promcb_block"] = fields_of(block, "promcb_block")
-    required = set(re.findall(r"^(?:#define |\t)(PROMCB_\w+) ", layout + words, re.M))
-    # A string; and parts of words, which have tables of their own.
-    required = {name for name in required if not re.search(r"_NAME$|_SHIFT$|_BITS$|_MASK$|_LAYOUT_H$|_WORDS_H$|_METRICS_H$", name)}
+    required = set(re.findall(r"^(?:#define |\t)(PROMCB_\w+) ", layout + words + breaker, re.M))
+    required = {name for name in required if not re.search(r"_NAME$|_SHIFT$|_BITS$|_MASK$|_LAYOUT_H$|_WORDS_H$|_METRICS_H$|_BREAKER_H$|_BREAKER_FAMILY$|_BREAKER_LABEL$", name)}
     for name in sorted(required - set(page.constants)):
-        failures.append(f"{name} is in layout.h, metrics.h or words.h, and not in the page")
+        failures.append(f"{name} is in layout.h, metrics.h, breaker.h or words.h, and not in the page")
     check("\nPROMCB_ABI\t" in page_text and "_overflow" in page_text, "no ABI word, or no reserved component")
 
-    out = ['#include "format/metrics.h"', '#include "base/bucket.h"', "#include <stdio.h>",
+    out = ['#include "format/terms.h"', '#include "base/bucket.h"', "#include <stdio.h>",
+           "static uint64_t policy_word(int word, struct promcb_terms terms)",
+           "{\n\tuint64_t words[6];\n\tpromcb_terms_pack(&terms, words);\n\treturn words[word];\n}",
            "static uint64_t mask_of_transitions(unsigned state)", "{", "\tuint64_t mask = 0;",
            "\tfor (int bit = 0; bit < 64; bit++)",
            "\t\tmask |= (uint64_t)(promcb_state_transitions((uint64_t)1 << bit, state) != 0) << bit;",
@@ -207,7 +222,8 @@ def check_headers(page, directory):
     for schema in (3, 4, 5):
         tell(f"schema.{schema}.buckets", f"promcb_schema_buckets({schema})")
         tell(f"schema.{schema}.first", f"promcb_bucket_first({schema})")
-    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), "lib/base/bucket.c", "lib/base/native.c", "-lm")
+    sources = ("lib/base/bucket.c", "lib/base/native.c", "lib/format/terms.c")
+    truth = run_c(directory, "\n".join(out + ["\treturn 0;", "}", ""]), *sources, "-lm")
 
     check_structs(page, truth, structs)
     for name, value in page.constants.items():
@@ -227,7 +243,7 @@ def check_headers(page, directory):
         check(as_float(bits) == latency, f"a sample of {latency} ns has bits {bits:#x}")
     real = {schema: (truth[f"schema.{schema}.buckets"], truth[f"schema.{schema}.first"]) for schema in (3, 4, 5)}
     check(page.schemas == real, f"schemas {page.schemas}, are {real}")
-    tags = re.findall(r"^ \*   \[([A-Z]+)\] ", layout, re.M)
+    tags = re.findall(r"^ \*   \[([A-Z]+)\] ", layout + breaker, re.M)
     check(sorted(page.tags) == sorted(tags), f"pairs of the page {page.tags}, of layout.h {tags}")
 
 

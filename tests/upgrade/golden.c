@@ -2,7 +2,7 @@
 /*
  * golden: makes the segments that are kept in tests/golden/segments, and does to copies of them what time will do.
  *
- *   golden make calls|lanes|resets|outcomes|series|labels SEGMENT
+ *   golden make calls|lanes|resets|outcomes|series|labels|breakers SEGMENT
  *                                            a segment by a fixed recipe
  *   golden more SEGMENT                      a producer of today attaches and records
  *   golden minor|major|abi SEGMENT           the segment of a newer minor version, with bytes in every reserved place;
@@ -13,6 +13,8 @@
  * and changes of state, which stay what they were when it was made.
  */
 #include "../stress/stress.h"
+
+#include "golden.h"
 
 #include "base/clock_domain.h"
 #include "format/layout.h"
@@ -309,6 +311,7 @@ static void more(void)
 
 	if (promcb_segment_header(p->segment)->metrics)
 		add_to_series(p, 7);
+	golden_call_breakers(p, segment);
 	/* Where the table was full it is not there. */
 	CHECK(result == 0 || result == -ENOENT, "reset: %d", result);
 	promcb_close(p);
@@ -397,12 +400,6 @@ static void make_minor(void)
 	SCRIBBLE(0, promcb_header, pad_counts);
 	for (uint32_t lane = 0; lane < g->lanes + PROMCB_SPECIAL_LANES; lane++)
 		SCRIBBLE(g->lanes_off + lane * g->lane_bytes, promcb_lane, reserved);
-	for (uint32_t component = 0; component < g->components; component++) {
-		uint64_t off = g->descriptors_off + component * g->descriptor_bytes;
-
-		SCRIBBLE(off, promcb_descriptor, pad_state);
-		SCRIBBLE(off, promcb_descriptor, pad_reset);
-	}
 }
 
 /* When every component was reset, by CLOCK_MONOTONIC. */
@@ -474,6 +471,8 @@ int main(int argc, char **argv)
 			make_labels();
 		else if (strcmp(argv[2], "series") == 0)
 			make_series();
+		else if (strcmp(argv[2], "breakers") == 0)
+			golden_make_breakers(attach_small(12, 2, 64, 3));
 		else
 			make_resets();
 		open_file();

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* declare.h: families that are declared by an image, as those of promcb's own. */
+#ifndef PROMCB_DECLARE_H
+#define PROMCB_DECLARE_H
+
+#include "record/cell.h"
+
+/*
+ * Finds or registers a family. out: always set, as of promcb_family_register(). Returns 0, or -errno and says why.
+ * Thread-safe.
+ */
+int promcb_family_declare(struct promcb_session *p, const union promcb_family_image *image,
+			  struct promcb_message *message, struct promcb_metric_family **out);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * torture_breaker: processes that call through one breaker, and are killed wherever they are, while the component fails
+ * and heals.
+ *   - Never more calls under way than there are permits while it is half-open: no permit is in two living hands.
+ *   - Never stuck: when the component is well and the killing ends, a call gets through, and it closes.
+ *   - What was let through was recorded, but for the calls that the killed were in.
+ */
+#include "stress.h"
+
+#include <promcb/breaker_inline.h>
+
+enum { PROCESSES = 4, KILLS = 200, PROBES = 2, LIVES_MAX = 1 << 16, LEASE_MS = 30000, HANG_MS = 120000 };
+
+/* What all processes know, beside the segment. */
+static struct shared {
+	uint64_t ill;                   /* whether calls fail */
+	uint64_t holders[8];            /* by permit: which life holds it; 0: none */
+	uint64_t killed[LIVES_MAX];     /* by life: it may be killed from now on */
+	uint64_t ended[LIVES_MAX];      /* how many calls each has ended */
+	uint64_t probes, overlaps, stop;
+} * shared;
+
+static struct promcb_session *session;
+static struct promcb_component *component;
+static struct promcb_breaker *breaker;
+
+/* The number + 1 of the permit that the call holds; 0: none. */
+static uint32_t permit_of(const struct promcb_token *token)
+{
+	return token->row & 1 ? token->row >> 1 & 0xf : 0;
+}
+
+static void hold(uint32_t permit, uint64_t life)
+{
+	uint64_t *holder = &shared->holders[permit - 1];
+	uint64_t before = promcb_load_acquire(holder);
+
+	/* Whoever is there died with it, or holds it still. */
+	if (before && !promcb_load_acquire(&shared->killed[before]))
+		promcb_add_relaxed(&shared->overlaps, 1);
+	promcb_store_release(holder, life);
+	promcb_add_relaxed(&shared->probes, 1);
+}
+
+/* A life: until it is killed, or all are told to stop. */
+static void live(uint64_t life)
+{
+	uint64_t state = life * 7919 + 1;
+
+	while (!promcb_load_relaxed(&shared->stop)) {
+		struct promcb_token token;
+		uint32_t permit;
+
+		if (!promcb_begin(breaker, &token)) {
+			nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+			continue;
+		}
+		permit = permit_of(&token);
+		if (permit) {
+			hold(permit, life);
+			for (uint64_t spin = stress_random(&state) % 20000; spin; spin--)
+				promcb_signal_fence();
+			promcb_store_release(&shared->holders[permit - 1], 0);
+		}
+		promcb_end(breaker, &token, promcb_load_relaxed(&shared->ill) ? PROMCB_TIMEOUT : PROMCB_SUCCESS);
+		promcb_add_relaxed(&shared->ended[life], 1);
+	}
+	_exit(0);
+}
+
+/* Until there were more probes, or it is closed; for at most so many milliseconds. */
+static void wait_for(uint64_t probes, bool closed, uint64_t ms)
+{
+	struct timespec now;
+	uint64_t end_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	end_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + ms;
+	while ((closed ? promcb_state(component) != PROMCB_CLOSED : promcb_load_relaxed(&shared->probes) == probes) &&
+	       (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 < end_ms) {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+}
+
+static pid_t begin(uint64_t life)
+{
+	pid_t child = fork();
+
+	CHECK(child >= 0, "fork");
+	if (child == 0)
+		live(life);
+	return child;
+}
+
+static void kill_and_replace(uint64_t *seed)
+{
+	pid_t children[PROCESSES];
+	uint64_t lives[PROCESSES], life = 1, rounds = stress_scale(KILLS);
+
+	rounds = rounds < LIVES_MAX - 2 * PROCESSES ? rounds : LIVES_MAX - 2 * PROCESSES;
+	for (int i = 0; i < PROCESSES; i++, life++)
+		children[i] = begin(lives[i] = life);
+	for (uint64_t round = 0; round < rounds; round++) {
+		unsigned victim = stress_random(seed) % PROCESSES;
+		uint64_t probes = promcb_load_relaxed(&shared->probes);
+
+		/* Ill for three rounds, well for five. */
+		promcb_store_relaxed(&shared->ill, round % 8 < 3);
+		/* Not before there was another probe, if one comes; before the first is killed, one has to. */
+		wait_for(probes, false, round ? 20 : HANG_MS);
+		promcb_store_release(&shared->killed[lives[victim]], 1);
+		kill(children[victim], SIGKILL);
+		CHECK(waitpid(children[victim], NULL, 0) == children[victim], "waitpid");
+		children[victim] = begin(lives[victim] = life++);
+	}
+	promcb_store_relaxed(&shared->ill, 0);
+	/* A deadline is there so that a hang is a failure. */
+	wait_for(0, true, HANG_MS);
+	CHECK(promcb_state(component) == PROMCB_CLOSED, "stuck: it is %s", promcb_state_name(promcb_state(component)));
+	promcb_store_relaxed(&shared->stop, 1);
+	for (int i = 0; i < PROCESSES; i++)
+		CHECK(waitpid(children[i], NULL, 0) == children[i], "waitpid");
+	printf("%llu killed, %llu probes\n", (unsigned long long)rounds, (unsigned long long)shared->probes);
+}
+
+/* What an export says of the component's breaker. */
+static uint64_t exported(const char *family)
+{
+	struct promcb_snapshot *snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < promcb_snapshot_families(snapshot); i++) {
+		struct promcb_family_summary summary;
+		struct promcb_series_summary series;
+
+		promcb_snapshot_family(snapshot, i, &summary);
+		if (strcmp(summary.name, family) == 0 && promcb_snapshot_series(snapshot, i, 0, &series) == 0)
+			number = (uint64_t)series.number;
+	}
+	promcb_snapshot_free(snapshot);
+	return number;
+}
+
+int main(void)
+{
+	const struct promcb_policy policy = {.window_ms = 200,
+					     .min_calls = 10,
+					     .open_ms = 10,
+					     .open_max_ms = 40,
+					     .probes = PROBES,
+					     .successes = 4,
+					     .lease_ms = LEASE_MS};
+	uint64_t seed = stress_seed(), ended = 0, begun, recorded, kills = stress_scale(KILLS);
+	const struct promcb_snapshot_component *found;
+	struct promcb_snapshot *snapshot;
+
+	if (stress_emulated()) {
+		printf("an emulator does not wipe a child's memory\n");
+		return 77;
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED, "mmap");
+	stress_begin("breaker");
+	session = stress_open(NULL);
+	component = stress_component(session, "db");
+	CHECK(promcb_breaker(component, &policy, &breaker) == 0, "breaker");
+	kill_and_replace(&seed);
+	CHECK(shared->overlaps == 0, "%llu times a permit was in two hands", (unsigned long long)shared->overlaps);
+	CHECK(shared->probes > 0, "there was no probe");
+	for (size_t life = 0; life < LIVES_MAX; life++)
+		ended += shared->ended[life];
+	snapshot = stress_snapshot(PROMCB_ACCESS_MAPPED);
+	found = stress_find(snapshot, "db");
+	CHECK(found, "db is not listed");
+	recorded = found->counts.calls[0] + found->counts.calls[1];
+	promcb_snapshot_free(snapshot);
+	begun = exported("circuit_breaker_permitted_calls_total");
+	CHECK(recorded >= ended && recorded <= ended + kills, "%llu recorded, %llu ended", (unsigned long long)recorded,
+	      (unsigned long long)ended);
+	CHECK(begun >= recorded && begun <= recorded + kills, "%llu begun, %llu recorded", (unsigned long long)begun,
+	      (unsigned long long)recorded);
+	CHECK(exported("circuit_breaker_died_calls_total") <= kills, "more died than were killed");
+	stress_check_segment();
+	promcb_close(session);
+	stress_remove();
+	return 0;
+}
