@@ -125,6 +125,14 @@ class Asgi(WebCase):
             "_OTHER_/items/{id}": (0, 1), "GET_/twice/a/{id}": (1, 0), "GET_/twice/b/{id}": (1, 0),
             "GET_/api/{version}/users/{id:int}": (1, 0), "GET_/opaque/*": (2, 0), "GET__unmatched": (0, 5)})
 
+    def test_a_mount_is_no_route(self):
+        inner, outer = Mount("/api/{version}", routes=[Route("/users", item)]), Route("/known", item)
+        # As Starlette 1.x leaves them: what was reached last, and there is nothing behind it.
+        scope = {"router": Starlette(routes=[inner]).router, "path": "/api/v1/none", "root_path": ""}
+        templates = promcb.asgi.Templates()
+        self.assertIsNone(templates({**scope, "endpoint": inner.app, "route": inner}))
+        self.assertEqual(templates({**scope, "endpoint": object(), "route": outer}), "/known")
+
     def test_ends_and_outcomes(self):
         app = self.app()
         for path, error in (("/fails", KeyError), ("/breaks", KeyError), ("/background", KeyError)):

@@ -150,7 +150,9 @@ class Templates:
         except TypeError:  # an endpoint that has no hash
             found = list(_lead_to(getattr(router, "routes", ()), endpoint, "", 0))
         if not found:
-            path = getattr(scope.get("route"), "path", None)
+            # Newer Starlettes leave the mount there of which no route matched.
+            route = scope.get("route")
+            path = getattr(route, "path", None) if hasattr(route, "endpoint") else None
             return path if isinstance(path, str) else None
         if len(found) == 1:
             return found[0][0]
