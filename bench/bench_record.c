@@ -138,6 +138,34 @@ static void additions(unsigned worker, uint64_t count)
 		}
 }
 
+/* A thread's first record, in a segment and of a component that other threads have recorded. */
+static void *record_first(void *prepared)
+{
+	static double ns;
+
+	if (prepared)
+		promcb_prepare(&component, 1);
+	uint64_t begin = bench_now_ns();
+
+	promcb_record(component, 1000, true);
+	ns = (double)(bench_now_ns() - begin);
+	return &ns;
+}
+
+static void measure_first(unsigned rounds)
+{
+	for (unsigned i = 0; i < 2 * rounds; i++) {
+		pthread_t thread;
+		void *ns;
+
+		if (pthread_create(&thread, NULL, record_first, i % 2 ? &component : NULL) != 0)
+			return;
+		pthread_join(thread, &ns);
+		bench_row("record", i % 2 ? "first of a prepared thread" : "first of a thread", PROMCB, 0, 0,
+			  "1 thread", "ns", *(double *)ns);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct bench_case cases[] = {
@@ -173,6 +201,7 @@ int main(int argc, char **argv)
 		run_ns[i] = bench_latency_ns[i];
 	base_ns = bench_now_ns();
 	bench_run(cases, sizeof(cases) / sizeof(cases[0]), arguments, BENCH_TWO_PROCESSES);
+	measure_first(8 * arguments.rounds);
 	promcb_close(metrics);
 	promcb_remove(segment, true, NULL);
 	return 0;

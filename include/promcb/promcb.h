@@ -73,6 +73,7 @@
  *      promcb_start, promcb_stop, promcb_lap           T S  wait-free, as promcb_record
  *      promcb_start_coarse, promcb_stop_coarse         T S  wait-free, as promcb_record
  *      promcb_elapsed_ns                               T S  wait-free
+ *      promcb_prepare                                  T    blocking (this process only)
  *      promcb_call                                     T    wait-free for a name seen before, as promcb_record
  *      promcb_count_log                                T S  wait-free, as promcb_record
  *      promcb_count_error, promcb_record_error         T    blocking with a component's first error (this process
@@ -235,6 +236,17 @@ int promcb_component_get(struct promcb_session *p, const char *name,
  */
 int promcb_component_with(struct promcb_session *p, const char *name, const struct promcb_label *labels, size_t count,
 			  struct promcb_component **out);
+
+/*
+ * Readies the calling thread to record, for who cannot afford the first record that a thread makes of a component, nor
+ * the one that its ring of recent calls grows with: takes a lane, makes the components' blocks and full rings, touches
+ * their memory, and begins to measure the timer's clock. It records nothing. components: count of them. What it cannot
+ * spare: the look at where the segment has gone, once a second, and what comes when it was replaced.
+ * Returns 0, or -errno of the first component that is not ready, with all others readied: -ENOSPC (no lane is free, or
+ * no space: its calls count, more slowly), -ENOENT (its segment is closed, or removed and cannot be made anew).
+ * Thread-safe.
+ */
+int promcb_prepare(struct promcb_component *const *components, size_t count);
 
 /*
  * Records one finished call.

@@ -165,8 +165,7 @@ void promcb_entry_grow_ring(struct promcb_component *component, const struct pro
 	lease = promcb_session_lease(p, recorder);
 	entry = promcb_recorder_entry(recorder, component);
 	if (promcb_entry_address(at->ring) != (uintptr_t)promcb_entry_block(at)->first_ring ||
-	    entry->block != at->block || entry->ring != at->ring || !lease->lane ||
-	    promcb_head_position(promcb_load_relaxed(&promcb_entry_block(at)->head)) < PROMCB_FIRST_RING_SLOTS)
+	    entry->block != at->block || entry->ring != at->ring || !lease->lane)
 		return;
 	if (promcb_lane_grow_ring(lease, promcb_entry_block(at)))
 		promcb_store_relaxed(&entry->ring, promcb_lane_ring(lease->segment, promcb_entry_block(at)));

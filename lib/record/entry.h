@@ -86,7 +86,7 @@ struct promcb_segment *promcb_entry_segment(const struct promcb_entry *at);
 /* The overflow block of the same component beside the thread's own block: for a handler that interrupted a record. */
 struct promcb_entry promcb_entry_beside(const struct promcb_entry *at);
 
-/* Gives the own block a full ring if its first is full and the entry leads to it. */
+/* Gives the own block a full ring if the entry leads to its first one, full or not. */
 void promcb_entry_grow_ring(struct promcb_component *component, const struct promcb_entry *at);
 
 #endif

@@ -327,6 +327,12 @@ __attribute__((noinline)) void promcb_record_slow(struct promcb_component *compo
 		record_any(component, latency_ns, success, now_ns, false);
 }
 
+bool promcb_record_with_entry(struct promcb_component *component,
+			      void (*use)(const struct promcb_entry *at, void *context), void *context)
+{
+	return with_entry(component, use, context);
+}
+
 void promcb_record_backward(struct promcb_component *component, bool success, uint64_t now_ns)
 {
 	promcb_entry_look(promcb_clock_monotonic_coarse_ns());

@@ -25,8 +25,9 @@ gcc-12)
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
-    start_stop_coarse 10000 119 10.6 6.3
-    lap 10000 120 10.6 2.1
+    start_stop_coarse 10000 119 14.8 6.3
+    lap 10000 120 11.6 2.2
+    prepared 1000 96 9.7 2.2
     call 10000 195 27.5 3.4
     count_log 10000 85 9.5 5.3
     counter_add_inline 10000 16 3.4 0.1
@@ -45,8 +46,9 @@ gcc-14)
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
     start_stop 10000 125 13.6 4.2
-    start_stop_coarse 10000 119 10.6 6.3
-    lap 10000 120 10.6 2.1
+    start_stop_coarse 10000 119 14.8 6.3
+    lap 10000 120 11.6 2.2
+    prepared 1000 96 9.7 2.2
     call 10000 195 27.5 3.4
     count_log 10000 82 9.5 4.2
     render 4 158 16.6 0.1'
@@ -59,8 +61,9 @@ clang-14)
     record_many 10000 35 4.4 0.1
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
-    start_stop_coarse 10000 118 10.6 6.3
-    lap 10000 120 10.6 2.1
+    start_stop_coarse 10000 118 14.8 6.3
+    lap 10000 120 11.6 2.2
+    prepared 1000 96 9.7 2.2
     call 10000 205 29 3.5
     count_log 10000 103 11.5 7.4
     counter_add_inline 10000 16 3.4 0.1
@@ -79,8 +82,9 @@ clang-19)
     record_many 10000 37 4.4 0.1
     record 10000 87 9.5 2.1
     start_stop 10000 124 13.6 4.2
-    start_stop_coarse 10000 118 10.6 6.3
-    lap 10000 120 10.6 2.1
+    start_stop_coarse 10000 118 14.8 6.3
+    lap 10000 120 11.6 2.2
+    prepared 1000 96 9.7 2.2
     call 10000 205 29 3.5
     count_log 10000 74 7.4 5.3
     render 4 149 15.7 0.7'

@@ -30,6 +30,7 @@ static struct {
 } here __attribute__((aligned(64)));
 
 static char names[NAMES_MAX][32];
+static struct promcb_component *prepared[NAMES_MAX];
 static unsigned names_count = NAMES_MAX;
 static uint64_t lines;
 
@@ -101,6 +102,13 @@ static void walk_lap(uint64_t count)
 
 	for (uint64_t i = 0; i < count; i++)
 		token = promcb_lap(here.component, token, true);
+}
+
+/* Each the first of its component, as long as there are as many. */
+static void walk_prepared(uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		promcb_record(prepared[i % NAMES_MAX], latency_of(i), true);
 }
 
 static void walk_call(uint64_t count)
@@ -227,6 +235,7 @@ static const struct path {
 	{"start_stop", walk_start_stop, false, false},
 	{"start_stop_coarse", walk_start_stop_coarse, false, false},
 	{"lap", walk_lap, false, false},
+	{"prepared", walk_prepared, false, false},
 	{"call", walk_call, true, false},
 	{"count_log", walk_count_log, false, false},
 	{"render", walk_render, true, false},
@@ -277,6 +286,13 @@ static bool prepare(const struct path *path)
 	}
 	if (path->walk == walk_start_stop || path->walk == walk_lap)
 		warm_timer();
+	for (unsigned i = 0; path->walk == walk_prepared && i < NAMES_MAX; i++) {
+		snprintf(names[i], sizeof(names[i]), "prepared_component_%011u", i);
+		if (promcb_component(here.metrics, names[i], &prepared[i]) < 0)
+			return false;
+	}
+	if (path->walk == walk_prepared && promcb_prepare(prepared, NAMES_MAX) < 0)
+		return false;
 	if (path->series) {
 		if (declare(here.metrics) < 0)
 			return false;

@@ -20,8 +20,8 @@ read    base|format|model
 render  base|model'
 # In the recording wing, every module includes those before it and never one after it, in its header and in its source.
 order='pin process attachment lock lane part row home table spec series family registry hints names handle detach
-recorder open component entry record timer known policy cell declare errors find metric resetter remove reset state
-episode window guard breaker'
+recorder open component entry record prepare timer known policy cell declare errors find metric resetter remove reset
+state episode window guard breaker'
 
 listed=none
 while read -r wing may; do
