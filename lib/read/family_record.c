@@ -186,8 +186,9 @@ bool promcb_family_take(const struct promcb_record_copy *copy, struct promcb_met
 	size_t at = sizeof(*record);
 	bool is_enumerated = record->flags & PROMCB_FAMILY_ENUMERATED;
 
-	if (copy->count < sizeof(*record) || record->decimals > 9 || record->scope > PROMCB_SCOPE_SEGMENT ||
-	    record->labels > PROMCB_RECORD_LABELS_MAX || record->width == 0 || record->width > PROMCB_WIDTH_MAX ||
+	if (copy->count < sizeof(*record) || record->type == 0 || record->decimals > 9 ||
+	    record->scope > PROMCB_SCOPE_SEGMENT || record->labels > PROMCB_RECORD_LABELS_MAX || record->width == 0 ||
+	    record->width > PROMCB_WIDTH_MAX ||
 	    (is_enumerated && (record->labels == 0 || record->enumerated == 0 || record->type != PROMCB_COUNTER)))
 		return false;
 	*family = (struct promcb_snapshot_family){

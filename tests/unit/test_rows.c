@@ -348,6 +348,18 @@ Test(rows, what_is_corrupt)
 	promcb_close(p);
 }
 
+/* Names tell counters and infos from the rest: of the rest, that the type is none must be seen by itself. */
+Test(rows, family_of_no_type)
+{
+	begin();
+	uint32_t place = family(SPEC(.name = "queue_jobs", .type = PROMCB_LEVEL));
+	struct promcb_family_record *record = promcb_segment_piece(p->segment, place, PROMCB_PIECE_FAMILY, 0);
+
+	series(place, NULL);
+	WITH(record->type, 0, "family's record");
+	promcb_close(p);
+}
+
 /* -- What only a check looks at ------------------------------------------------------------------------------------ */
 
 static char findings[4096];
