@@ -64,6 +64,11 @@ echo hello >"$scratch/www/page.html"
       location /strict/never { promcb_failure none; promcb_no_latency 5xx; return 503; }
       location /strict/timed { promcb_no_latency none; return 200; }
     }
+    # By what the answer says besides its status.
+    location /said {
+      promcb_component said; promcb_failed \$sent_http_x_failed; add_header X-Failed \$arg_failed; return 200;
+      location /said/off { promcb_failed off; add_header X-Failed 1; return 200; }
+    }
     # Redirected within nginx: once, where it ends.
     location /inner { promcb_component began; rewrite ^ /own last; }
     location /try { promcb_component began; try_files /missing @named; }
@@ -115,6 +120,11 @@ get 3 "$url/strict/404"
 get 2 "$url/strict/403"
 get 2 "$url/strict/never"
 get 2 "$url/strict/timed"
+get 4 "$url/said"
+get 3 "$url/said?failed=0"
+get 2 "$url/said?failed=12"
+get 1 "$url/said?failed=no"
+get 1 "$url/said/off"
 get 2 "$url/inner"
 get 3 "$url/try"
 get 2 "$url/teapot"
@@ -194,6 +204,7 @@ other 2 0 2
 own 6 0 6
 pages{kind="static"} 3 0 3
 pipelined 6 0 6
+said 11 3 11
 ssi 2 0 2
 strict 9 2 7
 teapot 2 0 2

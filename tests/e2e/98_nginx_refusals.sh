@@ -48,6 +48,7 @@ refused "unknown \"nowhere\" variable" 'promcb_component $nowhere;'
 refused "\"promcb_component\" directive is duplicate.* $at" 'promcb_component a;' 'promcb_component b;'
 refused "a status such as 499.*where \"4x\" is.* $at" 'promcb_failure 5xx 4x;'
 refused "where \"none\" is.* $at" 'promcb_no_latency 101 none;'
+refused "\"yes\" has no variable.* $at" 'promcb_failed yes;'
 refused "it must be \"on\" or \"off\".* $at" 'promcb maybe;'
 refused "it must be \"on\" or \"off\".* $at" 'promcb_required yes;'
 

@@ -213,6 +213,34 @@ char *promcb_nginx_set_target(ngx_conf_t *cf, ngx_command_t *command, void *conf
 	return NGX_CONF_OK;
 }
 
+/* -- promcb_failed */
+
+char *promcb_nginx_set_condition(ngx_conf_t *cf, ngx_command_t *command, void *conf)
+{
+	ngx_http_complex_value_t **field = (void *)((char *)conf + command->offset);
+	ngx_str_t *words = cf->args->elts;
+	ngx_http_compile_complex_value_t compile;
+
+	if (*field != NGX_CONF_UNSET_PTR)
+		return "is duplicate";
+	*field = NULL;
+	if (is_word(&words[1], "off"))
+		return NGX_CONF_OK;
+	*field = ngx_pcalloc(cf->pool, sizeof(**field));
+	if (!*field)
+		return NGX_CONF_ERROR;
+	ngx_memzero(&compile, sizeof(compile));
+	compile.cf = cf;
+	compile.value = &words[1];
+	compile.complex_value = *field;
+	if (ngx_http_compile_complex_value(&compile) != NGX_OK)
+		return NGX_CONF_ERROR;
+	if (!(*field)->lengths)
+		return REFUSE(cf, "%V: \"%V\" has no variable: all requests would fail, or none", &command->name,
+			      &words[1]);
+	return NGX_CONF_OK;
+}
+
 /* -- promcb_failure, promcb_no_latency ---------------------------------------------------------------------------- */
 
 char *promcb_nginx_set_statuses(ngx_conf_t *cf, ngx_command_t *command, void *conf)

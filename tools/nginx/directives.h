@@ -19,6 +19,9 @@ char *promcb_nginx_set_names(ngx_conf_t *cf, ngx_command_t *command, void *conf)
 /* A name, a text with variables, or "off". */
 char *promcb_nginx_set_target(ngx_conf_t *cf, ngx_command_t *command, void *conf);
 
+/* A text with variables, or "off". */
+char *promcb_nginx_set_condition(ngx_conf_t *cf, ngx_command_t *command, void *conf);
+
 /* Statuses and classes of them, or "none". */
 char *promcb_nginx_set_statuses(ngx_conf_t *cf, ngx_command_t *command, void *conf);
 

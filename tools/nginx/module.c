@@ -98,6 +98,7 @@ static void *create_location(ngx_conf_t *cf)
 	location->upstream = NGX_CONF_UNSET_PTR;
 	location->failures = NGX_CONF_UNSET_PTR;
 	location->timeless = NGX_CONF_UNSET_PTR;
+	location->failed = NGX_CONF_UNSET_PTR;
 	return location;
 }
 
@@ -110,6 +111,7 @@ static char *merge_location(ngx_conf_t *cf, void *parent, void *child)
 	ngx_conf_merge_ptr_value(inner->upstream, outer->upstream, NULL);
 	ngx_conf_merge_ptr_value(inner->failures, outer->failures, NULL);
 	ngx_conf_merge_ptr_value(inner->timeless, outer->timeless, NULL);
+	ngx_conf_merge_ptr_value(inner->failed, outer->failed, NULL);
 	inner->counted_component = inner->on ? inner->component : NULL;
 	inner->counted_upstream = inner->on ? inner->upstream : NULL;
 	/* The outermost has not been merged into anything, and has none. */
@@ -199,6 +201,7 @@ static ngx_command_t commands[] = {
 	 NULL},
 	{ngx_string("promcb_failure"), ANYWHERE | NGX_CONF_1MORE, promcb_nginx_set_statuses, OF_LOCATION(failures),
 	 NULL},
+	{ngx_string("promcb_failed"), ANYWHERE | NGX_CONF_TAKE1, promcb_nginx_set_condition, OF_LOCATION(failed), NULL},
 	{ngx_string("promcb_no_latency"), ANYWHERE | NGX_CONF_1MORE, promcb_nginx_set_statuses, OF_LOCATION(timeless),
 	 NULL},
 	ngx_null_command,

@@ -65,6 +65,7 @@ struct promcb_nginx_location {
 	struct promcb_nginx_target *upstream;
 	struct promcb_failures *failures;
 	struct promcb_failures *timeless;
+	ngx_http_complex_value_t *failed;
 	/* What comes of it. */
 	struct promcb_nginx_target *counted_component; /* NULL: requests are not counted */
 	struct promcb_nginx_target *counted_upstream;  /* NULL: tries are not counted */
@@ -111,9 +112,9 @@ struct promcb_component *promcb_nginx_component(ngx_http_request_t *r, struct pr
 ngx_int_t promcb_nginx_start_request(ngx_http_request_t *r);
 ngx_int_t promcb_nginx_count_request(ngx_http_request_t *r);
 
-/* Records a call that ended with a status. */
+/* Records a call that ended with a status. failed: whatever that says. */
 void promcb_nginx_record(struct promcb_component *component, const struct promcb_nginx_rules *rules, ngx_uint_t status,
-			 uint64_t latency_ns);
+			 bool failed, uint64_t latency_ns);
 
 /* The status that nginx logs. */
 ngx_uint_t promcb_nginx_status(const ngx_http_request_t *r);

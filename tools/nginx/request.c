@@ -52,14 +52,26 @@ ngx_uint_t promcb_nginx_status(const ngx_http_request_t *r)
 }
 
 void promcb_nginx_record(struct promcb_component *component, const struct promcb_nginx_rules *rules, ngx_uint_t status,
-			 uint64_t latency_ns)
+			 bool failed, uint64_t latency_ns)
 {
 	if (status >= PROMCB_STATUSES)
 		status = 0;
+	bool success = !failed && !rules->failures.fails[status];
+
 	if (rules->timeless.fails[status])
-		promcb_record_outcome(component, !rules->failures.fails[status]);
+		promcb_record_outcome(component, success);
 	else
-		promcb_record_at(component, latency_ns, !rules->failures.fails[status], ngx_current_msec * NS_PER_MS);
+		promcb_record_at(component, latency_ns, success, ngx_current_msec * NS_PER_MS);
+}
+
+/* Whether promcb_failed says so: neither empty nor "0", as nginx's own conditions have it. */
+static bool has_failed(ngx_http_request_t *r, ngx_http_complex_value_t *failed)
+{
+	ngx_str_t text;
+
+	if (!failed || ngx_http_complex_value(r, failed, &text) != NGX_OK || text.len == 0)
+		return false;
+	return text.len != 1 || text.data[0] != '0';
 }
 
 ngx_int_t promcb_nginx_count_request(ngx_http_request_t *r)
@@ -75,7 +87,7 @@ ngx_int_t promcb_nginx_count_request(ngx_http_request_t *r)
 		component = promcb_nginx_component(r, location->counted_component);
 		if (component)
 			promcb_nginx_record(component, location->rules, promcb_nginx_status(r),
-					    latency_ns(r, &r->variables[main->start]));
+					    has_failed(r, location->failed), latency_ns(r, &r->variables[main->start]));
 	}
 	if (main->counts_tries)
 		promcb_nginx_count_tries(r, main);

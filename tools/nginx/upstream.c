@@ -70,7 +70,7 @@ static void count_of_request(ngx_http_request_t *r, struct promcb_nginx_main *ma
 		main->peer = states[i].peer;
 		component = promcb_nginx_component(r, location->counted_upstream);
 		if (component)
-			promcb_nginx_record(component, location->rules, status_of(&states[i], r),
+			promcb_nginx_record(component, location->rules, status_of(&states[i], r), false,
 					    latency_ns(r, main, i));
 	}
 	main->peer = NULL;
