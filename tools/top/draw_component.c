@@ -300,7 +300,7 @@ static void draw_warning(const struct promcb_top *top, struct promcb_grid *grid,
 
 int promcb_top_draw_component(struct promcb_top *top, struct promcb_grid *grid)
 {
-	const struct promcb_view_choice choice = {.sort = PROMCB_VIEW_SORT_NAME};
+	struct promcb_view_choice choice = {.sort = PROMCB_VIEW_SORT_NAME};
 	int end = grid->rows - 1, result;
 	struct promcb_view_list list;
 
@@ -308,6 +308,7 @@ int promcb_top_draw_component(struct promcb_top *top, struct promcb_grid *grid)
 		promcb_grid_put(grid, 0, 0, grid->columns, PROMCB_LOOK_BAD, "the component is not there");
 		return 0;
 	}
+	choice.matching = top->history.components[top->selected].name;
 	result = promcb_view_list_make(&top->history, promcb_top_from_ns(top), promcb_top_upto_ns(top), &choice, &list);
 	if (result < 0)
 		return result;

@@ -32,9 +32,10 @@ static int cannot(struct promcb_live *live, struct promcb_top *top, int error, c
 static int get_snapshot(struct promcb_live *live, struct promcb_top *top, struct promcb_snapshot **out)
 {
 	const struct promcb_snapshot_options options = {.flags = PROMCB_SNAPSHOT_WITHOUT_RECENT};
+	const struct promcb_reader_options reading = {.access = live->access};
 	struct promcb_message message = {.text = ""};
 	int result = live->reader ? promcb_reader_refresh(live->reader, &message)
-				  : promcb_reader_open(live->segment, NULL, &live->reader, &message);
+				  : promcb_reader_open(live->segment, &reading, &live->reader, &message);
 
 	if (result >= 0)
 		result = promcb_reader_snapshot(live->reader, &options, out, &message);

@@ -7,6 +7,7 @@
 
 struct promcb_live {
 	const char *segment; /* as for promcb_reader_open() */
+	enum promcb_access access;
 	struct promcb_reader *reader;
 	uint64_t before_ns, before_monotonic_ns; /* when it was looked at; 0: not yet */
 	enum promcb_view_gap gap;                /* since then */

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -404,6 +405,10 @@ int main(int argc, char **argv)
 			return end_recording(&file, status), PROMCB_TOOL_FAILED;
 	}
 	catch_signals();
+	live.access = promcb_reader_catch_sigbus() == 0 ? PROMCB_ACCESS_MAPPED : PROMCB_ACCESS_COPY;
+	/* Histograms of all components are wanted each second anew, and need not be cleared by the system each time. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 25);
+	mallopt(M_TRIM_THRESHOLD, 1 << 25);
 	status = take_terminal(&options) ? show(&live, &top, &options, &file, ascii)
 					 : print_all(&live, &top, &options, &file, ascii);
 	if (end_recording(&file, file.result) < 0)

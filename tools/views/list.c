@@ -80,13 +80,9 @@ static enum promcb_view_firmness quantile_of(const struct promcb_view_history *h
 
 static void fill(const struct promcb_view_history *history, struct promcb_view_line *line)
 {
-	const struct promcb_view_counts *counts = &line->window.counts;
-
-	line->calls = counts->calls[0] + counts->calls[1];
 	line->measured = promcb_view_measured(line->window.buckets, PROMCB_VIEW_OUTCOMES * history->bucket_count);
 	line->p50_firmness = quantile_of(history, line, (struct promcb_view_quantile){1, 2}, &line->p50);
 	line->p99_firmness = quantile_of(history, line, (struct promcb_view_quantile){99, 100}, &line->p99);
-	line->trouble = trouble_of(line);
 }
 
 static bool is_shown(const struct promcb_view_line *line, const struct promcb_view_choice *choice)
@@ -174,11 +170,16 @@ static void add_line(const struct promcb_view_history *history, const struct pro
 	struct promcb_view_line *filled = &out->lines[out->count];
 
 	*filled = *line;
-	fill(history, filled);
+	filled->calls = line->window.counts.calls[0] + line->window.counts.calls[1];
+	filled->trouble = trouble_of(filled);
 	out->all++;
 	out->open += filled->trouble >= PROMCB_VIEW_HALF_OPEN;
 	out->failing += filled->trouble == PROMCB_VIEW_FAILS_MUCH;
-	out->count += is_shown(filled, choice);
+	/* Buckets are looked at only of those that are shown, which takes most of the time. */
+	if (is_shown(filled, choice)) {
+		fill(history, filled);
+		out->count++;
+	}
 }
 
 int promcb_view_list_make(const struct promcb_view_history *history, uint64_t from_ns, uint64_t upto_ns,

@@ -120,9 +120,14 @@ void promcb_view_get_buckets(struct promcb_view_span *in, uint64_t *buckets, siz
 	if (filled > count)
 		in->failed = true;
 	for (; filled && !in->failed; filled--) {
-		const uint8_t *byte = promcb_view_get(in, 1);
-		uint64_t gap = byte ? *byte >> 5 : 0, calls = byte ? *byte & 0x1f : 0;
+		const uint8_t byte = in->at < in->end ? *in->at : 0;
+		uint64_t gap = byte >> 5, calls = byte & 0x1f;
 
+		if (in->at == in->end) {
+			in->failed = true;
+			break;
+		}
+		in->at++;
 		if (gap == GAP_MORE)
 			gap = add(gap, promcb_view_get_number(in));
 		if (calls == COUNT_MORE)
