@@ -24,7 +24,7 @@ gcc-12)
     record_at_failures 10000 81 7.8 1.9
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
-    start_stop 10000 125 13.6 4.2
+    start_stop 10000 125 14.0 4.2
     start_stop_coarse 10000 119 14.8 6.3
     lap 10000 120 11.6 2.2
     prepared 1000 96 9.7 2.2
@@ -45,7 +45,7 @@ gcc-14)
     record_at_failures 10000 84 7.8 1.9
     record_many 10000 35 4.4 0.1
     record 10000 86 9.5 2.1
-    start_stop 10000 125 13.6 4.2
+    start_stop 10000 125 14.0 4.2
     start_stop_coarse 10000 119 14.8 6.3
     lap 10000 120 11.6 2.2
     prepared 1000 96 9.7 2.2
@@ -60,7 +60,7 @@ clang-14)
     record_at_failures 10000 78 7.8 1.9
     record_many 10000 35 4.4 0.1
     record 10000 87 9.5 2.1
-    start_stop 10000 124 13.6 4.2
+    start_stop 10000 124 14.0 4.2
     start_stop_coarse 10000 118 14.8 6.3
     lap 10000 120 11.6 2.2
     prepared 1000 96 9.7 2.2
@@ -81,7 +81,7 @@ clang-19)
     record_at_failures 10000 78 7.8 1.9
     record_many 10000 37 4.4 0.1
     record 10000 87 9.5 2.1
-    start_stop 10000 124 13.6 4.2
+    start_stop 10000 124 14.0 4.2
     start_stop_coarse 10000 118 14.8 6.3
     lap 10000 120 11.6 2.2
     prepared 1000 96 9.7 2.2
