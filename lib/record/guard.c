@@ -123,14 +123,30 @@ bool promcb_guard_ask(const struct promcb_guard *guard, struct promcb_token *tok
 
 /* -- How did it end? ----------------------------------------------------------------------------------------------- */
 
+/*
+ * Whether the address is that of a row of the same breaker. A call may have begun in a segment that was left since, and
+ * another may have come to lie where that was: then anything may stand there.
+ */
+static bool is_row_of_same(const struct promcb_guard *guard, const uint64_t *words)
+{
+	struct promcb_segment *segment = guard->segment;
+	uintptr_t begin = (uintptr_t)segment->base + segment->geometry.chunks_off;
+	uint64_t line = ((uintptr_t)words - begin) / PROMCB_LINE_BYTES;
+
+	if ((uintptr_t)words < begin || line >= PROMCB_PLACE_MASK ||
+	    !promcb_segment_piece(segment, (uint32_t)line + 1, PROMCB_PIECE_ROW, PROMCB_ROW_LINES))
+		return false;
+	return promcb_piece_number(promcb_load_relaxed(words - 1)) ==
+	       promcb_piece_number(promcb_load_relaxed(guard->row.words - 1));
+}
+
 bool promcb_guard_adopt(const struct promcb_guard *guard, uint64_t *began)
 {
 	struct promcb_segment *segment = guard->segment;
-	const uint8_t *address = (const uint8_t *)began;
 	uint32_t copy;
 
 	/* Of a segment that was left nobody counts on anything. */
-	if (began && address > segment->base && address < segment->base + segment->mapped_bytes) {
+	if (is_row_of_same(guard, began)) {
 		copy = promcb_piece_copy(promcb_load_relaxed(began - 1));
 		if (copy < segment->geometry.lanes &&
 		    promcb_load_relaxed(&promcb_segment_lane(segment, copy)->owner_cookie) != promcb_process->cookie)

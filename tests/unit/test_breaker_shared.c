@@ -159,6 +159,32 @@ Test(breaker_shared, ends_elsewhere)
 	cr_assert_eq(exported("circuit_breaker_died_calls_total", NULL), 0);
 }
 
+/*
+ * A call may end so late that another segment lies where the one was that it began in: wherever its row would be there,
+ * no word of that segment is changed, and no memory is looked at that it has not.
+ */
+Test(breaker_shared, ends_in_another_segment)
+{
+	struct promcb_breaker *breaker = make(&once);
+	struct promcb_segment *segment = session->segment;
+	uint64_t *root = (uint64_t *)(void *)promcb_segment_root(segment), before[PROMCB_PART_BYTES / sizeof(*root)];
+	const uintptr_t rows[] = {(uintptr_t)root, (uintptr_t)(root + PROMCB_ROW_WORDS), (uintptr_t)segment->base,
+				  (uintptr_t)segment->base + segment->mapped_bytes - PROMCB_LINE_BYTES,
+				  (uintptr_t)segment->base + segment->mapped_bytes};
+	const unsigned count = sizeof(rows) / sizeof(rows[0]);
+
+	calls(breaker, 1, PROMCB_SUCCESS);
+	memcpy(before, root, sizeof(before));
+	for (unsigned i = 0; i < count; i++) {
+		struct promcb_token token = {.row = rows[i] + sizeof(uint64_t)};
+
+		promcb_done_at(breaker, &token, 1000, PROMCB_SUCCESS, now_ns);
+		cr_assert_eq(memcmp(before, root, sizeof(before)), 0, "%u", i);
+	}
+	check_rows(breaker, 0);
+	cr_assert_eq(fixture_summary("db").successful_calls, 1 + count);
+}
+
 /* So it is of a thread without a lane, and none of these calls died when the lanes have other owners. */
 Test(breaker_shared, ends_elsewhere_without_a_lane)
 {
