@@ -209,7 +209,10 @@ static int register_series(struct promcb_metric_family *family, const char *key,
 	if (entered) {
 		promcb_session_follow(p);
 		result = p->opens || found ? 0 : -EINVAL;
-		if (p->segment)
+		/* Nothing is registered that this process could not count in. */
+		if (result == 0 && !found && !promcb_known_has_handles(1))
+			result = -EMFILE;
+		else if (p->segment)
 			result = promcb_known_register(family, promcb_session_lease(p, promcb_recorder_current(true)),
 						       key, bytes, &at);
 		if (result == 0 && !found)

@@ -119,16 +119,15 @@ struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family
 	return NULL;
 }
 
-static int add_handle(struct promcb_metric_family *family, const char *key, size_t bytes,
-		      const struct promcb_series_found *at, void **out)
+/* The next handle, of which there must be one. */
+static void add_handle(struct promcb_metric_family *family, const char *key, size_t bytes,
+		       const struct promcb_series_found *at, void **out)
 {
 	uint32_t number = promcb_series_handles_used;
 	struct promcb_session *p = family->at.session;
 	struct promcb_series_handle *series = &promcb_series_handles[number];
 	uintptr_t shape = (uintptr_t)(family->native.buckets ? (void *)&family->native : (void *)family);
 
-	if (number == PROMCB_SERIES_HANDLES_MAX)
-		return -EMFILE;
 	*series = (struct promcb_series_handle){
 		.at = {p, at->cell, at->cell ? p->generation : p->generation - 1},
 		.record = at->place,
@@ -142,17 +141,25 @@ static int add_handle(struct promcb_metric_family *family, const char *key, size
 			     (uint64_t)(family->width - 1) << PROMCB_SERIES_LAST_SHIFT | shape);
 	promcb_series_handles_used++;
 	*out = &promcb_handle_table.series[number];
-	return 0;
+}
+
+/* Before a name is kept for them, which is for good. */
+bool promcb_known_has_handles(uint32_t count)
+{
+	return count <= PROMCB_SERIES_HANDLES_MAX - promcb_series_handles_used;
 }
 
 int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes,
 		     const struct promcb_series_found *at, void **out)
 {
-	const char *kept = promcb_names_keep(&family->series, key, bytes);
-	int result = kept ? add_handle(family, kept, bytes, at, out) : -ENOMEM;
+	const char *kept;
 
-	if (result < 0)
-		return result;
+	if (!promcb_known_has_handles(1))
+		return -EMFILE;
+	kept = promcb_names_keep(&family->series, key, bytes);
+	if (!kept)
+		return -ENOMEM;
+	add_handle(family, kept, bytes, at, out);
 	return promcb_names_put(&family->series, kept, bytes, *out);
 }
 
@@ -160,16 +167,16 @@ int promcb_known_add_breaker(struct promcb_metric_family *family, struct promcb_
 			     const char *key, size_t bytes, void **out)
 {
 	uint32_t number = promcb_series_handles_used;
-	const char *kept = promcb_names_keep(&family->series, key, bytes);
-	int result = kept ? -EMFILE : -ENOMEM;
+	const char *kept;
 
-	if (kept && number + 1 < PROMCB_SERIES_HANDLES_MAX) {
-		/* What the inline functions find in the second before they find a row. */
-		promcb_store_relaxed(&promcb_handle_table.series[number + 1], (uintptr_t)component);
-		result = add_handle(family, kept, bytes, &(struct promcb_series_found){.place = 0}, out);
-	}
-	if (result < 0)
-		return result;
+	if (!promcb_known_has_handles(2))
+		return -EMFILE;
+	kept = promcb_names_keep(&family->series, key, bytes);
+	if (!kept)
+		return -ENOMEM;
+	/* What the inline functions find in the second before they find a row. */
+	promcb_store_relaxed(&promcb_handle_table.series[number + 1], (uintptr_t)component);
+	add_handle(family, kept, bytes, &(struct promcb_series_found){.place = 0}, out);
 	promcb_series_handles[number].component = component;
 	promcb_series_handles[number].policy = policy;
 	/* Of the session, so that its entry goes with the segment; and of no family. */
@@ -181,12 +188,11 @@ int promcb_known_add_breaker(struct promcb_metric_family *family, struct promcb_
 
 int promcb_known_add_family(struct promcb_metric_family *family)
 {
-	int result = promcb_names_start(&family->series, promcb_process->cookie);
-
-	if (result == 0)
-		result = add_handle(family, NULL, 0, &(struct promcb_series_found){.place = 0}, &family->overflow);
-	if (result < 0)
-		return result;
+	if (!promcb_known_has_handles(1))
+		return -EMFILE;
+	if (promcb_names_start(&family->series, promcb_process->cookie) < 0)
+		return -ENOMEM;
+	add_handle(family, NULL, 0, &(struct promcb_series_found){.place = 0}, &family->overflow);
 	family->next = families;
 	families = family;
 	return 0;

@@ -76,6 +76,9 @@ static inline void *promcb_known_find(struct promcb_metric_family *family, const
 	return promcb_names_find(&family->series, key, bytes);
 }
 
+/* Whether there are so many handles left for series of this process. */
+bool promcb_known_has_handles(uint32_t count);
+
 /* The family of the session that this process has declared in the same way, but for its help. NULL: none. */
 struct promcb_metric_family *promcb_known_like(const struct promcb_metric_family *family);
 
