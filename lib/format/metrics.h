@@ -284,7 +284,7 @@ struct promcb_series_record {
 	uint64_t life;                          /* see below. [LIFE] */
 	/* by the holder of the resetter's lane */
 	uint64_t noted_ns;                      /* CLOCK_REALTIME: no later than it was noted that what its cells add */
-	uint64_t noted;                         /* up to has this hash, see below; 0: never */
+	uint64_t noted;                         /* up to has this hash, see below. noted_ns 0: not in this life */
 };
 
 /*

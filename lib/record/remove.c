@@ -203,6 +203,8 @@ int promcb_remove_at(struct promcb_lane_lease *lease, uint32_t place, const uint
 	}
 	if (result < 0)
 		return result;
+	/* What the next life has was never noted, though it may be the same: whoever asks for it anew gets its time. */
+	promcb_store_relaxed(&s.series->noted_ns, 0);
 	begin_change(s.segment);
 	/* [LIFE] release: the baseline, and that there is a change, before the life that subtracts it. */
 	while (!promcb_cas_acq_rel(&s.series->life, life, next) && ++round < ROUNDS_MAX)

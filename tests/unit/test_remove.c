@@ -353,6 +353,7 @@ Test(remove, idle_series)
 	/* A level that a removal has emptied is 0, whatever its cells hold. */
 	cr_assert_eq(remove_series(levels, "full"), 0);
 	cr_assert_eq(promcb_level_with(levels, VALUES("full"), &level), 0);
+	cr_assert_eq(remove_idle(0), 0);
 	cr_assert_eq(remove_idle(0), 1);
 	cr_assert_eq(value_of("queue", "full"), ABSENT);
 	cr_assert_eq(promcb_series_remove_idle(NULL, 0, NULL), -EINVAL);
@@ -374,4 +375,25 @@ Test(remove, idle_by_a_clock_that_was_set_back)
 	cr_assert_eq(remove_idle(0), 0);
 	cr_assert_lt(record->noted_ns, (uint64_t)1 << 61);
 	cr_assert_eq(remove_idle(0), 1);
+}
+
+/* What was noted of the life before is not the next one's: a series that is asked for anew has its time at 0. */
+Test(remove, idle_since_it_was_asked_for_anew)
+{
+	p = fixture_open(NULL);
+	struct promcb_metric_family *family = labelled(PROMCB_COUNTER, "sent_total", 0);
+
+	promcb_counter_add(counter_of(family, "removed"), 1);
+	promcb_counter_add(counter_of(family, "idle"), 1);
+	cr_assert_eq(remove_idle(0), 0);
+	cr_assert_eq(remove_series(family, "removed"), 0);
+	cr_assert_eq(remove_idle(0), 1);
+	struct promcb_counter *anew[] = {counter_of(family, "removed"), counter_of(family, "idle")};
+
+	cr_assert_eq(remove_idle(0), 0);
+	cr_assert_eq(value_of("sent_total", "removed"), 0);
+	cr_assert_eq(value_of("sent_total", "idle"), 0);
+	cr_assert_eq(places(anew[0]), 2);
+	cr_assert_eq(remove_idle(0), 2);
+	cr_assert_eq(places(anew[1]), 0);
 }
