@@ -50,6 +50,9 @@ static int prepare(struct promcb_component *component)
 		promcb_entry_grow_ring(component, &at);
 	promcb_process_leave(&way);
 	promcb_record_with_entry(component, touch_place, NULL);
+	at = promcb_entry_load(component);
+	if (at.block && promcb_entry_address(at.ring) == (uintptr_t)promcb_entry_block(&at)->first_ring)
+		return -ENOSPC;
 	return 0;
 }
 

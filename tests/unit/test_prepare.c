@@ -100,6 +100,29 @@ Test(prepare, without_a_lane_calls_count)
 	cr_assert_eq(fixture_info().overflow_calls, COMPONENTS);
 }
 
+/* Each ring would take a chunk, of which there are fewer than components. */
+Test(prepare, where_there_is_no_room_for_rings)
+{
+	const struct promcb_options options = {
+		.max_bytes = 8 << 20, .lanes = 4, .components = 64, .recent_samples = 65536};
+	unsigned with_ring = 0;
+
+	open_all(&options);
+	cr_assert_eq(promcb_prepare(components, COMPONENTS), -ENOSPC);
+	for (unsigned i = 0; i < COMPONENTS; i++) {
+		struct promcb_entry at = promcb_entry_load(components[i]);
+
+		cr_assert_neq(at.block, 0, "%u", i);
+		cr_assert_eq(promcb_prepare(&components[i], 1), (at.ring & 31) == 16 ? 0 : -ENOSPC, "%u", i);
+		with_ring += (at.ring & 31) == 16;
+	}
+	cr_assert_gt(with_ring, 0);
+	cr_assert_lt(with_ring, COMPONENTS);
+	record_all(COMPONENTS);
+	cr_assert_eq(calls_of_all(), COMPONENTS);
+	cr_assert_eq(fixture_info().overflow_calls, 0);
+}
+
 Test(prepare, a_child_and_a_thread)
 {
 	pthread_t thread;
