@@ -21,8 +21,8 @@
  *   [BREAK]  episode.c changes the state, then the words with its tag; all load the state before those. The tag would
  *            catch a mix; without the order more of them would have to be caught.
  *   [PERMIT] episode.c takes and gives back a permit by compare and exchange of one word. Two could hold one.
- *   [POLICY] policy.c fills the copy that is not selected, then stores the selector; who reads loads the selector, the
- *            copy, the selector. Half a policy could be read.
+ *   [POLICY] policy.c fills the copy that is not selected, each word with release, then stores the selector; who reads
+ *            loads the selector, the copy, the selector. Half a policy could be read.
  *   [LATE]   guard.c counts a call as ended before it counts it as failed or slow; window.c loads them the other way
  *            round. A window could have more failures than calls.
  */

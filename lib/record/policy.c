@@ -177,7 +177,8 @@ static void put(struct promcb_descriptor *descriptor, const uint64_t words[PROMC
 	uint64_t next = ((selector >> 1) + 1) << 1 | (selector && !(selector & 1));
 
 	for (uint32_t i = 0; i < PROMCB_POLICY_WORDS; i++)
-		promcb_store_relaxed(&descriptor->policy[(next & 1) * PROMCB_POLICY_WORDS + i], words[i]);
+		/* [POLICY] release: the selector that is now, before what it does not select. */
+		promcb_store_release(&descriptor->policy[(next & 1) * PROMCB_POLICY_WORDS + i], words[i]);
 	PROMCB_INJECT("policy: filled");
 	/* [POLICY] release: the copy before the selector. */
 	promcb_store_release(&descriptor->selector, next);
