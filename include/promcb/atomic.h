@@ -207,6 +207,16 @@ static inline void promcb_load_fence(void)
 #endif
 }
 
+/* Stores from before it are done before stores that come after it. */
+static inline void promcb_store_fence(void)
+{
+#if PROMCB_TSAN
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
 /* Keeps the compiler, and nothing else, from moving accesses across: between a thread and its own signal handlers. */
 static inline void promcb_signal_fence(void)
 {

@@ -215,7 +215,8 @@ void promcb_guard_end(const struct promcb_guard *guard, const struct promcb_toke
 	promcb_window_rotate(guard, now_ns);
 	add(guard, PROMCB_BREAKER_ENDED);
 	PROMCB_INJECT("breaker: ended");
-	promcb_signal_fence();
+	/* [LATE] release: that it ended, before how. */
+	promcb_store_fence();
 	if (outcome == PROMCB_IGNORED)
 		add(guard, PROMCB_BREAKER_IGNORED);
 	if (failed) {

@@ -28,18 +28,25 @@ void promcb_window_rotate(const struct promcb_guard *guard, uint64_t ended_ns)
 		uint64_t *word = &words[history_of(slot) + i];
 
 		if (!promcb_history_is_of(promcb_load_relaxed(word), slot))
-			promcb_store_relaxed(word, promcb_history_word(slot, promcb_load_relaxed(&words[counted[i]])));
+			/* [LATE] release: what was counted before, before what the slot began with. */
+			promcb_store_release(word, promcb_history_word(slot, promcb_load_relaxed(&words[counted[i]])));
 	}
 	PROMCB_INJECT("breaker: rotated");
 	promcb_store_relaxed(&words[PROMCB_BREAKER_SLOW_NS], guard->terms.slow_ns);
 	promcb_store_relaxed(&words[PROMCB_BREAKER_SLOT_END], (slot + 1) * slot_ns);
 }
 
-static bool has_slot(const uint64_t *words, uint64_t slot)
+/* What the row had when the slot began for it. Returns false if it does not say. */
+static bool read_slot(const uint64_t *words, uint64_t slot, uint64_t begun[PROMCB_BREAKER_SLOT_CELLS])
 {
-	for (uint32_t i = 0; i < PROMCB_BREAKER_SLOT_CELLS; i++)
-		if (!promcb_history_is_of(promcb_load_relaxed(&words[history_of(slot) + i]), slot))
+	for (uint32_t i = 0; i < PROMCB_BREAKER_SLOT_CELLS; i++) {
+		/* [LATE] acquire: that, before what it has now, which is no less. */
+		uint64_t word = promcb_load_acquire(&words[history_of(slot) + i]);
+
+		if (!promcb_history_is_of(word, slot))
 			return false;
+		begun[i] = promcb_history_count(word);
+	}
 	return true;
 }
 
@@ -51,7 +58,7 @@ static void add_row(const struct promcb_guard *guard, const uint64_t *words, uin
 		    struct promcb_window_sums *sums)
 {
 	uint64_t last = promcb_load_relaxed(&words[PROMCB_BREAKER_SLOT_END]) / guard->terms.slot_ns;
-	uint64_t of_slot[PROMCB_BREAKER_SLOT_CELLS] = {0}, slot;
+	uint64_t of_slot[PROMCB_BREAKER_SLOT_CELLS] = {0}, begun[PROMCB_BREAKER_SLOT_CELLS], slot;
 
 	if (last <= since_slot)
 		return;
@@ -59,15 +66,13 @@ static void add_row(const struct promcb_guard *guard, const uint64_t *words, uin
 	/* Of another numbering of slots, or anybody's. */
 	if (last > since_slot + PROMCB_BREAKER_SLOTS)
 		return;
-	for (slot = since_slot; slot <= last && !has_slot(words, slot);)
+	for (slot = since_slot; slot <= last && !read_slot(words, slot, begun);)
 		slot++;
 	if (slot > last)
 		return;
 	/* [LATE] acquire: what failed or was slow, before what ended. */
 	for (uint32_t i = PROMCB_BREAKER_SLOT_CELLS; i-- > 0;)
-		of_slot[i] = (promcb_load_acquire(&words[counted[i]]) -
-			      promcb_history_count(promcb_load_relaxed(&words[history_of(slot) + i]))) &
-			     PROMCB_HISTORY_MASK;
+		of_slot[i] = (promcb_load_acquire(&words[counted[i]]) - begun[i]) & PROMCB_HISTORY_MASK;
 	sums->calls += of_slot[0] - (of_slot[3] < of_slot[0] ? of_slot[3] : of_slot[0]);
 	sums->failed += of_slot[1];
 	sums->slow += of_slot[2];
