@@ -17,6 +17,15 @@ static uint64_t now_ms(const struct promcb_guard *guard)
 	return guard->now_ns / MILLISECOND_NS;
 }
 
+/*
+ * Whether a deadline is later than any that can be: of another boot, or anybody's. By a clock that is looked at after
+ * it: who settled it may have had a later one than this call.
+ */
+static bool is_too_late(const struct promcb_guard *guard, uint64_t ends_ms, uint64_t longest_ms)
+{
+	return ends_ms > now_ms(guard) + longest_ms && ends_ms > promcb_guard_clock() / MILLISECOND_NS + longest_ms;
+}
+
 bool promcb_episode_change(const struct promcb_guard *guard, uint64_t before, unsigned state)
 {
 	uint64_t after = promcb_state_changed(before, state);
@@ -80,7 +89,7 @@ uint64_t promcb_episode_until(const struct promcb_guard *guard, uint64_t state)
 		unsigned level;
 
 		if (promcb_word_tag(until) == tag && until &&
-		    promcb_until_ms(until) <= ms + longest_ms(guard, promcb_until_is_tripped(until)))
+		    !is_too_late(guard, promcb_until_ms(until), longest_ms(guard, promcb_until_is_tripped(until))))
 			return promcb_until_ms(until);
 		level = next_level(guard, state, until);
 		/* [BREAK] only over what was there: whoever was stopped before this does not overwrite a later one. */
@@ -200,10 +209,10 @@ static bool is_orphan(const struct promcb_guard *guard, uint64_t permit)
 
 static bool is_over(const struct promcb_guard *guard, uint64_t permit)
 {
-	uint64_t ends = promcb_permit_ms(permit), ms = now_ms(guard);
+	uint64_t ends = promcb_permit_ms(permit);
 
-	/* A lease that is longer than any is of another boot, or anybody's. */
-	return ends <= ms || ends > ms + guard->terms.lease_ms + 1 || is_orphan(guard, permit);
+	return ends <= now_ms(guard) || is_too_late(guard, ends, (uint64_t)guard->terms.lease_ms + 1) ||
+	       is_orphan(guard, permit);
 }
 
 uint32_t promcb_permit_take(const struct promcb_guard *guard, uint64_t state, uint64_t *word, bool *lost)

@@ -90,4 +90,16 @@ static inline double exported(const char *family, const char *value)
 #define STATE(state) \
 	cr_assert_eq(promcb_state(component), state, "it is %s", promcb_state_name(promcb_state(component)))
 
+/* Opens with the first failure, for a second, then for longer; two probes at a time. */
+static const struct promcb_policy probing = {
+	.consecutive = 1,
+	.open_ms = 1000,
+	.open_max_ms = 3000,
+	.jitter_percent = PROMCB_POLICY_OFF,
+	.probes = 2,
+	.successes = 3,
+	.failures = 2,
+	.lease_ms = 500,
+};
+
 #endif

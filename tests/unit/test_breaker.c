@@ -87,17 +87,6 @@ Test(breaker, consecutive)
 	cr_assert_eq(fixture_summary("db").failed_calls, 5);
 }
 
-static const struct promcb_policy probing = {
-	.consecutive = 1,
-	.open_ms = 1000,
-	.open_max_ms = 3000,
-	.jitter_percent = PROMCB_POLICY_OFF,
-	.probes = 2,
-	.successes = 3,
-	.failures = 2,
-	.lease_ms = 500,
-};
-
 Test(breaker, probes)
 {
 	struct promcb_breaker *breaker = make(&probing);
