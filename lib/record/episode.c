@@ -91,6 +91,9 @@ uint64_t promcb_episode_until(const struct promcb_guard *guard, uint64_t state)
 		if (promcb_word_tag(until) == tag && until &&
 		    !is_too_late(guard, promcb_until_ms(until), longest_ms(guard, promcb_until_is_tripped(until))))
 			return promcb_until_ms(until);
+		/* [BREAK] acquire, above: if the word is of a later episode, the state is by now. Then it stays. */
+		if (promcb_state_tag(promcb_load_relaxed(&guard->descriptor->state)) != tag)
+			return 0;
 		level = next_level(guard, state, until);
 		/* [BREAK] only over what was there: whoever was stopped before this does not overwrite a later one. */
 		if (promcb_cas_acq_rel(word, until,

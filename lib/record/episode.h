@@ -37,7 +37,7 @@ bool promcb_episode_open(const struct promcb_guard *guard, uint64_t before, unsi
 /* The same into closed. */
 bool promcb_episode_close(const struct promcb_guard *guard, uint64_t before);
 
-/* Of an open breaker: until when, in milliseconds; settled if nobody has yet. */
+/* Of an open breaker: until when, in milliseconds; settled if nobody has yet. 0: the state is another by now. */
 uint64_t promcb_episode_until(const struct promcb_guard *guard, uint64_t state);
 
 /* Lets it stay open until at least then. */

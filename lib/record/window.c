@@ -123,8 +123,9 @@ void promcb_window_look(const struct promcb_guard *guard, uint64_t state)
 	/* [BREAK] acquire: after the state. */
 	since = promcb_load_acquire(&guard->descriptor->since);
 	if (promcb_word_tag(since) != tag) {
-		/* [BREAK] whoever closed it died, or is about to say so. */
-		promcb_cas_acq_rel(&guard->descriptor->since, since, promcb_tagged_word(tag, slot + 1));
+		/* [BREAK] whoever closed it died, or is about to say so. Of a later episode, it stays. */
+		if (promcb_state_tag(promcb_load_relaxed(&guard->descriptor->state)) == tag)
+			promcb_cas_acq_rel(&guard->descriptor->since, since, promcb_tagged_word(tag, slot + 1));
 		return;
 	}
 	from = slot > PROMCB_BREAKER_WINDOW_SLOTS ? slot - PROMCB_BREAKER_WINDOW_SLOTS : 0;

@@ -71,3 +71,26 @@ Test(breaker_overtaken, deadline_of_a_later_clock)
 	cr_assert_eq(promcb_retry_after(theirs), 3600 * SECOND, "it is open for %llu",
 		     (unsigned long long)promcb_retry_after(theirs));
 }
+
+/* Whoever was stopped with the state of an episode that is over. */
+Test(breaker_overtaken, deadline_of_a_later_episode)
+{
+	struct promcb_guard guard = {.segment = NULL};
+	uint64_t before;
+	uint32_t number;
+
+	theirs = make(&probing);
+	calls(theirs, 1, PROMCB_FAILURE);
+	guard.segment =
+		promcb_session_glance((struct promcb_session *)session, promcb_component_handle(component), &number);
+	guard.descriptor = promcb_segment_descriptor(guard.segment, number);
+	guard.now_ns = now_ns;
+	promcb_policy_read(guard.descriptor, &guard.terms);
+	before = promcb_load_relaxed(&guard.descriptor->state);
+	now_ns += 1000 * MS;
+	calls(theirs, 2, PROMCB_FAILURE);
+	STATE(PROMCB_OPEN);
+	promcb_breaker_trip(theirs, 30 * SECOND);
+	cr_assert_eq(promcb_episode_until(&guard, before), 0);
+	cr_assert_eq(promcb_retry_after(theirs), 30 * SECOND);
+}
