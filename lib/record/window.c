@@ -133,7 +133,8 @@ void promcb_window_look(const struct promcb_guard *guard, uint64_t state)
 	if (promcb_tagged_value(since) > from && promcb_tagged_value(since) <= slot + 1)
 		from = promcb_tagged_value(since);
 	promcb_window_sum(guard, from, &sums);
-	if (sums.calls < terms->min_calls)
+	/* Whoever was stopped since it looked at the clock has passed over what others counted meanwhile: add_row(). */
+	if (sums.calls < terms->min_calls || promcb_guard_clock() / terms->slot_ns > slot + 1)
 		return;
 	if (terms->failure_permille && sums.failed * 1000 >= sums.calls * terms->failure_permille)
 		promcb_episode_open(guard, state, PROMCB_REASON_FAILURE_RATE);

@@ -94,3 +94,36 @@ Test(breaker_overtaken, deadline_of_a_later_episode)
 	cr_assert_eq(promcb_episode_until(&guard, before), 0);
 	cr_assert_eq(promcb_retry_after(theirs), 30 * SECOND);
 }
+
+static void *succeed_in_thread(void *count)
+{
+	calls(theirs, *(unsigned *)count, PROMCB_SUCCESS);
+	return NULL;
+}
+
+static void succeed_meanwhile(void)
+{
+	unsigned count = 1000;
+	pthread_t thread;
+
+	now_ns += 2 * SECOND;
+	cr_assert_eq(pthread_create(&thread, NULL, succeed_in_thread, &count), 0);
+	pthread_join(thread, NULL);
+}
+
+/* Whoever was stopped while he failed does not judge by what he alone has counted. */
+Test(breaker_overtaken, looks_too_late)
+{
+	struct promcb_token token;
+
+	theirs = make(&(struct promcb_policy){.window_ms = 8000, .min_calls = 4});
+	calls(theirs, 3, PROMCB_FAILURE);
+	now_ns += 100 * MS;
+	cr_assert(promcb_allow(theirs, &token));
+	promcb_guard_clock = overtaken_clock;
+	meanwhile = succeed_meanwhile;
+	promcb_done_at(theirs, &token, 1000, PROMCB_FAILURE, now_ns);
+	STATE(PROMCB_CLOSED);
+	calls(theirs, 1, PROMCB_FAILURE);
+	STATE(PROMCB_CLOSED);
+}
