@@ -64,7 +64,8 @@ static uint64_t longest_ms(const struct promcb_guard *guard, bool tripped)
 
 /*
  * The level of the episode that begins. The word before is of the last one that was open: two changes ago if the probes
- * failed, three if they closed it; then the level stays unless it was closed for twice as long as it had been open.
+ * failed, three if they closed it; then the level stays unless it was closed for twice as long as it had been open. Two
+ * as well if somebody else closed it, which since says: then it begins anew.
  */
 static unsigned next_level(const struct promcb_guard *guard, uint64_t state, uint64_t before)
 {
@@ -73,6 +74,10 @@ static unsigned next_level(const struct promcb_guard *guard, uint64_t state, uin
 	uint64_t since = now_ms(guard) - promcb_until_ms(before);
 
 	if (before == 0 || changes > 3)
+		return 0;
+	/* [BREAK] acquire: after the state. */
+	if (changes == 2 &&
+	    promcb_word_tag(promcb_load_acquire(&guard->descriptor->since)) == ((promcb_state_tag(state) - 1) & 0xffff))
 		return 0;
 	if (changes == 2)
 		return level < LEVEL_MAX ? level + 1 : LEVEL_MAX;

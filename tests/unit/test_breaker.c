@@ -138,6 +138,19 @@ Test(breaker, leases_end)
 	STATE(PROMCB_OPEN);
 }
 
+Test(breaker, a_reset_forgets_how_long_it_was_open)
+{
+	struct promcb_breaker *breaker = make(&probing);
+
+	calls(breaker, 1, PROMCB_FAILURE);
+	cr_assert_eq(promcb_retry_after(breaker), 1000 * MS);
+	promcb_breaker_reset(breaker);
+	STATE(PROMCB_CLOSED);
+	calls(breaker, 1, PROMCB_FAILURE);
+	cr_assert_eq(promcb_retry_after(breaker), 1000 * MS, "it is open for %llu",
+		     (unsigned long long)promcb_retry_after(breaker));
+}
+
 Test(breaker, opens_for_longer)
 {
 	static const uint64_t periods_ms[] = {1000, 2000, 3000, 3000};
