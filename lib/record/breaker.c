@@ -29,7 +29,7 @@ _Static_assert((int)PROMCB_APPLICATION == (int)PROMCB_BREAKER_CLASSES &&
 		       PROMCB_CALL_OUTCOMES == PROMCB_BREAKER_CLASSES + 2,
 	       "a cell for each class of failure");
 
-enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000 };
+enum { BUSY_RETRIES = 50, BUSY_PAUSE_NS = 2000000, CHANGE_ROUNDS = 16 };
 
 static struct promcb_component *component_of(const struct promcb_breaker *breaker)
 {
@@ -212,12 +212,19 @@ int promcb_breaker_force(struct promcb_breaker *breaker, enum promcb_mode mode)
 
 static void trip(const struct promcb_guard *guard, struct change *change)
 {
-	uint64_t state = promcb_load_acquire(&guard->descriptor->state); /* [BREAK] before the words with its tag */
+	for (int round = 0; round < CHANGE_ROUNDS; round++) {
+		/* [BREAK] acquire: the state before the words with its tag. */
+		uint64_t state = promcb_load_acquire(&guard->descriptor->state);
 
-	if (promcb_state_of(state) != PROMCB_OPEN && promcb_episode_open(guard, state, PROMCB_REASON_TRIPPED))
-		state = promcb_state_changed(state, PROMCB_OPEN);
-	if (promcb_state_of(state) == PROMCB_OPEN)
-		promcb_episode_extend(guard, state, (guard->now_ns + change->value + 999999) / 1000000);
+		if (promcb_state_of(state) == PROMCB_OPEN) {
+			promcb_episode_extend(guard, state, (guard->now_ns + change->value + 999999) / 1000000);
+			/* If it is another, its time was over meanwhile. */
+			if (promcb_state_tag(promcb_load_relaxed(&guard->descriptor->state)) == promcb_state_tag(state))
+				return;
+			continue;
+		}
+		promcb_episode_open(guard, state, PROMCB_REASON_TRIPPED);
+	}
 }
 
 int promcb_breaker_trip(struct promcb_breaker *breaker, uint64_t at_least_ns)
@@ -231,17 +238,25 @@ int promcb_breaker_trip(struct promcb_breaker *breaker, uint64_t at_least_ns)
 
 static void forget(const struct promcb_guard *guard, struct change *change)
 {
-	uint64_t state = promcb_load_acquire(&guard->descriptor->state); /* [BREAK] before the words with its tag */
-
 	(void)change;
-	if (promcb_state_of(state) != PROMCB_CLOSED) {
-		promcb_episode_close(guard, state);
-		return;
+	for (int round = 0; round < CHANGE_ROUNDS; round++) {
+		/* [BREAK] acquire: what is there before the state, so that a later one's is not overwritten. */
+		uint64_t since = promcb_load_acquire(&guard->descriptor->since);
+		/* [BREAK] acquire: the state before the words with its tag. */
+		uint64_t state = promcb_load_acquire(&guard->descriptor->state), tag = promcb_state_tag(state);
+
+		if (promcb_state_of(state) != PROMCB_CLOSED) {
+			/* If not, somebody else changed it. */
+			if (promcb_episode_close(guard, state))
+				return;
+			continue;
+		}
+		promcb_store_relaxed(&guard->descriptor->streak, 0);
+		/* [BREAK] release: as after a change. */
+		if (promcb_cas_acq_rel(&guard->descriptor->since, since,
+				       promcb_tagged_word(tag, guard->now_ns / guard->terms.slot_ns + 1)))
+			return;
 	}
-	promcb_store_relaxed(&guard->descriptor->streak, 0);
-	/* [BREAK] release: as after a change. */
-	promcb_store_release(&guard->descriptor->since,
-			     promcb_tagged_word(promcb_state_tag(state), guard->now_ns / guard->terms.slot_ns + 1));
 }
 
 int promcb_breaker_reset(struct promcb_breaker *breaker)
