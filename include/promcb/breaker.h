@@ -26,14 +26,16 @@
  *
  * While half-open, at most probes calls are under way in all processes. Each holds a permit, a lease that ends after
  * lease_ms: whoever hangs or died with one keeps the others out no longer than that; if the lane of the dead is taken
- * over, it is free at once. A probe that ends after its lease has no say.
+ * over, it is free at once. A probe that ends when another has its permit has no say. A policy that makes the lease
+ * shorter ends those that are longer.
  *
  * Shared are the processes of one segment, so of one host: they see the same network. Hosts stay independent.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress
- *      promcb_breaker, promcb_breaker_reset            T    blocking (this process; -EBUSY while another resets)
+ *      promcb_breaker                                  T    blocking (this process; -EBUSY while another resets)
  *      promcb_allow, promcb_begin                      T S  wait-free while closed, once the thread has used the
- *      promcb_done_at, promcb_end                           breaker in the present segment; else lock-free
+ *      promcb_done_at, promcb_end                           breaker in the present segment; else lock-free, and so
+ *                                                           is the end of a failure if consecutive counts
  *      all others                                      T S  lock-free, likewise
  *
  * fork: the child of a process in the middle of a call has no part in it: to end it there does nothing.
