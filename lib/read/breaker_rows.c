@@ -52,8 +52,12 @@ static void add_row(const uint64_t words[PROMCB_ROW_WORDS], uint64_t slot_ns, ui
 	}
 	if (!history)
 		return;
-	for (uint32_t i = 0; i < PROMCB_BREAKER_SLOT_CELLS; i++)
+	for (uint32_t i = 0; i < PROMCB_BREAKER_SLOT_CELLS; i++) {
 		sums[i] = (cells[counted[i]] - promcb_history_count(history[i])) & PROMCB_HISTORY_MASK;
+		/* What is ignored was loaded before the history, which may have it already. */
+		if (sums[i] > PROMCB_HISTORY_MASK / 2)
+			sums[i] = 0;
+	}
 	counts->calls += sums[0] - (sums[3] < sums[0] ? sums[3] : sums[0]);
 	counts->failed += sums[1];
 	counts->slow += sums[2];
