@@ -104,7 +104,7 @@ nginx -t -c "$scratch/nginx.conf" 2>"$scratch/out" || fail "$(cat "$scratch/out"
 start_nginx "$scratch/nginx.conf" "$port"
 
 # Constants are there before the first call: a rate begins at 0.
-await has 'circuit_breaker_calls_total{component="own"} 0'
+await calls own 0
 get 5 "$url/"
 get 4 "$url/own?query=1"
 get 3 "$url/off"
