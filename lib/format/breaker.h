@@ -23,8 +23,9 @@
  *   [PERMIT] episode.c takes and gives back a permit by compare and exchange of one word. Two could hold one.
  *   [POLICY] policy.c fills the copy that is not selected, each word with release, then stores the selector; who reads
  *            loads the selector, the copy, the selector. Half a policy could be read.
- *   [LATE]   guard.c counts a call as ended before it counts it as failed or slow; window.c loads them the other way
- *            round. A window could have more failures than calls. So it is with what a slot began with, which window.c
+ *   [LATE]   guard.c counts a call as ended before it counts it as failed or slow, and a failure before its class;
+ *            window.c and readers load them the other way round. A window could have more failures than calls, and a
+ *            check could find more classes than failures. So it is with what a slot began with, which window.c
  *            stores after what was counted before, and loads before that: less would be there than when it began.
  */
 #ifndef PROMCB_FORMAT_BREAKER_H

@@ -221,6 +221,8 @@ void promcb_guard_end(const struct promcb_guard *guard, const struct promcb_toke
 		add(guard, PROMCB_BREAKER_IGNORED);
 	if (failed) {
 		add(guard, PROMCB_BREAKER_FAILED);
+		/* [LATE] release: that it failed, before of which class. */
+		promcb_store_fence();
 		add(guard, PROMCB_BREAKER_CLASSES_FROM + (class < PROMCB_BREAKER_CLASSES ? class : 0));
 	}
 	if (slow)
