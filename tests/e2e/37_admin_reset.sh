@@ -3,11 +3,6 @@
 # reset forgets one component or all, keeps states, and makes no segment.
 . "$(dirname "$0")/tools_prelude.sh"
 
-hasnt() {
-  "$tools/promcb-export" >"$scratch/metrics" || fail "export"
-  matches -q -F -e "$1" "$scratch/metrics" && fail "still there: $1"
-  return 0
-}
 refused() {
   succeeds "$tools/promcb-admin" "$@" 2>"$scratch/err" && fail "$*: succeeded"
   one_line "$*"

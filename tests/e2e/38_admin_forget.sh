@@ -4,11 +4,6 @@
 # at 0, and what is still in use stays.
 . "$(dirname "$0")/tools_prelude.sh"
 
-hasnt() {
-  "$tools/promcb-export" >"$scratch/metrics" || fail "export"
-  matches -q -F -e "$1" "$scratch/metrics" && fail "still there: $1"
-  return 0
-}
 refused() {
   succeeds "$tools/promcb-admin" forget "$@" 2>"$scratch/err" >"$scratch/out" && fail "forget $*: succeeded"
   one_line "forget $*"

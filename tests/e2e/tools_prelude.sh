@@ -26,6 +26,13 @@ has() {
     fail "no line $1; of that family: $(grep -F -e "${1%%[{ ]*}" "$scratch/metrics")"
 }
 
+# hasnt TEXT: an export has none such.
+hasnt() {
+  "$tools/promcb-export" >"$scratch/metrics" || fail "export"
+  matches -q -F -e "$1" "$scratch/metrics" && fail "still there: $1"
+  return 0
+}
+
 # record ARGUMENT...: by promcb-record, without a word.
 record() {
   "$tools/promcb-record" "$@" >"$scratch/out" 2>"$scratch/err" || fail "record $*: $(cat "$scratch/err")"
