@@ -20,8 +20,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 exec </dev/null
 unset PROMCB_SEGMENT PROMCB_QUICK PROMCB_INSTALLED
-# Many tests wait for most of their time, with --quick nearly all: there it is twice the number of processors. Those
-# that cannot have others beside them run alone (tests/meson.build).
+# Many tests wait for most of their time, with --quick nearly all: there it is three times the number of processors.
+# Those that cannot have others beside them run alone (tests/meson.build).
 export MESON_TESTTHREADS=$(($(nproc) + 1))
 
 # -- What is run ----------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ usage='Usage: tools/test.sh [--quick] [--row=ROW]... [--no-install] [TEST...]'
 for argument; do
   case $argument in
   --quick)
-    quick=yes budget_seconds=90 MESON_TESTTHREADS=$((2 * $(nproc)))
+    quick=yes budget_seconds=90 MESON_TESTTHREADS=$((3 * $(nproc)))
     export PROMCB_QUICK=yes PROMCB_STRESS_SCALE=${PROMCB_STRESS_SCALE:-0.1}
     ;;
   --row=*)
