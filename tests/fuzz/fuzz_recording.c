@@ -3,9 +3,11 @@
  * fuzz_recording.c: recordings of promcb-top, and all that it makes of one. The input is what entries have, each with
  * its kind and length before it; their CRCs are put right here, by another way than the reader's. What is taken for a
  * recording is a history whose windows add up, is written and read again as the same, and can be drawn and be told as
- * JSON without a byte that a terminal would act on. May include: recording.h, list.h, json.h, top.h, fuzz.h.
+ * JSON without a byte that a terminal would act on. May include: recording.h, list.h, json.h, answer.h, top.h,
+ * fuzz.h.
  */
 #include "top/top.h"
+#include "views/answer.h"
 #include "views/json.h"
 #include "views/recording.h"
 
@@ -158,6 +160,33 @@ static void check_pages(const struct promcb_view_recording *recording, unsigned 
 	promcb_view_list_free(&list);
 }
 
+/* What the sidecar would tell of it, in ranges that have nothing to do with it, too. */
+static void check_answers(const struct promcb_view_recording *recording, unsigned choice)
+{
+	const struct promcb_view_history *history = &recording->history;
+	const struct promcb_view_source source = {recording->segment, history, choice % 2 ? &recording->info : NULL,
+						  "x"};
+	const struct promcb_view_sources sources = {&source, 1, "id", promcb_view_upto_ns(history), 1000000000, 1, 2};
+	const struct promcb_view_listing listing = {
+		.sort = (enum promcb_view_sort)(choice % PROMCB_VIEW_SORTS),
+		.window_ns = (uint64_t)1000000000 << choice % 16,
+		.limit = choice % 7 + 1,
+	};
+	const struct promcb_view_range all = {0, UINT64_MAX},
+				       some = {promcb_view_from_ns(history), promcb_view_upto_ns(history)};
+	struct promcb_view_bytes out = {.bytes = NULL};
+	uint32_t component = history->component_count ? choice % history->component_count : 0;
+
+	promcb_view_answer_live(&sources, &listing, &out);
+	promcb_view_answer_strips(&sources, &listing, choice % 9 + 1, &out);
+	if (history->component_count) {
+		promcb_view_answer_history(&sources, 0, component, choice % 2 ? all : some, choice % 32, &out);
+		promcb_view_answer_compare(&sources, 0, component, all, some, &out);
+	}
+	FUZZ_REQUIRE(!out.failed && fuzz_is_utf8(out.bytes, out.length), "an answer");
+	promcb_view_bytes_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct promcb_view_recording recording;
@@ -176,6 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_adding(&recording.history);
 		check_copy(&recording);
 		check_pages(&recording, data[0]);
+		check_answers(&recording, data[0]);
 		promcb_view_history_end(&recording.history);
 	}
 	free(bytes);

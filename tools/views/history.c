@@ -12,6 +12,8 @@ const struct promcb_view_limits promcb_view_default_limits = {
 	.bytes = (size_t)32 << 20,
 };
 
+const char *const promcb_view_gap_names[PROMCB_VIEW_GAPS] = {NULL, "stopped", "missing"};
+
 int promcb_view_history_start(struct promcb_view_history *history, uint32_t schema,
 			      const struct promcb_view_limits *limits)
 {
@@ -97,6 +99,15 @@ uint32_t promcb_view_add(struct promcb_view_history *history, const char *name)
 	history->by_name[place] = number;
 	history->component_count++;
 	return number;
+}
+
+size_t promcb_view_component_bytes(const struct promcb_view_history *history)
+{
+	size_t bytes = history->component_room * (sizeof(*history->components) + sizeof(*history->by_name));
+
+	for (uint32_t i = 0; i < history->component_count; i++)
+		bytes += strlen(history->components[i].name) + 1 + history->components[i].buckets.room;
+	return bytes;
 }
 
 /* -- Columns ------------------------------------------------------------------------------------------------------- */
@@ -228,6 +239,13 @@ static int age(struct promcb_view_history *history, uint32_t tier)
 	return 0;
 }
 
+/* The newest column stays, whatever it takes. */
+void promcb_view_trim(struct promcb_view_history *history, size_t bytes)
+{
+	while (history->bytes > bytes && history->column_count > 1)
+		drop_oldest(history);
+}
+
 static int shrink(struct promcb_view_history *history)
 {
 	for (uint32_t tier = 0; tier + 1 < PROMCB_VIEW_TIERS; tier++) {
@@ -238,9 +256,8 @@ static int shrink(struct promcb_view_history *history)
 	}
 	while (history->tier_columns[PROMCB_VIEW_TIERS - 1] > history->limits.tiers[PROMCB_VIEW_TIERS - 1].columns)
 		drop_oldest(history);
-	/* The newest column stays, whatever it takes. */
-	while (history->limits.bytes && history->bytes > history->limits.bytes && history->column_count > 1)
-		drop_oldest(history);
+	if (history->limits.bytes)
+		promcb_view_trim(history, history->limits.bytes);
 	return 0;
 }
 

@@ -37,6 +37,10 @@ enum promcb_view_gap {
 	PROMCB_VIEW_GAP_STOPPED = 1, /* nobody looked: its counts are exact, their time within it is not known */
 	PROMCB_VIEW_GAP_MISSING = 2, /* there was no segment to be read */
 };
+enum { PROMCB_VIEW_GAPS = 3 };
+
+/* "stopped", "missing"; NULL for none. */
+extern const char *const promcb_view_gap_names[PROMCB_VIEW_GAPS];
 
 struct promcb_view_column {
 	uint64_t from_ns, upto_ns; /* Unix */
@@ -89,6 +93,12 @@ uint32_t promcb_view_add(struct promcb_view_history *history, const char *name);
  * -EBADMSG (rows that are none, or of components that are not there, or not in order).
  */
 int promcb_view_push(struct promcb_view_history *history, const struct promcb_view_column *column);
+
+/* What the names and totals of components take, besides columns. */
+size_t promcb_view_component_bytes(const struct promcb_view_history *history);
+
+/* Lets the oldest columns go until those that are left take at most so many bytes, or there is one. */
+void promcb_view_trim(struct promcb_view_history *history, size_t bytes);
 
 /* When the first column begins and the last one ends; 0: there is none. */
 uint64_t promcb_view_from_ns(const struct promcb_view_history *history);

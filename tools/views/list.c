@@ -118,7 +118,7 @@ static int compare_trouble(const struct promcb_view_line *a, const struct promcb
 	return result;
 }
 
-static int compare_lines(const void *left, const void *right, void *context)
+int promcb_view_line_compare(const void *left, const void *right, const void *context)
 {
 	const struct promcb_view_line *a = left, *b = right;
 	const struct promcb_view_choice *choice = context;
@@ -147,6 +147,11 @@ static int compare_lines(const void *left, const void *right, void *context)
 	if (result == 0)
 		result = compare_trouble(a, b);
 	return result ? result : strcmp(a->name, b->name);
+}
+
+static int compare_lines(const void *left, const void *right, void *choice)
+{
+	return promcb_view_line_compare(left, right, choice);
 }
 
 /* -- The list ------------------------------------------------------------------------------------------------------ */

@@ -74,6 +74,9 @@ int promcb_view_list_make(const struct promcb_view_history *history, uint64_t fr
 			  const struct promcb_view_choice *choice, struct promcb_view_list *out);
 void promcb_view_list_free(struct promcb_view_list *list);
 
+/* Which of two lines comes first: negative: a. choice: a const struct promcb_view_choice *. */
+int promcb_view_line_compare(const void *a, const void *b, const void *choice);
+
 /*
  * Calls per second in equal parts of a window, for some components at once: the greatest of the columns that end in a
  * part, and the column before where none does; negative where nobody looked. out: count x parts.

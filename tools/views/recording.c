@@ -222,10 +222,11 @@ static int put_columns(struct promcb_view_recorder *recorder, const struct promc
 	return put_changed(recorder, history, out);
 }
 
-int promcb_view_record_first(struct promcb_view_recorder *recorder, const struct promcb_view_history *history,
-			     const char *segment, const struct promcb_segment_info *info, struct promcb_view_bytes *out)
+int promcb_view_record_since(struct promcb_view_recorder *recorder, const struct promcb_view_history *history,
+			     const char *segment, const struct promcb_segment_info *info, uint64_t from_ns,
+			     struct promcb_view_bytes *out)
 {
-	size_t length = strlen(segment), start;
+	size_t length = strlen(segment), first = 0, start;
 
 	*recorder = (struct promcb_view_recorder){.schema = history->schema};
 	promcb_view_put(out, mark, PROMCB_VIEW_RECORDING_MARK);
@@ -235,7 +236,15 @@ int promcb_view_record_first(struct promcb_view_recorder *recorder, const struct
 	promcb_view_put_number(out, length);
 	promcb_view_put(out, segment, length);
 	finish(out, start);
-	return put_columns(recorder, history, 0, info, out);
+	while (first < history->column_count && history->columns[first].upto_ns <= from_ns)
+		first++;
+	return put_columns(recorder, history, first, info, out);
+}
+
+int promcb_view_record_first(struct promcb_view_recorder *recorder, const struct promcb_view_history *history,
+			     const char *segment, const struct promcb_segment_info *info, struct promcb_view_bytes *out)
+{
+	return promcb_view_record_since(recorder, history, segment, info, 0, out);
 }
 
 int promcb_view_record_more(struct promcb_view_recorder *recorder, const struct promcb_view_history *history,

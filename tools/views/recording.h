@@ -38,6 +38,11 @@ int promcb_view_record_first(struct promcb_view_recorder *recorder, const struct
 			     const char *segment, const struct promcb_segment_info *info,
 			     struct promcb_view_bytes *out);
 
+/* The same of the columns that end after a moment. */
+int promcb_view_record_since(struct promcb_view_recorder *recorder, const struct promcb_view_history *history,
+			     const char *segment, const struct promcb_segment_info *info, uint64_t from_ns,
+			     struct promcb_view_bytes *out);
+
 /*
  * Puts what came since. Returns 0, -ENOMEM, or -ESTALE: it is another history by now, or so much came
  * that some of it has been joined.
