@@ -148,7 +148,8 @@ static void take_free_later(struct rcu_head *head)
 }
 
 /* Snapshots of all there is. Returns 0, or -errno, as sidecar_parts_take(). */
-static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct take **out)
+static int take_new(struct sidecar_bodies *bodies, uint64_t flags, const char *matching, uint64_t deadline_ns,
+		    struct take **out)
 {
 	struct sidecar_attachment *held[SIDECAR_SEGMENTS_MAX];
 	int count = sidecar_segments_hold(bodies->segments, held);
@@ -174,8 +175,8 @@ static int take_new(struct sidecar_bodies *bodies, uint64_t deadline_ns, struct 
 	take->count = (size_t)count;
 	take->part_count = count ? take->count : 1;
 	result = sidecar_parts_take(&(struct sidecar_parts){take->attachments, take->parts, take->messages, take->count,
-							    sidecar_segments_are_several(bodies->segments),
-							    bodies->options.matching, bodies->options.idle_ns},
+							    sidecar_segments_are_several(bodies->segments), flags,
+							    matching, bodies->options.idle_ns},
 				    deadline_ns, &take->is_short);
 	if (result < 0) {
 		take_free(take);
@@ -233,7 +234,7 @@ static int with_take(struct sidecar_bodies *bodies, uint64_t budget_ns,
 	take = rcu_dereference(bodies->take);
 	if (!is_fresh(bodies, take, now)) {
 		uatomic_inc(&bodies->waiting);
-		result = take_new(bodies, now + budget_ns, &own);
+		result = take_new(bodies, 0, bodies->options.matching, now + budget_ns, &own);
 		if (result == 0) {
 			take = own;
 			if (!own->is_short && publish(bodies, own))
@@ -363,21 +364,25 @@ struct describing {
 	void *context;
 };
 
-static int use_for_description(struct sidecar_bodies *bodies, struct take *take, void *context)
+static void describe(const struct take *take, const struct describing *describing)
 {
-	const struct describing *describing = context;
-
-	(void)bodies;
 	for (size_t i = 0; i < take->count; i++) {
 		const struct sidecar_segment segment = {
 			.name = take->attachments[i]->name,
 			.attached = take->parts[i].snapshot != NULL,
+			.error = uatomic_read(&take->attachments[i]->error),
 			.message = take->parts[i].snapshot ? "" : take->messages[i].text,
 			.snapshot = take->parts[i].snapshot,
 		};
 
 		describing->each(describing->context, &segment);
 	}
+}
+
+static int use_for_description(struct sidecar_bodies *bodies, struct take *take, void *context)
+{
+	(void)bodies;
+	describe(take, context);
 	return 0;
 }
 
@@ -387,6 +392,19 @@ int sidecar_bodies_describe(struct sidecar_bodies *bodies, uint64_t budget_ns,
 	struct describing describing = {.each = each, .context = context};
 
 	return with_take(bodies, budget_ns, use_for_description, &describing);
+}
+
+int sidecar_bodies_look(struct sidecar_bodies *bodies, const struct sidecar_look *look,
+			void (*each)(void *context, const struct sidecar_segment *segment), void *context)
+{
+	struct take *take = NULL;
+	int result = take_new(bodies, look->flags, look->matching ? look->matching : bodies->options.matching,
+			      now_ns() + look->budget_ns, &take);
+
+	if (result == 0)
+		describe(take, &(struct describing){each, context});
+	take_free(take);
+	return result;
 }
 
 bool sidecar_bodies_ready(struct sidecar_bodies *bodies)

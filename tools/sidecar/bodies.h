@@ -78,6 +78,7 @@ bool sidecar_bodies_ready(struct sidecar_bodies *bodies);
 struct sidecar_segment {
 	const char *name;        /* as asked for, or as the glob found it */
 	bool attached;
+	int error;               /* of the last attempt, as -errno */
 	const char *message;     /* why it is not attached, or "" */
 	const struct promcb_snapshot *snapshot; /* NULL: none */
 };
@@ -85,5 +86,16 @@ struct sidecar_segment {
 /* Calls each for every segment, with a fresh or shared snapshot, in the order of the names. Returns 0, or -errno. */
 int sidecar_bodies_describe(struct sidecar_bodies *bodies, uint64_t budget_ns,
 			    void (*each)(void *context, const struct sidecar_segment *segment), void *context);
+
+/* A look that is nobody else's. */
+struct sidecar_look {
+	uint64_t flags;       /* as in promcb_snapshot_options */
+	const char *matching; /* likewise; NULL: as all that is served */
+	uint64_t budget_ns;
+};
+
+/* The same with snapshots that are neither shared nor kept. Thread-safe. */
+int sidecar_bodies_look(struct sidecar_bodies *bodies, const struct sidecar_look *look,
+			void (*each)(void *context, const struct sidecar_segment *segment), void *context);
 
 #endif

@@ -75,6 +75,20 @@ int sidecar_body_render(const struct promcb_render_segment *parts, size_t count,
 	return result;
 }
 
+int sidecar_body_copy(const void *bytes, size_t length, const char *content_type, struct sidecar_counted_body **out)
+{
+	struct sidecar_counted_body *body = malloc(sizeof(*body) + length);
+
+	if (!body)
+		return -ENOMEM;
+	*body = (struct sidecar_counted_body){.users = 1};
+	if (length)
+		memcpy(body->bytes, bytes, length);
+	body->body = (struct sidecar_body){.bytes = body->bytes, .length = length, .content_type = content_type};
+	*out = body;
+	return 0;
+}
+
 int sidecar_body_compress(const struct sidecar_counted_body *plain, struct sidecar_counted_body **out)
 {
 	struct growing growing = {.size = 0};

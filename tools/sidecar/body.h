@@ -15,6 +15,9 @@ struct sidecar_counted_body {
 int sidecar_body_render(const struct promcb_render_segment *parts, size_t count, enum promcb_format format,
 			const struct promcb_render_options *options, struct sidecar_counted_body **out);
 
+/* A copy of bytes, as a body with one user. content_type: kept. Returns 0, or -ENOMEM. */
+int sidecar_body_copy(const void *bytes, size_t length, const char *content_type, struct sidecar_counted_body **out);
+
 /* The same, compressed, as another body. Returns 0, or -ENOMEM. */
 int sidecar_body_compress(const struct sidecar_counted_body *plain, struct sidecar_counted_body **out);
 

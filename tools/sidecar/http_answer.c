@@ -14,6 +14,7 @@ static const char *reason_of(unsigned status)
 		const char *reason;
 	} reasons[] = {
 		{200, "OK"},
+		{304, "Not Modified"},
 		{400, "Bad Request"},
 		{401, "Unauthorized"},
 		{403, "Forbidden"},
@@ -106,10 +107,10 @@ void sidecar_answer_end(struct sidecar_answer *answer, bool closes, bool is_old)
 {
 	if (answer->has_failed)
 		return;
-	append(answer, "Content-Length: %zu\r\n%s\r\n", answer->body_length,
-	       closes   ? "Connection: close\r\n"
-	       : is_old ? "Connection: keep-alive\r\n"
-			: "");
+	/* What was not modified has the length that it had. */
+	if (answer->status != 304)
+		append(answer, "Content-Length: %zu\r\n", answer->body_length);
+	append(answer, "%s\r\n", closes ? "Connection: close\r\n" : is_old ? "Connection: keep-alive\r\n" : "");
 }
 
 void sidecar_answer_drop(struct sidecar_answer *answer)

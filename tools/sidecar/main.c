@@ -119,11 +119,20 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 		.context = routes,
 	};
 	struct sidecar_bodies *bodies = NULL;
+	struct sidecar_history *history = NULL;
+	struct sidecar_api *api = NULL;
 	struct sidecar_server *server = NULL;
 	int result = sidecar_bodies_start(&bodies_options, &bodies);
 
+	if (result == 0 && options->history_bytes)
+		result = sidecar_history_start(
+			&(struct sidecar_history_options){.bodies = bodies, .bytes = options->history_bytes}, &history);
 	if (result == 0) {
-		sidecar_routes_set_bodies(routes, bodies);
+		api = sidecar_api_new(bodies, history);
+		result = api ? 0 : -ENOMEM;
+	}
+	if (result == 0) {
+		sidecar_routes_set_bodies(routes, bodies, api);
 		result = sidecar_server_start(&server_options, &server);
 	}
 	if (result == 0) {
@@ -143,6 +152,8 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 		fail(promcb_strerror(result));
 	}
 	sidecar_server_stop(server);
+	sidecar_history_stop(history);
+	sidecar_api_free(api);
 	sidecar_bodies_stop(bodies);
 	return result < 0 ? PROMCB_TOOL_FAILED : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "api.h"
 #include "common.h"
 #include "segment_names.h"
 
@@ -19,6 +20,7 @@ enum {
 	KEY_MAX_CONNECTIONS,
 	KEY_NO_EXPORTER,
 	KEY_SHARE,
+	KEY_HISTORY,
 	KEY_LEVEL,
 	KEY_USER,
 };
@@ -55,6 +57,10 @@ static const struct argp_option options[] = {
 	 "Scrapes within MS milliseconds share a snapshot; default 100, 0 to take one "
 	 "for each",
 	 0},
+	{"history", KEY_HISTORY, "SIZE", 0,
+	 "Memory for what came when, which /api/v1/live and /api/v1/history tell: bytes, or with K, M or G; "
+	 "default 32M, 0 to keep none",
+	 0},
 	{"user", KEY_USER, "USER[:GROUP]", 0, "Switch to this user once the sockets are open", 0},
 	{"log.level", KEY_LEVEL, "LEVEL", 0, "debug, info (the default), warn or error", 0},
 	{0},
@@ -85,18 +91,48 @@ static void add(struct argp_state *state, const char *option, const char *text, 
 	list[(*count)++] = text;
 }
 
-static void parse_path(struct argp_state *state, const char *text, struct sidecar_options *out)
+/* Bytes, or KiB, MiB, GiB. */
+static size_t parse_size(struct argp_state *state, const char *option, const char *text)
 {
-	/* The others have their places. */
+	static const char units[] = "KMG";
+	char *end;
+	unsigned long long value;
+	const char *unit;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	for (const char *each = units; unit && each <= unit; each++)
+		value = value > SIZE_MAX / 1024 ? SIZE_MAX : value * 1024;
+	if (*text < '0' || *text > '9' || errno || (*end && (!unit || end[1])) || value > SIZE_MAX / 4)
+		argp_error(state, "invalid --%s \"%s\": expected a number of bytes, such as 32M", option, text);
+	return (size_t)value;
+}
+
+static void parse_history(struct argp_state *state, const char *text, struct sidecar_options *out)
+{
+	out->history_bytes = parse_size(state, "history", text);
+	if (out->history_bytes && out->history_bytes < SIDECAR_HISTORY_LEAST)
+		argp_error(state, "--history=%s is too little: expected 0, or at least 64K", text);
+}
+
+bool sidecar_options_is_taken(const char *path)
+{
 	static const char *const taken[] = {"/",          "/api/v1/metrics", "/health/metrics", "/prometheus/query",
 					    "/-/healthy", "/-/ready"};
 
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		if (strcmp(path, taken[i]) == 0)
+			return true;
+	return sidecar_api_is(path);
+}
+
+static void parse_path(struct argp_state *state, const char *text, struct sidecar_options *out)
+{
 	if (*text != '/' || strpbrk(text, " ?#"))
 		argp_error(state, "invalid --web.telemetry-path \"%s\": expected a path that begins with /", text);
-	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
-		if (strcmp(text, taken[i]) == 0)
-			argp_error(state, "--web.telemetry-path=%s: something else is served there", text);
-	}
+	if (sidecar_options_is_taken(text))
+		argp_error(state, "--web.telemetry-path=%s: something else is served there", text);
 	out->telemetry_path = text;
 }
 
@@ -151,6 +187,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_SHARE:
 		out->share_ns = parse_number(state, "web.share-ms", text, 60000) * (uint64_t)1000000;
 		return 0;
+	case KEY_HISTORY:
+		parse_history(state, text, out);
+		return 0;
 	case KEY_LEVEL:
 		if (sidecar_log_parse_level(text, &out->log_level) < 0)
 			argp_error(state, "unknown --log.level \"%s\": expected debug, info, warn or error", text);
@@ -176,6 +215,7 @@ void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
 		.max_requests = 40,
 		.max_connections = 512,
 		.share_ns = 100000000,
+		.history_bytes = SIDECAR_HISTORY_DEFAULT,
 		.log_level = SIDECAR_LOG_INFO,
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, out);

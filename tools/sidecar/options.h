@@ -21,6 +21,7 @@ struct sidecar_options {
 	unsigned max_requests;
 	unsigned max_connections;
 	uint64_t share_ns;
+	size_t history_bytes;           /* 0: none is kept */
 	struct promcb_tool_rendering rendering;
 	bool systemd_socket;
 	bool without_exporter_metrics;
@@ -29,5 +30,8 @@ struct sidecar_options {
 
 /* Ends the process on wrong options, on --help and on --version. */
 void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out);
+
+/* Whether something else than metrics is served at a path. */
+bool sidecar_options_is_taken(const char *path);
 
 #endif

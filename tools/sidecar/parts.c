@@ -37,6 +37,7 @@ static int snapshot_part(const struct sidecar_parts *parts, size_t i, uint64_t d
 {
 	uint64_t begun_ns = now_ns(), left_ns = begun_ns < deadline_ns ? deadline_ns - begun_ns : 1;
 	const struct promcb_snapshot_options options = {
+		.flags = parts->flags,
 		.matching = parts->matching,
 		.timeout_ns = patience_of(parts, left_ns),
 		.deadline_ns = deadline_ns,

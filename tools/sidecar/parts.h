@@ -19,7 +19,8 @@ struct sidecar_parts {
 	struct promcb_message *messages;
 	size_t count;
 	bool labelled;
-	const char *matching; /* as in promcb_snapshot_options */
+	uint64_t flags;       /* as in promcb_snapshot_options */
+	const char *matching; /* likewise */
 	const uint64_t *idle_ns; /* what is idle for so long is left out; NULL: nothing */
 };
 

@@ -23,7 +23,7 @@
 static const char plain_text[] = "text/plain; charset=utf-8";
 
 /* What is counted by status; others count as 400 or 500. */
-static const unsigned statuses[] = {200, 400, 401, 403, 404, 405, 429, 500, 501, 503};
+static const unsigned statuses[] = {200, 304, 400, 401, 403, 404, 405, 429, 500, 501, 503};
 
 enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 
@@ -34,6 +34,7 @@ struct sidecar_routes {
 	const struct sidecar_options *options;
 	struct sidecar_web_config *web_config;
 	struct sidecar_bodies *bodies;
+	struct sidecar_api *api;
 	uint64_t requests[STATUSES];
 	uint64_t scrapes;       /* being answered */
 	sem_t makers;           /* that may begin */
@@ -58,9 +59,10 @@ void sidecar_routes_free(struct sidecar_routes *routes)
 	free(routes);
 }
 
-void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bodies *bodies)
+void sidecar_routes_set_bodies(struct sidecar_routes *routes, struct sidecar_bodies *bodies, struct sidecar_api *api)
 {
 	routes->bodies = bodies;
+	routes->api = api;
 }
 
 /* -- Metrics about this process ------------------------------------------------------------------------------------ */
@@ -71,7 +73,7 @@ size_t sidecar_routes_families(void *context, struct promcb_family *families, si
 	static _Thread_local struct sidecar_process_metrics process;
 	static _Thread_local struct promcb_series requests[STATUSES], scrapes;
 	static const struct promcb_label codes[STATUSES] = {
-		{"code", "200"}, {"code", "400"}, {"code", "401"}, {"code", "403"}, {"code", "404"},
+		{"code", "200"}, {"code", "304"}, {"code", "400"}, {"code", "401"}, {"code", "403"}, {"code", "404"},
 		{"code", "405"}, {"code", "429"}, {"code", "500"}, {"code", "501"}, {"code", "503"},
 	};
 	size_t count;
@@ -116,13 +118,14 @@ static void count_status(struct sidecar_routes *routes, unsigned status)
 	promcb_add_relaxed(&routes->requests[i], 1);
 }
 
-/* The end of an answer that was begun with its status. */
+/* The end of an answer that was begun with its status. content_type: NULL: it has no body. */
 static void finish(struct sidecar_routes *routes, const struct sidecar_request *request, struct sidecar_answer *answer,
 		   const char *content_type)
 {
 	char code[16];
 
-	sidecar_answer_header(answer, "Content-Type", content_type);
+	if (content_type)
+		sidecar_answer_header(answer, "Content-Type", content_type);
 	sidecar_web_config_decorate(routes->web_config, answer);
 	count_status(routes, answer->status);
 	snprintf(code, sizeof(code), "%u", answer->status);
@@ -182,13 +185,22 @@ static uint64_t budget_ns(const struct sidecar_request *request)
 		BUDGET_NS);
 }
 
+static enum sidecar_gzip gzip_of(const struct sidecar_request *request)
+{
+	char room[VALUE_BYTES];
+
+	if (!sidecar_negotiate_gzip(sidecar_head_value(request->head, "Accept-Encoding", room, sizeof(room))))
+		return SIDECAR_GZIP_NEVER;
+	return request->is_near ? SIDECAR_GZIP_SMALL : SIDECAR_GZIP_ALWAYS;
+}
+
 /* -- Routes -------------------------------------------------------------------------------------------------------- */
 
 static void answer_metrics(struct sidecar_routes *routes, struct sidecar_request *request,
 			   struct sidecar_answer *answer)
 {
 	unsigned limit = routes->options->max_requests;
-	enum sidecar_gzip gzip = SIDECAR_GZIP_NEVER;
+	enum sidecar_gzip gzip = gzip_of(request);
 	char room[VALUE_BYTES];
 	struct sidecar_body *body;
 	enum promcb_format format;
@@ -204,8 +216,6 @@ static void answer_metrics(struct sidecar_routes *routes, struct sidecar_request
 		return;
 	}
 	format = sidecar_negotiate_format(sidecar_head_value(request->head, "Accept", room, sizeof(room)));
-	if (sidecar_negotiate_gzip(sidecar_head_value(request->head, "Accept-Encoding", room, sizeof(room))))
-		gzip = request->is_near ? SIDECAR_GZIP_SMALL : SIDECAR_GZIP_ALWAYS;
 	result = sidecar_body_metrics(routes->bodies, format, gzip, budget_ns(request), &body);
 	if (result < 0)
 		fail(routes, request, answer, result);
@@ -228,6 +238,43 @@ static void answer_json(struct sidecar_routes *routes, const struct sidecar_requ
 	else
 		send_body(routes, request, answer, format == PROMCB_FORMAT_HEALTH && body->is_partial ? 503 : 200,
 			  body);
+}
+
+static void answer_api(struct sidecar_routes *routes, const struct sidecar_request *request,
+		       struct sidecar_answer *answer)
+{
+	char room[VALUE_BYTES], tag[128], text[256];
+	const struct sidecar_api_request asked = {
+		.head = request->head,
+		.gzip = gzip_of(request),
+		.if_none_match = sidecar_head_value(request->head, "If-None-Match", room, sizeof(room)),
+	};
+	struct sidecar_api_answer got;
+
+	sidecar_api_answer(routes->api, &asked, &got);
+	if (got.sentence) {
+		snprintf(text, sizeof(text), "%s\n", got.sentence);
+		say(routes, request, answer, got.status, text, NULL, NULL);
+		return;
+	}
+	sidecar_answer_begin(answer, got.status);
+	/* A browser asks each time whether there is something new. */
+	sidecar_answer_header(answer, "Cache-Control", got.id[0] ? "no-cache" : "no-store");
+	sidecar_answer_header(answer, "Vary", "Accept-Encoding");
+	sidecar_answer_header(answer, "X-Content-Type-Options", "nosniff");
+	if (got.id[0]) {
+		snprintf(tag, sizeof(tag), "W/\"%s\"", got.id);
+		sidecar_answer_header(answer, "ETag", tag);
+	}
+	if (got.file[0]) {
+		snprintf(tag, sizeof(tag), "attachment; filename=\"%s\"", got.file);
+		sidecar_answer_header(answer, "Content-Disposition", tag);
+	}
+	if (got.body && got.body->gzipped)
+		sidecar_answer_header(answer, "Content-Encoding", "gzip");
+	finish(routes, request, answer, got.body ? got.body->content_type : NULL);
+	if (got.body)
+		sidecar_answer_body(answer, got.body->bytes, got.body->length, put_body, got.body);
 }
 
 /* A number of seconds up to an hour; anything else is no wish to refresh. */
@@ -290,6 +337,8 @@ static void answer_snapshot(struct sidecar_routes *routes, struct sidecar_reques
 		answer_json(routes, request, answer, PROMCB_FORMAT_JSON);
 	else if (strcmp(path, "/api/v1/metrics") == 0)
 		answer_json(routes, request, answer, PROMCB_FORMAT_METRICS);
+	else if (sidecar_api_is(path))
+		answer_api(routes, request, answer);
 	else
 		answer_landing(routes, request, answer);
 	sem_post(&routes->makers);
@@ -311,14 +360,7 @@ static void answer_path(struct sidecar_routes *routes, struct sidecar_request *r
 
 static bool is_known(const struct sidecar_routes *routes, const char *path)
 {
-	static const char *const known[] = {"/",          "/api/v1/metrics", "/health/metrics", "/prometheus/query",
-					    "/-/healthy", "/-/ready"};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(path, known[i]) == 0)
-			return true;
-	}
-	return strcmp(path, routes->options->telemetry_path) == 0;
+	return sidecar_options_is_taken(path) || strcmp(path, routes->options->telemetry_path) == 0;
 }
 
 static void answer_unknown(struct sidecar_routes *routes, const struct sidecar_request *request,
@@ -328,8 +370,8 @@ static void answer_unknown(struct sidecar_routes *routes, const struct sidecar_r
 
 	/* What was asked for is not repeated: it is anybody's text. */
 	snprintf(text, sizeof(text),
-		 "Not found. Try: %s, /api/v1/metrics, /health/metrics, /prometheus/query?q=TEXT, /-/healthy, "
-		 "/-/ready, and / for a person.\n",
+		 "Not found. Try: %s, /api/v1/metrics, /api/v1/live, /api/v1/history?component=NAME, /health/metrics, "
+		 "/prometheus/query?q=TEXT, /-/healthy, /-/ready, and / for a person.\n",
 		 routes->options->telemetry_path);
 	say(routes, request, answer, 404, text, NULL, NULL);
 }
