@@ -22,7 +22,9 @@
  * It opens when, of the calls that ended in the window, min_calls or more, failure_permille of 1,000 failed, or
  * slow_permille took longer than slow_ns; or when consecutive calls failed in a row, whoever made them. The window is
  * between window_ms and 9/8 of it long. Only calls that fail or are slow look whether it is time to open, and at most
- * every hundredth of the window. A component without a breaker is as if there were none.
+ * every hundredth of the window, or 10 ms. It begins anew with the eighth after the one in which the breaker closes,
+ * and where a policy with another window is put in force: until the eighths of the old one that are under way have
+ * ended, and one of the new, nobody opens it by rate. A component without a breaker is as if there were none.
  *
  * While half-open, at most probes calls are under way in all processes. Each holds a permit, a lease that ends after
  * lease_ms: whoever hangs or died with one keeps the others out no longer than that; if the lane of the dead is taken

@@ -27,6 +27,8 @@
  *            window.c and readers load them the other way round. A window could have more failures than calls, and a
  *            check could find more classes than failures. So it is with what a slot began with, which window.c
  *            stores after what was counted before, and loads before that: less would be there than when it began.
+ *            And with a row's slot_end, which it stores after that and after since, and loads before both: the row
+ *            would seem to be of slots of another length, or those who had been would be taken for what they are not.
  */
 #ifndef PROMCB_FORMAT_BREAKER_H
 #define PROMCB_FORMAT_BREAKER_H
@@ -147,7 +149,10 @@ static inline uint32_t promcb_result_good(uint64_t word)
 	return (uint32_t)(word >> 40);
 }
 
-/* -- Since, streak, opened: tag in bits 0 to 15, the first slot, failures in a row, the reason in 16 to 63 -- */
+/*
+ * -- Since, streak, opened: tag in bits 0 to 15; CLOCK_MONOTONIC milliseconds from which on calls count, failures in a
+ * row, the reason in 16 to 63 --
+ */
 
 static inline uint64_t promcb_tagged_word(uint64_t tag, uint64_t value)
 {
@@ -157,6 +162,19 @@ static inline uint64_t promcb_tagged_word(uint64_t tag, uint64_t value)
 static inline uint64_t promcb_tagged_value(uint64_t word)
 {
 	return word >> 16;
+}
+
+/* A slot's begin for since, and the first slot that begins then or later: a slot is longer than a millisecond. */
+static inline uint64_t promcb_since_word(uint64_t tag, uint64_t slot, uint64_t slot_ns)
+{
+	return promcb_tagged_word(tag, slot * slot_ns / 1000000);
+}
+
+static inline uint64_t promcb_since_slot(uint64_t word, uint64_t slot_ns)
+{
+	uint64_t ms = promcb_tagged_value(word);
+
+	return ms >> 44 ? UINT64_MAX : (ms * 1000000 + slot_ns - 1) / slot_ns;
 }
 
 /*

@@ -204,7 +204,7 @@ struct promcb_descriptor {
 	/* of the breaker; by compare and exchange. [BREAK] */
 	uint64_t until;                 /* how long it stays open */
 	uint64_t result;                /* of the probes since it is half-open */
-	uint64_t since;                 /* which slots count since it is closed */
+	uint64_t since;                 /* from when on calls count: since it is closed, or its window is another */
 	uint64_t streak;                /* failures in a row, of all processes; 0: none */
 	uint64_t permits[PROMCB_PERMITS]; /* [PERMIT] */
 	uint64_t forced;                /* 1 + the mode that an operator wants; 0: the policy's */

@@ -33,6 +33,22 @@ enum {
 	PROMCB_JITTER_MAX = 50,
 };
 
+/* The longest slot that any policy can have. */
+#define PROMCB_SLOT_NS_MAX ((uint64_t)PROMCB_WINDOW_MS_MAX * 1000000 / PROMCB_BREAKER_WINDOW_SLOTS)
+
+/*
+ * The first slot of the window that ends in slot. since: the word, of the present episode. It may be later than slot:
+ * until what ended in slots of another length, at most the longest, is not in the window. One that is later still is
+ * of another boot, or anybody's.
+ */
+static inline uint64_t promcb_window_from(uint64_t since, uint64_t slot, uint64_t slot_ns)
+{
+	uint64_t from = slot > PROMCB_BREAKER_WINDOW_SLOTS ? slot - PROMCB_BREAKER_WINDOW_SLOTS : 0;
+	uint64_t first = promcb_since_slot(since, slot_ns);
+
+	return first > from && first <= slot + 4 + PROMCB_SLOT_NS_MAX / slot_ns ? first : from;
+}
+
 /* Of slow_ns: none is slow. */
 #define PROMCB_SLOW_OFF UINT64_MAX
 

@@ -99,13 +99,10 @@ void promcb_breakers_window(const struct promcb_records *records, uint32_t row,
 {
 	const struct promcb_kept_row *kept = find_kept(records, row), *end = records->kept + records->kept_count;
 	uint64_t slot = promcb_clock_monotonic_coarse_ns() / slot_ns;
-	uint64_t since = promcb_tagged_value(descriptor->since);
-	uint64_t from = slot > PROMCB_BREAKER_WINDOW_SLOTS ? slot - PROMCB_BREAKER_WINDOW_SLOTS : 0;
+	bool is_known = promcb_word_tag(descriptor->since) == promcb_state_tag(descriptor->state);
+	uint64_t from = promcb_window_from(is_known ? descriptor->since : 0, slot, slot_ns);
 
 	*counts = (struct promcb_window_counts){.calls = 0};
-	if (promcb_word_tag(descriptor->since) == promcb_state_tag(descriptor->state) && since > from &&
-	    since <= slot + 1)
-		from = since;
 	for (; kept && kept < end && kept->number == row; kept++)
 		add_row(kept->words, slot_ns, from, counts);
 	/* Read one after the other, the ends of calls before those of which they failed. */

@@ -6,7 +6,7 @@
 #ifndef PROMCB_READ_BREAKERS_H
 #define PROMCB_READ_BREAKERS_H
 
-#include "format/breaker.h"
+#include "format/terms.h"
 #include "read/records.h"
 
 /*

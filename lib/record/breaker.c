@@ -253,8 +253,9 @@ static void forget(const struct promcb_guard *guard, struct change *change)
 		}
 		promcb_store_relaxed(&guard->descriptor->streak, 0);
 		/* [BREAK] release: as after a change. */
-		if (promcb_cas_acq_rel(&guard->descriptor->since, since,
-				       promcb_tagged_word(tag, guard->now_ns / guard->terms.slot_ns + 1)))
+		if (promcb_cas_acq_rel(
+			    &guard->descriptor->since, since,
+			    promcb_since_word(tag, guard->now_ns / guard->terms.slot_ns + 1, guard->terms.slot_ns)))
 			return;
 	}
 }

@@ -154,7 +154,8 @@ bool promcb_episode_close(const struct promcb_guard *guard, uint64_t before)
 	PROMCB_INJECT("breaker: closed");
 	/* [BREAK] release: after the change. What ended in the present slot ended before. */
 	promcb_cas_acq_rel(&guard->descriptor->since, since,
-			   promcb_tagged_word(promcb_state_tag(after), guard->now_ns / guard->terms.slot_ns + 1));
+			   promcb_since_word(promcb_state_tag(after), guard->now_ns / guard->terms.slot_ns + 1,
+					     guard->terms.slot_ns));
 	return true;
 }
 

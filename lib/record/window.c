@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/window.h"
 
+enum { ROUNDS_MAX = 8 };
+
 #define MILLISECOND_NS ((uint64_t)1000000)
 
 /* Which cells history has, in its order. */
@@ -12,18 +14,59 @@ static uint32_t history_of(uint64_t slot)
 	return PROMCB_BREAKER_HISTORY + (uint32_t)(slot % PROMCB_BREAKER_SLOTS) * PROMCB_BREAKER_SLOT_CELLS;
 }
 
+/* Whether the row notes slots of the present length: it has noted the one that its last call ended in. */
+static bool is_of_length(const uint64_t *words, uint64_t end_ns, uint64_t slot_ns)
+{
+	uint64_t slot = end_ns / slot_ns - 1;
+
+	/* [LATE] acquire: after slot_end. */
+	return end_ns && end_ns % slot_ns == 0 &&
+	       promcb_history_is_of(promcb_load_acquire(&words[history_of(slot)]), slot);
+}
+
+/* Lets nothing count that ended before the slot. */
+static void begin_later(const struct promcb_guard *guard, uint64_t slot)
+{
+	uint64_t slot_ns = guard->terms.slot_ns;
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		/* [BREAK] acquire: the state before the words with its tag. */
+		uint64_t state = promcb_load_acquire(&guard->descriptor->state), tag = promcb_state_tag(state);
+		/* [BREAK] acquire: after the state. */
+		uint64_t since = promcb_load_acquire(&guard->descriptor->since);
+
+		if (promcb_state_of(state) != PROMCB_CLOSED ||
+		    (promcb_word_tag(since) == tag &&
+		     promcb_window_from(since, guard->now_ns / slot_ns, slot_ns) >= slot))
+			return;
+		/* [BREAK] of a later episode, it stays. */
+		if (promcb_load_relaxed(&guard->descriptor->state) != state)
+			continue;
+		/* [LATE] release: before slot_end. */
+		if (promcb_cas_acq_rel(&guard->descriptor->since, since, promcb_since_word(tag, slot, slot_ns))) {
+			PROMCB_INJECT("breaker: begins later");
+			return;
+		}
+	}
+}
+
 void promcb_window_rotate(const struct promcb_guard *guard, uint64_t ended_ns)
 {
-	uint64_t *words = guard->row.words, slot_ns = guard->terms.slot_ns, now_ns = guard->now_ns, slot, end;
+	uint64_t *words = guard->row.words, slot_ns = guard->terms.slot_ns, now_ns = guard->now_ns, slot, end_ns;
+	bool same;
 
 	/* The caller's stamp counts as long as it is about now. */
 	if (ended_ns + slot_ns > now_ns && ended_ns < now_ns + slot_ns)
 		now_ns = ended_ns;
 	slot = now_ns / slot_ns;
-	end = promcb_load_relaxed(&words[PROMCB_BREAKER_SLOT_END]);
-	/* Somebody else did, of a row that is shared. */
-	if (now_ns < end && end - now_ns <= slot_ns)
+	end_ns = promcb_load_acquire(&words[PROMCB_BREAKER_SLOT_END]); /* [LATE] of a row that is shared */
+	same = is_of_length(words, end_ns, slot_ns);
+	/* It is in that slot, or in a later one already. */
+	if (same && now_ns < end_ns && end_ns - now_ns <= 2 * slot_ns)
 		return;
+	/* What it counted of the window until now stands in slots of another length, which nobody can look at. */
+	if (!same && end_ns / slot_ns + PROMCB_BREAKER_WINDOW_SLOTS >= slot && end_ns)
+		begin_later(guard, slot + 1);
 	for (uint32_t i = 0; i < PROMCB_BREAKER_SLOT_CELLS; i++) {
 		uint64_t *word = &words[history_of(slot) + i];
 
@@ -33,7 +76,8 @@ void promcb_window_rotate(const struct promcb_guard *guard, uint64_t ended_ns)
 	}
 	PROMCB_INJECT("breaker: rotated");
 	promcb_store_relaxed(&words[PROMCB_BREAKER_SLOW_NS], guard->terms.slow_ns);
-	promcb_store_relaxed(&words[PROMCB_BREAKER_SLOT_END], (slot + 1) * slot_ns);
+	/* [LATE] release: after all that, and after since. */
+	promcb_store_release(&words[PROMCB_BREAKER_SLOT_END], (slot + 1) * slot_ns);
 }
 
 /* What the row had when the slot began for it. Returns false if it does not say. */
@@ -57,13 +101,18 @@ static bool read_slot(const uint64_t *words, uint64_t slot, uint64_t begun[PROMC
 static void add_row(const struct promcb_guard *guard, const uint64_t *words, uint64_t since_slot,
 		    struct promcb_window_sums *sums)
 {
-	uint64_t last = promcb_load_relaxed(&words[PROMCB_BREAKER_SLOT_END]) / guard->terms.slot_ns;
-	uint64_t of_slot[PROMCB_BREAKER_SLOT_CELLS] = {0}, begun[PROMCB_BREAKER_SLOT_CELLS], slot;
+	/* [LATE] acquire: before the history, and before since is looked at again. */
+	uint64_t end_ns = promcb_load_acquire(&words[PROMCB_BREAKER_SLOT_END]), slot_ns = guard->terms.slot_ns;
+	uint64_t of_slot[PROMCB_BREAKER_SLOT_CELLS] = {0}, begun[PROMCB_BREAKER_SLOT_CELLS], slot, last;
 
-	if (last <= since_slot)
+	/* What is far ahead is anybody's. */
+	if (end_ns / slot_ns <= since_slot || end_ns > guard->now_ns + slot_ns + PROMCB_SLOT_NS_MAX)
 		return;
-	last--;
-	/* Of another numbering of slots, or anybody's. */
+	last = end_ns / slot_ns - 1;
+	if (!is_of_length(words, end_ns, slot_ns)) {
+		sums->mixed_until_ns = end_ns > sums->mixed_until_ns ? end_ns : sums->mixed_until_ns;
+		return;
+	}
 	if (last > since_slot + PROMCB_BREAKER_SLOTS)
 		return;
 	for (slot = since_slot; slot <= last && !read_slot(words, slot, begun);)
@@ -114,7 +163,7 @@ static bool is_turn(const struct promcb_guard *guard)
 void promcb_window_look(const struct promcb_guard *guard, uint64_t state)
 {
 	const struct promcb_terms *terms = &guard->terms;
-	uint64_t slot = guard->now_ns / terms->slot_ns, since, tag = promcb_state_tag(state), from;
+	uint64_t slot = guard->now_ns / terms->slot_ns, since, tag = promcb_state_tag(state);
 	struct promcb_window_sums sums;
 
 	if ((terms->failure_permille == 0 && terms->slow_permille == 0) || !is_turn(guard))
@@ -125,16 +174,20 @@ void promcb_window_look(const struct promcb_guard *guard, uint64_t state)
 	if (promcb_word_tag(since) != tag) {
 		/* [BREAK] whoever closed it died, or is about to say so. Of a later episode, it stays. */
 		if (promcb_state_tag(promcb_load_relaxed(&guard->descriptor->state)) == tag)
-			promcb_cas_acq_rel(&guard->descriptor->since, since, promcb_tagged_word(tag, slot + 1));
+			promcb_cas_acq_rel(&guard->descriptor->since, since,
+					   promcb_since_word(tag, slot + 1, terms->slot_ns));
 		return;
 	}
-	from = slot > PROMCB_BREAKER_WINDOW_SLOTS ? slot - PROMCB_BREAKER_WINDOW_SLOTS : 0;
-	/* From another boot, it does not count. */
-	if (promcb_tagged_value(since) > from && promcb_tagged_value(since) <= slot + 1)
-		from = promcb_tagged_value(since);
-	promcb_window_sum(guard, from, &sums);
+	promcb_window_sum(guard, promcb_window_from(since, slot, terms->slot_ns), &sums);
 	/* Whoever was stopped since it looked at the clock has passed over what others counted meanwhile: add_row(). */
-	if (sums.calls < terms->min_calls || promcb_guard_clock() / terms->slot_ns > slot + 1)
+	if (promcb_guard_clock() / terms->slot_ns > slot + 1)
+		return;
+	if (sums.mixed_until_ns) {
+		begin_later(guard, (sums.mixed_until_ns + terms->slot_ns - 1) / terms->slot_ns);
+		return;
+	}
+	/* [LATE] acquire: a row that was of another length when since was loaded has moved it. */
+	if (sums.calls < terms->min_calls || promcb_load_acquire(&guard->descriptor->since) != since)
 		return;
 	if (terms->failure_permille && sums.failed * 1000 >= sums.calls * terms->failure_permille)
 		promcb_episode_open(guard, state, PROMCB_REASON_FAILURE_RATE);

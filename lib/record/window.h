@@ -7,6 +7,10 @@
  *     hands: it is as monotonic as the counts.
  *   - To look only reads; its one write is the exchange of the state word from what it began with. So it does no harm
  *     if two look at once, or one dies of it.
+ *   - Nobody judges by a row whose slots are of another length than the policy's, as they are for up to such a slot
+ *     after another policy was put in force. What ended until such a row has changed over counts for nobody: whoever
+ *     finds one lets the window begin when its slot ends, and the row itself when it changes over. So all that
+ *     counts, of all rows, ended in the same time.
  */
 #ifndef PROMCB_WINDOW_H
 #define PROMCB_WINDOW_H
@@ -20,6 +24,7 @@ void promcb_window_rotate(const struct promcb_guard *guard, uint64_t ended_ns);
 struct promcb_window_sums {
 	uint64_t calls;                 /* that say something */
 	uint64_t failed, slow;
+	uint64_t mixed_until_ns;        /* until when slots of another length go on, in any row; 0: in none */
 };
 
 void promcb_window_sum(const struct promcb_guard *guard, uint64_t since_slot, struct promcb_window_sums *sums);
