@@ -27,9 +27,10 @@
  * ended, and one of the new, nobody opens it by rate. A component without a breaker is as if there were none.
  *
  * While half-open, at most probes calls are under way in all processes. Each holds a permit, a lease that ends after
- * lease_ms: whoever hangs or died with one keeps the others out no longer than that; if the lane of the dead is taken
- * over, it is free at once. A probe that ends when another has its permit has no say. A policy that makes the lease
- * shorter ends those that are longer.
+ * lease_ms: whoever hangs with one keeps the others out no longer than that. The lease of a process that died ends
+ * within milliseconds: who finds all permits leased asks the kernel, at most each 4 ms, whether their holders' lanes
+ * are locked still. So may that of a thread that ended before its call did. A probe that ends when another has its
+ * permit has no say. A policy that makes the lease shorter ends those that are longer.
  *
  * Shared are the processes of one segment, so of one host: they see the same network. Hosts stay independent.
  *

@@ -187,6 +187,12 @@ static inline uint64_t promcb_permit_word(uint64_t tag, uint64_t taken, uint32_t
 	return ms << 27 | (uint64_t)lane << 16 | (taken & 0xff) << 8 | (tag & 0xff);
 }
 
+/* The same, whose lease is over. */
+static inline uint64_t promcb_permit_ended(uint64_t word)
+{
+	return word & (((uint64_t)1 << 27) - 1);
+}
+
 static inline uint64_t promcb_permit_ms(uint64_t word)
 {
 	return word >> 27;

@@ -213,7 +213,11 @@ struct promcb_descriptor {
 	uint64_t reset;                 /* promcb_reset_word(): which baseline counts; 0: never reset. [RST] */
 	uint32_t baseline[2];           /* block numbers + 1: blocks of kind PROMCB_BLOCK_BASELINE, see below */
 	/* of the breaker, see breaker.h */
-	uint64_t next_look;             /* CLOCK_MONOTONIC ns: nobody adds the window up before. By read-modify-write */
+	/*
+	 * CLOCK_MONOTONIC ns: while it is closed nobody adds the window up before; while it is half open nobody asks
+	 * whether the lanes that hold permits are locked. By read-modify-write.
+	 */
+	uint64_t next_look;
 	uint64_t selector;              /* which policy counts; 0: there is no breaker. By the resetter. [POLICY] */
 	uint64_t policy[PROMCB_POLICIES * PROMCB_POLICY_WORDS];
 };

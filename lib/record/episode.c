@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-enum { ROUNDS_MAX = 16, LEVEL_MAX = 30 };
+enum { ROUNDS_MAX = 16, LEVEL_MAX = 30, REAP_MS = 4 };
 
 #define MILLISECOND_NS ((uint64_t)1000000)
 /* The longest that a breaker can be tripped for. */
@@ -222,6 +222,56 @@ static bool is_over(const struct promcb_guard *guard, uint64_t permit)
 
 	return ends <= now_ms(guard) || is_too_late(guard, ends, (uint64_t)guard->terms.lease_ms + 1) ||
 	       is_orphan(guard, permit);
+}
+
+/* Whether it is this call's turn to ask whose permits they are: one of all processes. next_look is idle meanwhile. */
+static bool may_reap(const struct promcb_guard *guard)
+{
+	uint64_t next_ns = promcb_load_relaxed(&guard->descriptor->next_look);
+
+	return guard->lane && (guard->now_ns >= next_ns || next_ns - guard->now_ns > REAP_MS * MILLISECOND_NS);
+}
+
+/* With the mutex held. Returns whether there was one. */
+static bool end_leases_of_nobody(const struct promcb_guard *guard)
+{
+	bool ended = false;
+
+	for (uint32_t i = 0; i < guard->terms.probes; i++) {
+		/* [PERMIT] acquire: whose it is, before whether that lane is locked. */
+		uint64_t permit = promcb_load_acquire(&guard->descriptor->permits[i]);
+		uint32_t lane = promcb_permit_lane(permit);
+
+		if (lane == 0 || lane > guard->segment->geometry.lanes || is_over(guard, permit) ||
+		    !promcb_lock_is_free(guard->segment, lane - 1))
+			continue;
+		/* [PERMIT] that one alone: a lease of whoever has taken the lane since is another word. */
+		if (promcb_cas_acq_rel(&guard->descriptor->permits[i], permit, promcb_permit_ended(permit))) {
+			PROMCB_INJECT("breaker: lease ended");
+			ended = true;
+		}
+	}
+	return ended;
+}
+
+bool promcb_permits_reap(const struct promcb_guard *guard)
+{
+	const struct promcb_attachment *attachment = promcb_attachment_of(guard->segment);
+	struct promcb_saved_state way;
+	uint64_t next_ns;
+	bool ended = false;
+
+	/* Who is in the middle of something waits for its end like the others. */
+	if (!may_reap(guard) || !promcb_process_try_enter(&way))
+		return false;
+	next_ns = promcb_load_relaxed(&guard->descriptor->next_look);
+	/* Whoever cannot tell leaves the turn to those who can. */
+	if (may_reap(guard) && promcb_attachment_is_attached(attachment) && !attachment->closing &&
+	    promcb_locks_ready(guard->segment) == 0 &&
+	    promcb_cas_relaxed(&guard->descriptor->next_look, &next_ns, guard->now_ns + REAP_MS * MILLISECOND_NS))
+		ended = end_leases_of_nobody(guard);
+	promcb_process_leave(&way);
+	return ended;
 }
 
 uint32_t promcb_permit_take(const struct promcb_guard *guard, uint64_t state, uint64_t *word, bool *lost)

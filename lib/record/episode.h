@@ -6,7 +6,9 @@
  * Invariants
  *   - One change is one exchange of the state word. What follows from it is done by whoever comes next, if need be.
  *   - No word of an earlier episode is believed, and none of a later one is overwritten: [BREAK].
- *   - No permit that is leased to a living lane is given to another before its lease ends. [PERMIT]
+ *   - No permit that is leased to a living lane is given to another before its lease ends. [PERMIT] A lane lives as
+ *     long as somebody has its lock and its taken is what the permit says: the kernel drops the one, and its next owner
+ *     changes the other before it does anything else.
  *   - A result counts in its own episode, once, and only of whoever gave the permit back himself.
  */
 #ifndef PROMCB_EPISODE_H
@@ -48,6 +50,12 @@ bool promcb_episode_is_decided(const struct promcb_guard *guard, uint64_t state)
 
 /* Takes a permit. Returns its number + 1, the word, and whether somebody lost it; or 0: there is none. */
 uint32_t promcb_permit_take(const struct promcb_guard *guard, uint64_t state, uint64_t *word, bool *lost);
+
+/*
+ * Where all permits are leased: ends the leases of lanes that nobody has, if it is time to ask and the mutex is free.
+ * Returns whether there was one. Waits for nobody.
+ */
+bool promcb_permits_reap(const struct promcb_guard *guard);
 
 /* Gives it back. Returns false if it is another's by now. */
 bool promcb_permit_give(const struct promcb_guard *guard, uint32_t permit, uint64_t word);

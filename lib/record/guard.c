@@ -98,6 +98,8 @@ static uint32_t judge(const struct promcb_guard *guard, struct promcb_token *tok
 		if (promcb_episode_is_decided(guard, state))
 			continue;
 		permit = promcb_permit_take(guard, state, &token->permit, &lost);
+		if (!permit && promcb_permits_reap(guard))
+			continue;
 		if (!permit)
 			return PROMCB_BREAKER_REFUSED_HALF_OPEN;
 		if (lost)

@@ -168,6 +168,17 @@ int promcb_lock_take(struct promcb_segment *segment, uint32_t lane)
 	return lane < segment->geometry.lanes ? take_by_descriptor(segment, lane) : take_special(segment, lane);
 }
 
+bool promcb_lock_is_free(const struct promcb_segment *segment, uint32_t lane)
+{
+	const struct promcb_locks *locks = locks_of(segment);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lane_byte(lane), .l_len = 1};
+
+	if (get(locks->held, lane) || fcntl(locks->fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK)
+		return false;
+	/* The application may have closed the descriptor meanwhile, and opened another file of that number. */
+	return is_description(segment, locks->fd, locks->marker);
+}
+
 int promcb_lock_take_live(struct promcb_segment *segment, uint32_t lane)
 {
 	int result = promcb_locks_ready(segment);

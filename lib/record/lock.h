@@ -38,6 +38,12 @@ int promcb_locks_ready(struct promcb_segment *segment);
  */
 int promcb_lock_take(struct promcb_segment *segment, uint32_t lane);
 
+/*
+ * Whether nobody at all has the lane, right after promcb_locks_ready(). Whoever had it has died or given it away, since
+ * only its owner's description drops the lock. False where that cannot be told.
+ */
+bool promcb_lock_is_free(const struct promcb_segment *segment, uint32_t lane);
+
 /* Takes the lock of the live copy of a lane that this process holds, for good. Returns as promcb_lock_take(). */
 int promcb_lock_take_live(struct promcb_segment *segment, uint32_t lane);
 

@@ -22,6 +22,7 @@ enum { PATIENCE_CALLS = 64, FAILURES = 3, PROBES = 2, LEASE_MS = 8000 };
 static struct shared {
 	uint64_t now_ns;
 	uint64_t begun, done, refused;
+	uint64_t abandoned;             /* begun, and left by a death that is no victim's */
 } * shared;
 
 static struct promcb_component *component;
@@ -97,6 +98,69 @@ static void call_elsewhere(void)
 	pthread_join(thread, NULL);
 }
 
+static struct promcb_session *open_segment(void)
+{
+	const struct promcb_options options = {.lanes = 6, .components = 4};
+	struct promcb_session *p;
+
+	promcb_guard_clock = shared_clock;
+	CHECK(promcb_open(stress_segment, &options, &p) == 0, "open");
+	CHECK(promcb_component(p, "db", &component) == 0, "component");
+	return p;
+}
+
+/*
+ * Another process, begun before this one knows of the segment, that takes all permits when it is told to, and dies of
+ * it. Whoever ends without telling it lets it go.
+ */
+static int tell_prober = -1;
+
+static pid_t begin_prober(void)
+{
+	int told[2];
+	pid_t child;
+	char byte;
+
+	CHECK(pipe(told) == 0, "pipe");
+	child = fork();
+	CHECK(child >= 0, "fork");
+	if (child) {
+		close(told[0]);
+		tell_prober = told[1];
+		return child;
+	}
+	victim_point = NULL;
+	collecting = false;
+	close(told[1]);
+	if (read(told[0], &byte, 1) != 1)
+		_exit(0);
+	open_segment();
+	if (promcb_breaker(component, NULL, &breaker) == 0)
+		for (unsigned i = 0; i < PROBES; i++) {
+			struct promcb_token token;
+
+			promcb_add_relaxed(&shared->abandoned, begin(&token));
+		}
+	kill(getpid(), SIGKILL);
+	_exit(1);
+}
+
+/* While it is half-open: the permits of the dead are to be had long before their leases end, if nobody is disturbed. */
+static void outlive_prober(pid_t prober)
+{
+	struct promcb_token token;
+
+	CHECK(write(tell_prober, "", 1) == 1, "write");
+	close(tell_prober);
+	CHECK(waitpid(prober, NULL, 0) == prober, "waitpid");
+	for (unsigned i = 0; i < PROBES + 2 && promcb_state(component) == PROMCB_HALF_OPEN; i++)
+		if (begin(&token))
+			end(&token, PROMCB_SUCCESS);
+		else
+			pass(SECOND / 100);
+	CHECK(!collecting || promcb_state(component) == PROMCB_CLOSED, "the dead keep their permits");
+}
+
 static void be_forced(void)
 {
 	struct promcb_token token;
@@ -118,7 +182,6 @@ static void be_forced(void)
 static void produce(void)
 {
 	static uint32_t version;
-	const struct promcb_options options = {.lanes = 3, .components = 4};
 	struct promcb_policy policy = {.window_ms = 4000,
 				       .min_calls = FAILURES + 1,
 				       .consecutive = FAILURES,
@@ -127,12 +190,10 @@ static void produce(void)
 				       .probes = PROBES,
 				       .successes = PROBES + 1,
 				       .lease_ms = LEASE_MS};
-	struct promcb_session *p;
+	pid_t prober = begin_prober();
+	struct promcb_session *p = open_segment();
 	int result;
 
-	promcb_guard_clock = shared_clock;
-	CHECK(promcb_open(stress_segment, &options, &p) == 0, "open");
-	CHECK(promcb_component(p, "db", &component) == 0, "component");
 	for (version = 1; version <= 2; version++) {
 		policy.version = version;
 		/* Rows change over to slots of another length, while calls count again. */
@@ -158,6 +219,8 @@ static void produce(void)
 		}
 		call_until(PROMCB_OPEN, PROMCB_FAILURE);
 		probe_for_nothing();
+		if (version == 1)
+			outlive_prober(prober);
 		call_until(PROMCB_OPEN, PROMCB_FAILURE);
 		call_until(PROMCB_CLOSED, PROMCB_SUCCESS);
 		be_forced();
@@ -195,7 +258,7 @@ static void check_between(const char *what, const char *point, uint64_t number, 
 static void check_segment(const char *point, uint64_t dead, uint64_t stopped, bool lanes_are_taken)
 {
 	struct promcb_message message = {.text = ""};
-	uint64_t between = dead + stopped, begun, died, ended;
+	uint64_t between = dead + stopped, unknown = between + shared->abandoned, begun, died, ended;
 	struct promcb_snapshot *snapshot;
 	struct promcb_reader *reader;
 	int result = promcb_reader_open(stress_segment, NULL, &reader, &message);
@@ -218,7 +281,8 @@ static void check_segment(const char *point, uint64_t dead, uint64_t stopped, bo
 		check_between("ended", point, ended, shared->done, shared->done + between);
 		/* Who dies between an end and its record has ended a call that is not recorded. */
 		check_between("died", point, died,
-			      lanes_are_taken && begun > ended + between ? begun - ended - between : 0, dead);
+			      lanes_are_taken && begun > ended + unknown ? begun - ended - unknown : 0,
+			      dead + shared->abandoned);
 	}
 	promcb_snapshot_free(snapshot);
 	promcb_reader_close(reader);
@@ -265,6 +329,7 @@ int main(void)
 	CHECK(points_find("breaker: probe counted") < points->count && points_find("policy: filled") < points->count &&
 		      points_find("breaker: elsewhere") < points->count &&
 		      points_find("breaker: turn") < points->count &&
+		      points_find("breaker: lease ended") < points->count &&
 		      points_find("breaker: begins later") < points->count,
 	      "a point was not passed");
 	tried = points_try(try_point);
