@@ -99,6 +99,7 @@ static inline void promcb_gauge_set_inline(struct promcb_gauge *gauge, double va
 		promcb_gauge_set_slow(gauge, value);
 		return;
 	}
+	PROMCB_INJECT("gauge: found");
 	promcb_store_relaxed((uint64_t *)(uintptr_t)entry, promcb_double_bits(value) ^ PROMCB_GAUGE_UNSET_BITS);
 }
 

@@ -92,10 +92,18 @@ static uint64_t shared_place(struct promcb_segment *segment, const struct promcb
 	return words ? (uintptr_t)words | PROMCB_CELL_ASIDE | slot_bits(segment) : 0;
 }
 
-static uint64_t live_place(struct promcb_segment *segment, const struct promcb_series_handle *series, uint32_t cell)
+/* From now on the gauge may be set here. */
+static void come_by(struct promcb_series_handle *series)
+{
+	promcb_known_forward(series);
+	series->left = NULL;
+}
+
+static uint64_t live_place(struct promcb_segment *segment, struct promcb_series_handle *series, uint32_t cell)
 {
 	struct promcb_lane_lease *home = promcb_home(segment);
 
+	come_by(series);
 	return home ? (uintptr_t)promcb_row_live(home, cell, series->width) : 0;
 }
 
@@ -227,8 +235,10 @@ static bool keep(struct promcb_series_handle *series, promcb_cell_use *use, void
 	if (!promcb_session_is_away(p) || !promcb_family_is_live(series->family))
 		return false;
 	is_kept = promcb_process_enter(&way) && promcb_session_is_away(p);
-	if (is_kept)
+	if (is_kept) {
+		come_by(series);
 		use(series, (struct promcb_cell){&series->kept, true}, context);
+	}
 	promcb_process_leave(&way);
 	return is_kept;
 }

@@ -30,8 +30,14 @@ static void keep_values(struct promcb_session *p, struct promcb_segment *segment
 					 ? promcb_row_live_find(home, series->at.component, series->width)
 					 : NULL;
 
-		if (cell)
-			series->kept = promcb_load_relaxed(cell);
+		uint64_t late = series->left ? promcb_load_relaxed(series->left) : 0;
+
+		if (!cell)
+			continue;
+		/* Or what came late in the segment before. */
+		series->kept = series->left && late != series->left_value ? late : promcb_load_relaxed(cell);
+		series->left_value = promcb_load_relaxed(cell);
+		series->left = cell;
 	}
 }
 
@@ -39,6 +45,10 @@ static void set_kept_values(struct promcb_session *p)
 {
 	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
 		struct promcb_series_handle *series = &promcb_series_handles[number];
+
+		if (series->at.session == p)
+			promcb_known_forward(series);
+
 		struct promcb_lane_lease *home =
 			series->kept && is_set_by_process(p, series) ? promcb_home(p->segment) : NULL;
 		uint32_t first = home ? promcb_known_resolve(series, home) : 0;
@@ -57,8 +67,26 @@ static void forget_values(const struct promcb_session *p)
 	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
 		struct promcb_series_handle *series = &promcb_series_handles[number];
 
-		if (series->kept && (!p || series->at.session == p))
+		if ((series->kept || series->left) && (!p || series->at.session == p)) {
 			series->kept = 0;
+			series->left = NULL;
+		}
+	}
+}
+
+/* Who was about to set a value in what is left may do so as long as it is there. */
+static void forward_values(const uint8_t *base, uint64_t bytes, bool gone)
+{
+	for (uint32_t number = 1; number < promcb_series_handles_used; number++) {
+		struct promcb_series_handle *series = &promcb_series_handles[number];
+
+		if (!series->left || (const uint8_t *)series->left < base ||
+		    (const uint8_t *)series->left >= base + bytes)
+			continue;
+		if (gone)
+			series->left = NULL;
+		else
+			promcb_known_forward(series);
 	}
 }
 
@@ -66,6 +94,7 @@ static const struct promcb_session_hooks hooks = {
 	.left = keep_values,
 	.arrived = set_kept_values,
 	.forget = forget_values,
+	.late = forward_values,
 };
 
 /* -- Families ------------------------------------------------------------------------------------------------------ */

@@ -58,7 +58,10 @@ struct promcb_series_handle {
 	uint32_t record;                /* its place, in the same segment; 0: not known */
 	struct promcb_component *component; /* of a breaker, which has the next handle, too */
 	uint64_t *policy;               /* of a breaker: as this process wants it, see policy.h. Under the mutex */
-	uint64_t kept;                  /* of a gauge: its cell while the session is away. Under the mutex */
+	/* of a gauge, under the mutex */
+	uint64_t kept;                  /* its cell while the session is away */
+	uint64_t *left;                 /* its cell in the segment that was left, until a thread has come by since; */
+	uint64_t left_value;            /* and what went along */
 };
 
 extern struct promcb_series_handle promcb_series_handles[PROMCB_SERIES_HANDLES_MAX];

@@ -288,3 +288,20 @@ uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb
 	}
 	return cell;
 }
+
+void promcb_known_forward(struct promcb_series_handle *series)
+{
+	uint64_t late = series->left ? promcb_load_relaxed(series->left) : 0, *cell;
+	const struct promcb_session *p = series->at.session;
+	struct promcb_lane_lease *home;
+
+	if (!series->left || late == series->left_value)
+		return;
+	series->left_value = late;
+	home = p->segment && series->at.generation == p->generation ? promcb_home_former(p->segment) : NULL;
+	cell = home ? promcb_row_live_find(home, series->at.component, series->width) : NULL;
+	if (cell)
+		promcb_store_relaxed(cell, late);
+	else
+		series->kept = late;
+}

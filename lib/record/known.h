@@ -108,6 +108,12 @@ int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_la
  */
 uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb_lane_lease *lease);
 
+/*
+ * What a thread was about to set in a gauge when its segment was left goes along, too: until another thread has found
+ * the gauge where it is now, and may have set it there, or the segment that was left goes. See series->left.
+ */
+void promcb_known_forward(struct promcb_series_handle *series);
+
 /* The same for a key, without a handle. Returns 0 and what was found, or -errno. */
 int promcb_known_register(struct promcb_metric_family *family, struct promcb_lane_lease *lease, const char *key,
 			  size_t bytes, struct promcb_series_found *found);

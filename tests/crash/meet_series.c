@@ -8,9 +8,13 @@
  *     meanwhile. It gave the chunk up with their families in it, and the segment was corrupt from then on.
  *   - pieces_chunk_was_of_another_kind: a scrape whose image has a chunk as somebody's who then gave it up reads what
  *     was registered there meanwhile. It called the segment corrupt.
+ *   - gauge_set_late: what a thread comes to set in the segment that another has left meanwhile goes along, unless the
+ *     gauge was set in the next one before. It was lost, for good where a gauge is set once.
  *   - check_found_what_came_meanwhile: series that are registered between two steps of a reader's check are no finding.
  */
 #include "../stress/series.h"
+
+#include "record/open.h"
 
 #include <promcb/inject.h>
 
@@ -205,6 +209,65 @@ static void check_beside_a_writer(void)
 	printf("a check beside those who register: it finds nothing\n");
 }
 
+/* -- A segment that is left while a gauge is set ------------------------------------------------------------------- */
+
+static struct promcb_gauge *gauge;
+static struct promcb_counter *hits;
+static bool comes_by;
+
+/* The next call looks where the segment's name leads. */
+static void look_now(void)
+{
+	promcb_store_relaxed(&session->checked_ns, 0);
+	promcb_thread.countdown = 0;
+	promcb_thread.fresh_ns = 0;
+	promcb_counter_add(hits, 1);
+}
+
+/* As another thread would. */
+static void leave_segment(void)
+{
+	uint32_t generation = session->generation;
+
+	CHECK(unlink(session->last.path) == 0, "unlink %s", session->last.path);
+	look_now();
+	CHECK(session->generation == generation + 1, "the segment was not left");
+	if (comes_by)
+		promcb_gauge_set(gauge, 3);
+}
+
+static double shown(void)
+{
+	return promcb_bits_double(series_total("used", NULL, 0));
+}
+
+static void set_late(bool by_another)
+{
+	session = stress_open(NULL);
+	CHECK(promcb_gauge_with(
+		      series_family(session, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE}), NULL,
+		      &gauge) == 0,
+	      "gauge");
+	hits = series_counter(
+		series_family(session, (struct promcb_family_spec){.name = "hits_total", .type = PROMCB_COUNTER}),
+		NULL);
+	promcb_gauge_set(gauge, 1);
+	promcb_counter_add(hits, 1);
+	comes_by = by_another;
+	for (unsigned round = 0; round < 3; round++) {
+		meet_at("gauge: found", leave_segment);
+		promcb_gauge_set(gauge, 10 * (round + 1));
+		CHECK(!meeting_point, "no gauge was found");
+		look_now();
+		CHECK(shown() == (by_another ? 3 : 10 * (round + 1)), "gauge_set_late: round %u: %f", round, shown());
+		promcb_gauge_add(gauge, 1);
+		CHECK(shown() == (by_another ? 4 : 10 * (round + 1) + 1), "gauge_set_late: round %u, added to: %f",
+		      round, shown());
+	}
+	promcb_close(session);
+	promcb_remove(stress_segment, true, NULL);
+}
+
 int main(void)
 {
 	if (stress_emulated()) {
@@ -218,6 +281,9 @@ int main(void)
 	chunk_of_another_kind(PROMCB_ACCESS_COPY);
 	chunk_of_another_kind(PROMCB_ACCESS_MAPPED);
 	check_beside_a_writer();
+	set_late(false);
+	set_late(true);
+	printf("a segment that is left while a gauge is set there: the value goes along\n");
 	stress_remove();
 	return 0;
 }
