@@ -200,15 +200,19 @@ static enum found find_place(const void *handle, struct promcb_series_handle *se
 			     promcb_cell_use *use, void *context)
 {
 	struct promcb_saved_state way;
+	bool inside, again, too_early, refused = !have && promcb_known_is_refused(series->family, &too_early);
 	uint64_t place;
-	bool inside, again;
 
-	/* Who has a place waits for nobody. */
-	if (have && !promcb_process_try_enter(&way)) {
+	if (refused && too_early)
+		return NOWHERE;
+	/* Who has a place waits for nobody, nor does who is unlikely to get one. */
+	if ((have || refused) && !promcb_process_try_enter(&way)) {
+		if (refused)
+			return NOWHERE;
 		use_place(series, have, use, context);
 		return USED;
 	}
-	inside = have || promcb_process_enter_or_visit(&way, !promcb_recorder_is_denied());
+	inside = have || refused || promcb_process_enter_or_visit(&way, !promcb_recorder_is_denied());
 	place = inside && !promcb_thread_is_busy() ? find(handle, series) : find_shared(series);
 	if (!inside && !place) {
 		promcb_process_leave(&way);
@@ -257,7 +261,8 @@ static void count_dropped(struct promcb_series_handle *series, promcb_cell_use *
 		promcb_session_count_lost_value(p);
 		return;
 	}
-	promcb_process_enter_or_visit(&way, true);
+	/* As a guest rather than to wait. */
+	promcb_process_enter_or_visit(&way, false);
 	segment = promcb_session_glance(p, &series->at, &cell);
 	if (segment)
 		promcb_add_relaxed(&promcb_segment_header(segment)->dropped_values, 1);

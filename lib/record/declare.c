@@ -7,6 +7,8 @@
  * without memory.
  */
 #include "record/declare.h"
+
+#include "base/clock.h"
 #include "base/name.h"
 
 #include <errno.h>
@@ -182,29 +184,37 @@ static struct promcb_segment *leased_segment(const struct promcb_metric_family *
 }
 
 /*
- * Whether the label values are a stranger's in a family that is full: then they are counted as refused, and cost no
- * mutex, no memory and no handle, however many come.
+ * Whether label values that this process has not had are to be refused: against the rules, or a stranger's in a family
+ * that is full, or, where there is nothing to be asked for, in a segment that had no room just now. They are counted,
+ * and cost no mutex, no memory and no handle, however many come. Returns 0, or -EINVAL, -ENOSPC.
  */
-static bool refuse_stranger(const struct promcb_metric_family *family, const char *key, size_t bytes)
+static int refuse(const struct promcb_metric_family *family, const char *key, size_t bytes, bool is_asked_for)
 {
 	struct promcb_family_record *record;
 	struct promcb_series_found found;
 	struct promcb_segment *segment;
 	struct promcb_values values;
+	int result = -ENOSPC;
 	uint32_t place;
 
 	segment = leased_segment(family, &place);
 	record = segment ? promcb_segment_piece(segment, place, PROMCB_PIECE_FAMILY, 0) : NULL;
-	if (!record || promcb_load_relaxed(&record->series) < promcb_load32_relaxed(&record->series_max))
-		return false;
+	if (!record)
+		return 0;
 	promcb_known_values(key, bytes, &values);
 	for (uint32_t i = 0; i < family->labels; i++)
-		if (!promcb_name_is_utf8(values.text[i], values.lengths[i]))
-			return false;
-	if (promcb_series_find(segment, place, values.text, values.lengths, family->labels, &found) && !found.is_hidden)
-		return false;
+		if (memchr(values.text[i], 0, values.lengths[i]) ||
+		    !promcb_name_is_utf8(values.text[i], values.lengths[i]))
+			result = -EINVAL;
+	if (result == -ENOSPC && promcb_load_relaxed(&record->series) < promcb_load32_relaxed(&record->series_max) &&
+	    (is_asked_for || promcb_clock_monotonic_coarse_ns() >= promcb_load_relaxed(&segment->no_space_until_ns)))
+		return 0;
+	if (result == -ENOSPC &&
+	    promcb_series_find(segment, place, values.text, values.lengths, family->labels, &found) && !found.is_hidden)
+		return 0;
 	promcb_add_relaxed(&record->refused, 1);
-	return true;
+	promcb_add_relaxed(&promcb_segment_header(segment)->series_rejected, 1);
+	return result;
 }
 
 /*
@@ -260,8 +270,9 @@ static int find_series(struct promcb_metric_family *family, enum promcb_metric_t
 		       const size_t *lengths, size_t count, bool is_asked_for, void **out)
 {
 	char key[PROMCB_KEY_BYTES_MAX];
+	bool too_early;
 	void *found;
-	int bytes;
+	int bytes, result;
 
 	*out = promcb_handle_table.series;
 	if (!family || !family->at.session || family->type != type)
@@ -276,9 +287,14 @@ static int find_series(struct promcb_metric_family *family, enum promcb_metric_t
 		*out = found;
 		return 0;
 	}
-	if (!found && refuse_stranger(family, key, (size_t)bytes)) {
+	if (!found) {
 		*out = family->overflow;
-		return -ENOSPC;
+		result = refuse(family, key, (size_t)bytes, is_asked_for);
+		if (result < 0)
+			return result;
+		/* The segment had no room for the family just now. */
+		if (!is_asked_for && promcb_known_is_refused(family, &too_early) && too_early)
+			return -ENOSPC;
 	}
 	return register_series(family, key, (size_t)bytes, out);
 }
@@ -334,6 +350,41 @@ int promcb_info_with(struct promcb_metric_family *family, const char *const *val
 
 	promcb_gauge_set(found, 1);
 	return result;
+}
+
+void *promcb_series_keep(struct promcb_session *p, const union promcb_family_image *image, const char *const *values)
+{
+	struct promcb_metric_family *fresh = promcb_known_make(p, image), *family = NULL;
+	struct promcb_series_found at = {.place = 0};
+	char key[PROMCB_KEY_BYTES_MAX];
+	struct promcb_saved_state way;
+	void *found = NULL;
+	int bytes;
+
+	if (!fresh)
+		return NULL;
+	if (promcb_process_enter(&way)) {
+		/* Where no handle is left, none will be. */
+		found = promcb_known_has_handles(2) ? NULL : promcb_handle_table.series;
+		promcb_session_follow(p);
+		family = promcb_known_like(fresh);
+		if (!family && !found && promcb_known_add_family(fresh) == 0)
+			family = fresh;
+		bytes = family ? promcb_known_key(family, values, NULL, 0, key) : -EINVAL;
+		if (bytes >= 0 && promcb_known_find(family, key, (size_t)bytes))
+			found = promcb_known_find(family, key, (size_t)bytes);
+		if (bytes >= 0 && !found) {
+			if (p->segment &&
+			    promcb_known_register(family, promcb_session_lease(p, promcb_recorder_current(true)), key,
+						  (size_t)bytes, &at) < 0)
+				at = (struct promcb_series_found){.place = 0};
+			promcb_known_add(family, key, (size_t)bytes, &at, &found);
+		}
+	}
+	promcb_process_leave(&way);
+	if (family != fresh)
+		free(fresh);
+	return found;
 }
 
 /* -- By label values ----------------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  */
 #include "base/labels.h"
 #include "base/name.h"
-#include "record/known.h"
+#include "record/declare.h"
 #include "record/registry.h"
 
 static const char *const types[PROMCB_ERROR_TYPES + 1] = {"timeout", "refused",  "reset",     "rejected",
@@ -39,8 +39,8 @@ static void name_it(const struct promcb_handle *handle, struct promcb_full_name 
 	labels[1 + full->count] = values[1 + full->count] = NULL;
 }
 
-/* The component's series: one of its own, for good; or one that counts for all that have none. */
-static struct promcb_counter *find_counter(struct promcb_session *p, const struct promcb_handle *handle)
+/* The component's series, for good; NULL: this process can have none now. */
+static void *find_counter(struct promcb_session *p, const struct promcb_handle *handle)
 {
 	const char *labels[PROMCB_COMPONENT_LABELS_MAX + 2], *values[PROMCB_COMPONENT_LABELS_MAX + 2];
 	const struct promcb_family_spec spec = {.name = PROMCB_ERRORS_NAME,
@@ -50,13 +50,15 @@ static struct promcb_counter *find_counter(struct promcb_session *p, const struc
 						.enumerated = types,
 						.enumerated_label = PROMCB_ERRORS_ENUMERATED,
 						.series_max = PROMCB_COMPONENTS_MAX};
-	struct promcb_metric_family *family;
+	union promcb_family_image image;
 	struct promcb_full_name full;
-	struct promcb_counter *counter;
+	void *counter;
 
 	name_it(handle, &full, labels, values);
-	promcb_family_register(p, &spec, &family);
-	if (promcb_counter_with(family, values, &counter) == 0)
+	if (promcb_family_make(&spec, &image, NULL) < 0)
+		return NULL;
+	counter = promcb_series_keep(p, &image, values);
+	if (counter)
 		/* [HANDLE] release: the series before who finds it here. */
 		promcb_store_pointer_release(&counters[handle - promcb_handle_table.handles], counter);
 	return counter;
@@ -67,7 +69,7 @@ void promcb_count_error(struct promcb_component *component, enum promcb_error_ty
 	const struct promcb_handle *handle = component ? promcb_component_handle(component) : NULL;
 	/* [HANDLE] acquire: the session before what it leads to. */
 	struct promcb_session *p = handle ? promcb_load_pointer_acquire(&handle->session) : NULL;
-	struct promcb_counter *counter;
+	void *counter;
 
 	if (!p)
 		return;
@@ -75,7 +77,8 @@ void promcb_count_error(struct promcb_component *component, enum promcb_error_ty
 	counter = promcb_load_pointer_acquire(&counters[handle - promcb_handle_table.handles]);
 	if (!counter)
 		counter = find_counter(p, handle);
-	promcb_counter_add_at(counter, (unsigned)type < PROMCB_ERROR_TYPES ? type : PROMCB_ERROR_OTHER, 1);
+	if (counter)
+		promcb_counter_add_at(counter, (unsigned)type < PROMCB_ERROR_TYPES ? type : PROMCB_ERROR_OTHER, 1);
 }
 
 void promcb_record_error(struct promcb_component *component, uint64_t latency_ns, enum promcb_error_type type)

@@ -200,24 +200,39 @@ int promcb_known_add_family(struct promcb_metric_family *family)
 
 /* -- Where it lies ------------------------------------------------------------------------------------------------- */
 
+bool promcb_known_is_refused(const struct promcb_metric_family *family, bool *too_early)
+{
+	const struct promcb_session *p = family->at.session;
+	uint64_t retry_ns = promcb_load_relaxed(&family->retry_ns), place = p ? promcb_load_relaxed(&p->place) : 0;
+
+	*too_early = false;
+	if (!retry_ns || place == 0 || place == PROMCB_PLACE_AWAY ||
+	    place >> PROMCB_PLACE_SLOT_BITS != promcb_load32_relaxed(&family->refused))
+		return false;
+	*too_early = promcb_clock_monotonic_coarse_ns() < retry_ns;
+	return true;
+}
+
 int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,
 			   struct promcb_message *message)
 {
 	struct promcb_session *p = family->at.session;
-	uint64_t now_ns = promcb_clock_monotonic_coarse_ns();
+	bool too_early;
 	uint32_t place;
 	int result;
 
 	if (family->at.generation == p->generation && family->at.component)
 		return family->at.component;
-	if (!message && now_ns < family->retry_ns)
+	if (!message && promcb_known_is_refused(family, &too_early) && too_early)
 		return family->refusal;
 	result = promcb_family_find_or_add(p->segment, lease, &family->image, &place, message);
 	if (result < 0) {
-		family->retry_ns = now_ns + FAMILY_RETRY_NS;
 		family->refusal = result;
+		promcb_store32_relaxed(&family->refused, p->generation);
+		promcb_store_relaxed(&family->retry_ns, promcb_clock_monotonic_coarse_ns() + FAMILY_RETRY_NS);
 		return result;
 	}
+	promcb_store_relaxed(&family->retry_ns, 0);
 	/* [FOLLOW] release: the place before the generation that it is of. */
 	promcb_store32_release(&family->at.component, place);
 	promcb_store32_release(&family->at.generation, p->generation);

@@ -2,8 +2,8 @@
 /*
  * known.h: families and series as this process knows them, whichever file their session presently has.
  *
- * Called with the process's mutex held, but for promcb_known_make(), promcb_known_key(), promcb_known_values()
- * and promcb_known_find().
+ * Called with the process's mutex held, but for promcb_known_make(), promcb_known_key(), promcb_known_values(),
+ * promcb_known_find() and promcb_known_is_refused().
  *
  * Invariants
  *   - A family and a series are never freed: handles lead to them, and names to those.
@@ -35,7 +35,8 @@ struct promcb_metric_family {
 	uint32_t bound_count;
 	double scale;                   /* 10^decimals */
 	void *overflow;                 /* the handle of the series of what does not fit */
-	uint64_t retry_ns;              /* CLOCK_MONOTONIC: it could not be had in the present segment; not before, */
+	uint64_t retry_ns;              /* CLOCK_MONOTONIC: it could not be had; not before. 0: it could. Relaxed */
+	uint32_t refused;               /* the generation of the segment that refused it. Relaxed */
 	int refusal;                    /* and why */
 	struct promcb_names series;
 	struct promcb_native native;    /* of histograms of constant width */
@@ -97,6 +98,12 @@ int promcb_known_add_breaker(struct promcb_metric_family *family, struct promcb_
 /* Adds a series that was found in the family's present segment; all 0: it is not known where. As above. */
 int promcb_known_add(struct promcb_metric_family *family, const char *key, size_t bytes,
 		     const struct promcb_series_found *at, void **out);
+
+/*
+ * Whether the present segment has refused the family, so that nobody waits for it; too_early: and it is not time to try
+ * again. Without the mutex.
+ */
+bool promcb_known_is_refused(const struct promcb_metric_family *family, bool *too_early);
 
 /* The family's place in its session's present segment, registered there if need be. Returns it, or -errno. */
 int64_t promcb_known_place(struct promcb_metric_family *family, struct promcb_lane_lease *lease,

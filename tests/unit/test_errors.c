@@ -3,6 +3,10 @@
 #include "collected.h"
 #include "reading.h"
 
+#include "record/open.h"
+
+#include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 TestSuite(errors, .init = fixture_begin, .fini = fixture_end);
@@ -76,6 +80,70 @@ Test(errors, by_type)
 	text = rendered(PROMCB_FORMAT_OPENMETRICS, "payments");
 	expect(text, "# TYPE payments_errors counter\n");
 	expect(text, "payments_errors_total{component=\"fresh\",type=\"refused\"} 1\n");
+}
+
+static volatile bool is_held, may_go;
+
+/* Nobody else has the mutex meanwhile. */
+static void *hold_mutex(void *unused)
+{
+	struct promcb_saved_state way;
+
+	cr_assert(promcb_process_enter(&way));
+	is_held = true;
+	while (!may_go)
+		sched_yield();
+	promcb_process_leave(&way);
+	return unused;
+}
+
+/*
+ * Where the segment has no room for them, errors wait for nobody, are counted as dropped, and are there as soon as
+ * there is room. Each one took the mutex.
+ */
+Test(errors, without_room)
+{
+	struct promcb_options options = {.max_bytes = 1 << 20, .components = 250, .lanes = 16};
+	struct promcb_session *p = fixture_open(&options);
+	struct promcb_component *component = fixture_component(p, "db"), *other;
+	struct promcb_metric_family *family;
+	struct promcb_saved_state way;
+	pthread_t holder;
+	char name[32];
+	int result = 0;
+
+	for (unsigned i = 0; result == 0; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		result = promcb_component(p, name, &other);
+	}
+	cr_assert_eq(result, -ENOSPC);
+	promcb_record(component, 1000, true);
+	promcb_count_error(component, PROMCB_ERROR_TIMEOUT);
+	cr_assert_eq(promcb_family_register(p, &(struct promcb_family_spec){.name = "a_total", .type = PROMCB_COUNTER},
+					    &family),
+		     -ENOSPC);
+	cr_assert_eq(pthread_create(&holder, NULL, hold_mutex, NULL), 0);
+	while (!is_held)
+		sched_yield();
+	alarm(60);
+	for (unsigned i = 0; i < 1000; i++)
+		promcb_count_error(component, PROMCB_ERROR_TIMEOUT);
+	may_go = true;
+	pthread_join(holder, NULL);
+	alarm(0);
+	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 1001);
+
+	/* The next segment has room. */
+	cr_assert_eq(unlink(fixture_segment), 0);
+	p->options.max_bytes = 0;
+	promcb_store_relaxed(&p->checked_ns, 0);
+	promcb_thread.fresh_ns = 0;
+	promcb_record(component, 1000, true);
+	cr_assert(promcb_process_enter(&way));
+	promcb_session_follow(p);
+	promcb_process_leave(&way);
+	promcb_count_error(component, PROMCB_ERROR_RESET);
+	expect(rendered(PROMCB_FORMAT_TEXT, NULL), "circuit_breaker_errors_total{component=\"db\",type=\"reset\"} 1\n");
 }
 
 /* Nobody else has a family of promcb's names, or that label. */
