@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <promcb/inject.h>
+
 #define HOME_RETRY_NS ((uint64_t)100000000)
 
 struct home {
@@ -34,8 +36,10 @@ static bool take(struct promcb_segment *segment, struct home *home)
 		if (promcb_lane_take(segment, &home->lease) < 0)
 			return false;
 	}
+	PROMCB_INJECT("home: lane taken");
 	promcb_row_begin_live(&home->lease);
 	home->locked = home->locked || promcb_lock_take_live(segment, home->lease.lane - 1) == 0;
+	PROMCB_INJECT("home: locked");
 	return home->locked;
 }
 
@@ -70,6 +74,7 @@ void promcb_home_leave(struct promcb_segment *segment)
 
 	if (is_ours(home) && home->begun)
 		promcb_row_end_live(&home->lease);
+	PROMCB_INJECT("home: left");
 	home->begun = false;
 }
 
