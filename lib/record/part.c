@@ -165,6 +165,8 @@ static void give_back(struct promcb_segment *segment, uint32_t place)
 		return;
 	promcb_store_relaxed(&series->life, 0);
 	PROMCB_INJECT("part: place untold");
+	/* [PIECE] release: untold before it is given back; who dies in between has not given it back twice. */
+	promcb_store_fence();
 	if (family)
 		promcb_add_relaxed(&family->series, UINT64_MAX);
 }
