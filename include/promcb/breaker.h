@@ -32,6 +32,10 @@
  * are locked still. So may that of a thread that ended before its call did. A probe that ends when another has its
  * permit has no say. A policy that makes the lease shorter ends those that are longer.
  *
+ * Of what was let through and has not ended, exporters tell how much is in flight, and how much died with its process
+ * or thread. A policy with failure_permille = PROMCB_POLICY_OFF, and nothing else that opens, is for these alone: it
+ * lets all calls through.
+ *
  * Shared are the processes of one segment, so of one host: they see the same network. Hosts stay independent.
  *
  * Concurrency (T any thread; S also from a signal handler, first use included) and progress

@@ -6,6 +6,101 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* -- What is kept ------------------------------------------------------------------------------------------------- */
+
+static int compare_kept(const void *left, const void *right)
+{
+	uint32_t one = ((const struct promcb_kept_row *)left)->number;
+	uint32_t other = ((const struct promcb_kept_row *)right)->number;
+
+	return (one > other) - (one < other);
+}
+
+/* The first of what is kept of a row, which stands together; NULL: nothing is. */
+static const struct promcb_kept_row *find_kept(const struct promcb_records *records, uint32_t row)
+{
+	size_t low = 0, high = records->kept_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (records->kept[middle].number < row)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < records->kept_count ? &records->kept[low] : NULL;
+}
+
+/* -- Who lives ---------------------------------------------------------------------------------------------------- */
+
+/* A thread that has given its lane back may have left a call that another of its process is to end. */
+static bool has_another(const struct promcb_holder *holders, const bool *held, uint32_t lanes, uint64_t cookie)
+{
+	for (uint32_t lane = 0; lane < lanes; lane++)
+		if (held[lane] && holders[lane].cookie == cookie)
+			return true;
+	return false;
+}
+
+int promcb_breakers_look(struct promcb_records *records, struct promcb_pieces *pieces)
+{
+	const struct promcb_geometry *g = pieces->catalog->geometry;
+	bool *held = calloc(g->lanes, sizeof(*held));
+	struct promcb_lane copy;
+
+	records->holders = calloc(g->lanes, sizeof(*records->holders));
+	if (!held || !records->holders) {
+		free(held);
+		return -ENOMEM;
+	}
+	for (uint32_t lane = 0; lane < g->lanes; lane++) {
+		const struct promcb_lane *entry = promcb_source_view(
+			pieces->source, g->lanes_off + (uint64_t)lane * g->lane_bytes, sizeof(copy), &copy);
+
+		/* [LANE] acquire: used before the rest. */
+		if (!entry || !promcb_load_acquire(&entry->used))
+			continue;
+		records->holders[lane].taken = promcb_load_relaxed(&entry->taken);
+		records->holders[lane].cookie = promcb_load_relaxed(&entry->owner_cookie);
+		/* Where it cannot be known, nobody is said to be dead. */
+		held[lane] = promcb_source_is_late(pieces->source) || promcb_source_is_held(pieces->source, lane) != 0;
+	}
+	for (uint32_t lane = 0; lane < g->lanes; lane++)
+		records->holders[lane].lives =
+			records->holders[lane].taken &&
+			(held[lane] || has_another(records->holders, held, g->lanes, records->holders[lane].cookie));
+	free(held);
+	return 0;
+}
+
+void promcb_breakers_flight(const struct promcb_records *records, uint32_t row, uint32_t lanes,
+			    struct promcb_flight *flight)
+{
+	const struct promcb_kept_row *kept = find_kept(records, row), *end = records->kept + records->kept_count;
+
+	*flight = (struct promcb_flight){.died = 0};
+	for (; kept && kept < end && kept->number == row; kept++) {
+		const uint64_t *cells = kept->words + 1;
+		uint32_t lane = promcb_piece_copy(kept->words[0]);
+		int64_t open = (int64_t)(cells[PROMCB_BREAKER_BEGUN] + cells[PROMCB_BREAKER_FOREIGN] -
+					 cells[PROMCB_BREAKER_ENDED] - cells[PROMCB_BREAKER_ELSEWHERE]);
+		int64_t died = (int64_t)cells[PROMCB_BREAKER_DIED];
+		const struct promcb_holder *holder = lane < lanes ? &records->holders[lane] : NULL;
+
+		if (!holder)
+			continue;
+		/* Of who has the row, or came since; else of those who had it before. */
+		if (cells[PROMCB_BREAKER_TAKEN] > holder->taken ||
+		    (cells[PROMCB_BREAKER_TAKEN] == holder->taken && holder->lives)) {
+			flight->in_flight += open > died ? (uint64_t)open - (uint64_t)died : 0;
+			flight->died += (uint64_t)died;
+		} else {
+			flight->died += open > 0 ? (uint64_t)open : 0;
+		}
+	}
+}
+
 /* -- Rows ---------------------------------------------------------------------------------------------------------- */
 
 int promcb_breakers_keep(struct promcb_records *records, uint32_t number, const uint64_t **words)
@@ -27,6 +122,9 @@ int promcb_breakers_keep(struct promcb_records *records, uint32_t number, const 
 	for (uint32_t i = PROMCB_ROW_WORDS; i-- > 0;)
 		/* [LATE] acquire: from the last to the first. */
 		kept->words[i] = promcb_load_acquire(&(*words)[i]);
+	/* [LATE] acquire: once more, after what the lane's holder has begun: whose that is, and what died before. */
+	kept->words[1 + PROMCB_BREAKER_TAKEN] = promcb_load_acquire(&(*words)[1 + PROMCB_BREAKER_TAKEN]);
+	kept->words[1 + PROMCB_BREAKER_DIED] = promcb_load_acquire(&(*words)[1 + PROMCB_BREAKER_DIED]);
 	*words = kept->words;
 	return 0;
 }
@@ -61,30 +159,6 @@ static void add_row(const uint64_t words[PROMCB_ROW_WORDS], uint64_t slot_ns, ui
 	counts->calls += sums[0] - (sums[3] < sums[0] ? sums[3] : sums[0]);
 	counts->failed += sums[1];
 	counts->slow += sums[2];
-}
-
-static int compare_kept(const void *left, const void *right)
-{
-	uint32_t one = ((const struct promcb_kept_row *)left)->number;
-	uint32_t other = ((const struct promcb_kept_row *)right)->number;
-
-	return (one > other) - (one < other);
-}
-
-/* The first of what is kept of a row, which stands together; NULL: nothing is. */
-static const struct promcb_kept_row *find_kept(const struct promcb_records *records, uint32_t row)
-{
-	size_t low = 0, high = records->kept_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (records->kept[middle].number < row)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < records->kept_count ? &records->kept[low] : NULL;
 }
 
 void promcb_breakers_sort(struct promcb_records *records)

@@ -22,6 +22,7 @@ struct breaker {
 	struct promcb_descriptor descriptor; /* a copy */
 	struct promcb_terms terms;
 	struct promcb_window_counts window;
+	struct promcb_flight flight;
 	unsigned mode;
 };
 
@@ -34,6 +35,7 @@ enum family {
 	IGNORED,
 	LATE,
 	DIED,
+	IN_FLIGHT,
 	CLASSES,
 	PROBES,
 	WINDOW_CALLS,
@@ -67,6 +69,9 @@ static const struct {
 		  false},
 	[DIED] = {"circuit_breaker_died_calls_total",
 		  "Calls that were let through and never ended: their process or thread did.", NULL, false},
+	[IN_FLIGHT] = {"circuit_breaker_calls_in_flight",
+		       "Calls that were let through and have not ended, of threads that live and have a lane.", NULL,
+		       true},
 	[CLASSES] = {"circuit_breaker_failures_by_class_total", "Failures, by what they were.", "class", false},
 	[PROBES] = {"circuit_breaker_probes_total", "Calls that were let through to see whether the component is well.",
 		    "result", false},
@@ -214,7 +219,8 @@ static void put_counts(struct making *m)
 	put(m, SLOW, NULL, cells[PROMCB_BREAKER_SLOW]);
 	put(m, IGNORED, NULL, cells[PROMCB_BREAKER_IGNORED]);
 	put(m, LATE, NULL, cells[PROMCB_BREAKER_LATE]);
-	put(m, DIED, NULL, cells[PROMCB_BREAKER_DIED]);
+	put(m, DIED, NULL, m->breaker->flight.died);
+	put_number(m, IN_FLIGHT, NULL, (double)m->breaker->flight.in_flight);
 	for (unsigned class = 0; class < PROMCB_BREAKER_CLASSES; class ++)
 		put(m, CLASSES, promcb_outcome_name((enum promcb_call_outcome)(class + PROMCB_FAILURE)),
 		    cells[PROMCB_BREAKER_CLASSES_FROM + class]);
@@ -331,18 +337,19 @@ static bool copy_descriptor(struct breaker *breaker, struct promcb_pieces *piece
 }
 
 static void make_breaker(struct making *m, struct breaker *breaker, const struct promcb_records *records, uint32_t row,
-			 const struct promcb_clock_domain *here)
+			 const struct promcb_catalog *catalog)
 {
 	const struct promcb_descriptor *d = &breaker->descriptor;
 
 	promcb_terms_unpack(d->policy + (d->selector & 1) * PROMCB_POLICY_WORDS, &breaker->terms);
 	breaker->mode = d->forced && d->forced <= PROMCB_MODES ? (unsigned)d->forced - 1 : breaker->terms.mode;
 	promcb_breakers_window(records, row, d, breaker->terms.slot_ns, &breaker->window);
+	promcb_breakers_flight(records, row, catalog->geometry->lanes, &breaker->flight);
 	m->breaker = breaker;
 	if (m->is_full)
 		return;
 	put_counts(m);
-	put_state(m, here);
+	put_state(m, &catalog->here);
 }
 
 static bool is_of_breakers(const struct promcb_metrics *metrics, size_t family)
@@ -402,7 +409,7 @@ static int make_all(struct making *m, struct breaker *breaker, const struct prom
 		m->breaker = breaker;
 		if (!m->has_families)
 			make_families(m);
-		make_breaker(m, breaker, records, promcb_cell_row(taken[i].cell), &pieces->catalog->here);
+		make_breaker(m, breaker, records, promcb_cell_row(taken[i].cell), pieces->catalog);
 	}
 	return 0;
 }

@@ -9,6 +9,9 @@
 #include "format/terms.h"
 #include "read/records.h"
 
+/* Looks who has the lanes, before any row is read. Returns 0, or -ENOMEM. */
+int promcb_breakers_look(struct promcb_records *records, struct promcb_pieces *pieces);
+
 /*
  * Keeps a row of breakers, whose words are not only added, as one copy has it. words: where it is, then what was kept.
  * Returns 0, or -ENOMEM.
@@ -20,6 +23,17 @@ int promcb_breakers_read(struct promcb_records *records, struct promcb_metrics *
 
 /* Once all are kept: so that those of a row stand together. */
 void promcb_breakers_sort(struct promcb_records *records);
+
+/*
+ * What was let through of a breaker and has not ended: in flight, of processes that live; died, with those that do not.
+ * The shared copy's have no process that is known. While a lane changes hands, what is in flight may count as died.
+ */
+struct promcb_flight {
+	uint64_t in_flight, died;
+};
+
+void promcb_breakers_flight(const struct promcb_records *records, uint32_t row, uint32_t lanes,
+			    struct promcb_flight *flight);
 
 /* What calls ended in a breaker's window, as it is now. */
 struct promcb_window_counts {

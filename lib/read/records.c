@@ -426,5 +426,6 @@ void promcb_records_free(struct promcb_records *records)
 	free(records->lives);
 	free(records->breakers);
 	free(records->kept);
+	free(records->holders);
 	*records = (struct promcb_records){.cells = 0};
 }

@@ -29,6 +29,13 @@ struct promcb_series_life {
 	uint64_t life;
 };
 
+/* Who has a lane, as it was before any row of breakers was read. */
+struct promcb_holder {
+	uint64_t taken;
+	uint64_t cookie;
+	bool lives;                     /* the process that had it last has this lane, or another */
+};
+
 /* A row of breakers, as one copy has it. */
 struct promcb_kept_row {
 	uint32_t number;
@@ -47,6 +54,7 @@ struct promcb_records {
 	uint64_t removals;              /* as they were before any life was read. [LIFE] */
 	bool has_breakers;
 	uint8_t *breakers;              /* of each row: whether it is of a breaker */
+	struct promcb_holder *holders;  /* of each lane; NULL: there are no breakers */
 	struct promcb_kept_row *kept;   /* of these rows, what each copy has */
 	size_t kept_count, kept_room;
 };

@@ -439,6 +439,8 @@ int promcb_rows_read(struct promcb_records *records, struct promcb_metrics *metr
 		result = list_rows(a);
 	promcb_pieces_stage(pieces);
 	PROMCB_INJECT("rows: listed");
+	if (result == 0 && records->has_breakers)
+		result = promcb_breakers_look(records, pieces);
 	if (result == 0)
 		result = add_rows(a);
 	PROMCB_INJECT("rows: all added");

@@ -27,7 +27,10 @@ static void take_over(const struct promcb_guard *guard)
 				     promcb_load_relaxed(&words[PROMCB_BREAKER_ENDED]) -
 				     promcb_load_relaxed(&words[PROMCB_BREAKER_ELSEWHERE]));
 	PROMCB_INJECT("breaker: died told");
+	/* [LATE] release: what died before whose the row is, and that before what he begins. */
+	promcb_store_fence();
 	promcb_store_relaxed(&words[PROMCB_BREAKER_TAKEN], taken);
+	promcb_store_fence(); /* [LATE] */
 }
 
 bool promcb_guard_begin(struct promcb_guard *guard, struct promcb_descriptor *descriptor, struct promcb_cell row)

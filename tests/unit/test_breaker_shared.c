@@ -136,6 +136,90 @@ static void check_rows(const struct promcb_breaker *breaker, uint64_t expected)
 	cr_assert_eq(open, expected);
 }
 
+#define FLIGHT(flying, dead)                                                             \
+	do {                                                                             \
+		cr_assert_eq(exported("circuit_breaker_calls_in_flight", NULL), flying); \
+		cr_assert_eq(exported("circuit_breaker_died_calls_total", NULL), dead);  \
+	} while (0)
+
+/* A child that begins calls, and lives until it is killed. */
+static pid_t begin_in_child(struct promcb_breaker *breaker, unsigned count)
+{
+	struct promcb_token token;
+	int begun[2];
+	char byte;
+	pid_t child;
+
+	cr_assert_eq(pipe(begun), 0);
+	child = fork();
+	if (child == 0) {
+		for (unsigned i = 0; i < count; i++)
+			promcb_allow(breaker, &token);
+		if (write(begun[1], "b", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	cr_assert_eq(read(begun[0], &byte, 1), 1);
+	close(begun[0]);
+	close(begun[1]);
+	return child;
+}
+
+static void end_child(pid_t child)
+{
+	kill(child, SIGKILL);
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+}
+
+/* What is in flight is that of the living, and what died is counted at once, whoever has its lane then. */
+Test(breaker_shared, calls_in_flight)
+{
+	const struct promcb_policy never = {.failure_permille = PROMCB_POLICY_OFF};
+	struct promcb_breaker *breaker;
+	struct promcb_token one;
+	struct elsewhere there;
+	pid_t child, other;
+
+	if (getenv("MESON_EXE_WRAPPER"))
+		cr_skip_test("an emulator does not wipe a child's memory");
+	breaker = make(&never);
+	calls(breaker, 50, PROMCB_FAILURE);
+	STATE(PROMCB_CLOSED);
+	FLIGHT(0, 0);
+	there = (struct elsewhere){.breaker = breaker, .begins = true};
+	cr_assert(promcb_allow(breaker, &one) && promcb_allow(breaker, &there.token));
+	FLIGHT(2, 0);
+	promcb_done_at(breaker, &there.token, 1000, PROMCB_IGNORED, now_ns);
+	FLIGHT(1, 0);
+	child = begin_in_child(breaker, 3);
+	FLIGHT(4, 0);
+	end_child(child);
+	FLIGHT(1, 3);
+	/* Its lane is another's. */
+	child = begin_in_child(breaker, 1);
+	FLIGHT(2, 3);
+	other = begin_in_child(breaker, 2);
+	FLIGHT(4, 3);
+	end_child(child);
+	FLIGHT(3, 4);
+	child = begin_in_child(breaker, 0);
+	FLIGHT(3, 4);
+	end_child(other);
+	end_child(child);
+	FLIGHT(1, 6);
+	/* Begun by a thread that is gone, and ended by another of the process. */
+	act_elsewhere(&there);
+	FLIGHT(2, 6);
+	there.begins = false;
+	there.ends = true;
+	act_elsewhere(&there);
+	FLIGHT(1, 6);
+	there.token = one;
+	act_elsewhere(&there);
+	FLIGHT(0, 6);
+	cr_assert_eq(exported("circuit_breaker_permitted_calls_total", NULL), 59);
+}
+
 /* A call may end in another thread, whether it is the first of the one or the other: it is counted once. */
 Test(breaker_shared, ends_elsewhere)
 {
