@@ -3,7 +3,7 @@
  * --check looks at everything that it says it looks at: each kind of damage alone is one finding, and named. And what
  * is of a newer kind is no damage, and passed over by everybody.
  */
-#include "fixture.h"
+#include "checking.h"
 
 #include "format/layout.h"
 
@@ -266,32 +266,6 @@ static const struct damage {
 	{"ring of two", spoil_ring_shared, "with another"},
 	{"ring's lane", spoil_ring_lane, "which is another lane's"},
 };
-
-struct told {
-	int count;
-	char sentences[2048];
-};
-
-static void tell(void *context, const char *sentence)
-{
-	struct told *told = context;
-
-	told->count++;
-	strncat(told->sentences, sentence, sizeof(told->sentences) - strlen(told->sentences) - 2);
-	strcat(told->sentences, "\n");
-}
-
-static int check(struct told *told)
-{
-	struct promcb_reader *reader;
-	int result;
-
-	*told = (struct told){.count = 0};
-	cr_assert_eq(promcb_reader_open(fixture_segment, NULL, &reader, NULL), 0);
-	result = promcb_reader_check(reader, tell, told);
-	promcb_reader_close(reader);
-	return result;
-}
 
 Test(check, each_damage_is_found)
 {

@@ -89,6 +89,11 @@ Test(family, rules_of_names)
 		COUNTER(.name = "a_total", .labels = LABELS("a"), .enumerated = LABELS("x"), .enumerated_label = "a"));
 	REFUSED("more than 16", COUNTER(.name = "a_total", .labels = LABELS("a", "b", "c", "d", "e", "f", "g", "h", "i",
 									    "j", "k", "l", "m", "n", "o", "p", "q")));
+	REFUSED("more than 16", COUNTER(.name = "a_total", .enumerated = LABELS("x"), .enumerated_label = "q",
+					.labels = LABELS("a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l",
+							 "m", "n", "o", "p")));
+	REFUSED("is no word", COUNTER(.name = "a_total", .unit = "m/s"));
+	REFUSED("help of a_total is not UTF-8", COUNTER(.name = "a_total", .help = "\xff"));
 	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
 		REFUSED(labels[i], COUNTER(.name = "a_total", .labels = LABELS(labels[i])));
 	cr_assert_eq(make(COUNTER(.name = "a_bytes_total", .unit = "bytes", .labels = LABELS("a", "_b9"))), 0);
@@ -120,7 +125,10 @@ Test(family, rules_of_numbers)
 	REFUSED("0 bounds", SPEC(.name = "a", .type = PROMCB_HISTOGRAM, .bounds = bounds));
 	REFUSED("differ",
 		SPEC(.name = "a", .type = PROMCB_HISTOGRAM, .bounds = bounds, .bound_count = 3, .largest = 2));
+	REFUSED("a number of bounds, and no bounds", SPEC(.name = "a", .type = PROMCB_HISTOGRAM, .bound_count = 2));
+	REFUSED("zero the struct", COUNTER(.name = "a_total", .reserved = {[3] = 1}));
 	REFUSED("without values", COUNTER(.name = "a_total", .enumerated_label = "kind"));
+	REFUSED("without values", COUNTER(.name = "a_total", .enumerated_label = "kind", .enumerated = LABELS(NULL)));
 	REFUSED("only counters",
 		SPEC(.name = "a", .type = PROMCB_GAUGE, .enumerated_label = "kind", .enumerated = LABELS("x")));
 	REFUSED("value \"x\" twice",

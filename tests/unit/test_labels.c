@@ -203,6 +203,31 @@ Test(labels, calls_are_read_back)
 	promcb_close(p);
 }
 
+/* What is wrong is said by the rule that it breaks. */
+Test(labels, each_rule_is_told)
+{
+	static const struct {
+		struct promcb_label label;
+		const char *part;
+	} refused[] = {
+		{{"op", "\xff"}, "must be UTF-8"},  {{"op", "a\nb"}, "may not hold control bytes"},
+		{{"op", "a\x7f"}, "control bytes"}, {{"le", "1"}, "its metrics have these"},
+		{{"9op", "a"}, "no digit first"},   {{"__op", "a"}, "not \"__\""},
+		{{"o-p", "a"}, "letters, digits"},  {{"", "a"}, "letters, digits"},
+		{{NULL, "a"}, "letters, digits"},   {{"other", "b"}, "have different names"},
+	};
+	static const struct promcb_label nine[9];
+	struct promcb_full_name name;
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		const struct promcb_label labels[] = {{"other", "a"}, refused[i].label};
+		const char *fault = promcb_full_name_make(&name, "db", 2, labels, 2);
+
+		cr_assert(fault && strstr(fault, refused[i].part), "label %zu: %s", i, fault ? fault : "taken");
+	}
+	cr_assert_str_eq(promcb_full_name_make(&name, "db", 2, nine, 9), "a component has at most 8 labels");
+}
+
 /* Whose names or labels are against the rules: their calls are not lost. */
 Test(labels, refused_calls_are_overflow)
 {

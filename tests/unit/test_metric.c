@@ -121,6 +121,10 @@ Test(metric, doubles_and_what_is_no_amount)
 		promcb_counter_add_double(real, 0.25);
 	promcb_counter_add(real, 3);
 	cr_assert_eq(cells_real(real, 0), 253.0);
+	cr_assert_eq(promcb_counter_add_double_with(family, NULL, 0.5), 0);
+	cr_assert_eq(promcb_counter_add_double_with(family, NULL, 0.5), 0);
+	cr_assert_eq(promcb_gauge_add_with(family, NULL, 1), -EINVAL);
+	cr_assert_eq(cells_real(real, 0), 254.0);
 	family = fixture_family(
 		p, (struct promcb_family_spec){.name = "cpu_seconds_total", .type = PROMCB_COUNTER, .decimals = 3});
 	cr_assert_eq(promcb_counter_with(family, NULL, &whole), 0);
@@ -134,7 +138,7 @@ Test(metric, doubles_and_what_is_no_amount)
 	promcb_counter_add_double(whole, -0.001);
 	promcb_counter_add_double(whole, 1e300);
 	cr_assert_eq(promcb_load_relaxed(&header->rejected_values), 5);
-	cr_assert_eq(cells_real(real, 0), 253.0);
+	cr_assert_eq(cells_real(real, 0), 254.0);
 	cr_assert_eq(cells_total(whole, 0), 1002);
 }
 
