@@ -70,5 +70,17 @@ for who in again here; do
   everywhere "$p99" 0.0009 0.0011 "after a reset in \"$who\""
   everywhere 'circuit_breaker_calls_total{component="clock"}' 200 200 "after a reset in \"$who\""
 done
+
+# Series have no clock of their own: the same for both, whoever counts, and whoever has the lane next.
+tell here "series 20"
+tell again "series 20"
+kill_producer again
+start last "${ahead[@]}" "$steady" "$PROMCB_SEGMENT" clock 2
+tell last "series 20"
+counted 60 6 || fail "series of two namespaces"
+grep '^steady_' "$scratch/counted" >"$scratch/here"
+"${ahead[@]}" "$tools/promcb-export" | grep '^steady_' >"$scratch/there"
+filled "$scratch/here" || fail "no series"
+cmp "$scratch/here" "$scratch/there" || fail "series differ by who reads"
 finish here
 exit 0

@@ -39,6 +39,7 @@ for limited in inner outer; do
   "$tools/promcb-admin" create --lanes 16 --components 20000 --max-bytes 128M || fail "create"
   start $name into "$outer/inner" "$steady" "$PROMCB_SEGMENT" $name 4
   tell $name "calls 100"
+  tell $name "series 1"
   # Room for the process, and not for a segment of 2,000 components, which would take 30 MiB.
   echo $(($(cat "$group/$usage") + (8 << 20))) >"$group/$limit" || fail "a limit on $group"
   tell $name "components 2000"
@@ -46,6 +47,9 @@ for limited in inner outer; do
   [ "$refused" -gt 0 ] ||
     fail "$limited: the limit was not in the way: $(cat "$group/$usage") of $(cat "$group/$limit")"
   tell $name "calls 1000"
+  tell $name "series 3000"
+  [ "${answer##* }" -gt 0 ] || fail "$limited: the limit was not in the way of series"
+  counted 3001 301 || fail "$limited: series"
   tell $name "take 1"
   calls $name 4400 || fail "$limited: calls: $("$tools/promcb-export" | grep "total{component=\"$name\"")"
   has "circuit_breaker_calls_total{component=\"_overflow\"} $((refused * 70))"
@@ -60,6 +64,14 @@ for limited in inner outer; do
     [ "${answer##* }" = 0 ]
   }
   await recovered
+  again=0
+  series_recovered() {
+    tell $name "series 1000"
+    again=$((again + 1))
+    [ "${answer##* }" = 0 ]
+  }
+  await series_recovered
+  counted $((3001 + again * 1000)) $((301 + again * 100)) || fail "$limited: series, with room again"
   [ "$("$tools/promcb-export" | grep -c "^circuit_breaker_calls_total{component=\"$name-")" = 2000 ] ||
     fail "$limited: components are missing"
   finish $name

@@ -18,8 +18,14 @@ for command in "promcb-admin create" "promcb-record once --latency=0.1 --success
     fail "$command: $(cat "$scratch/err")"
   [ -z "$(ls "$scratch/small")" ] || fail "$command left something: $(ls "$scratch/small")"
 done
-mount -o remount,size=400k "$scratch/small" || fail "remount"
+mount -o remount,size=500k "$scratch/small" || fail "remount"
 start one "$steady" "$PROMCB_SEGMENT" kept 3
+# In time, so that there are the families.
+families() {
+  tell one "series 1"
+  [ "${answer##* }" != 1000000 ]
+}
+await families
 tell one "calls 100"
 tell one "components 100"
 refused=${answer##* }
@@ -28,6 +34,14 @@ has "circuit_breaker_calls_total{component=\"_overflow\"} $((refused * 70))"
 has 'circuit_breaker_calls_total{component="kept"} 300'
 has 'promcb_dropped_calls_total 0'
 [ "$(number 'components rejected')" = "$refused" ] || fail "info: $("$tools/promcb-admin" info)"
+# Series, in what room is left.
+tell one "series 2000"
+refused=${answer##* }
+[ "$refused" -gt 0 ] || fail "2000 series are not too many"
+tell one "series 2000"
+counted 4001 401 || fail "counts are missing, or there twice"
+has 'promcb_dropped_values_total 0'
+"$tools/promcb-export" --check >"$scratch/out" || fail "--check: $(cat "$scratch/out")"
 # The same process, with room.
 mount -o remount,size=8m "$scratch/small" || fail "remount"
 recovered() {
@@ -35,6 +49,15 @@ recovered() {
   [ "${answer##* }" = 0 ]
 }
 await recovered
+series_recovered() {
+  tell one "series 2000"
+  again=$((again + 1))
+  [ "${answer##* }" = 0 ]
+}
+again=0
+await series_recovered
+counted $((4001 + again * 2000)) $((401 + again * 200)) || fail "with room, counts are missing, or there twice"
+[ "$(grep -c '^steady_total{which="kept-' "$scratch/counted")" = 2000 ] || fail "series are missing"
 [ "$("$tools/promcb-export" | grep -c '^circuit_breaker_calls_total{component="kept-')" = 100 ] ||
   fail "components are missing"
 tell one "calls 100"

@@ -7,13 +7,15 @@
  *   calls N        every thread records N calls of COMPONENT, a tenth of them failures, of 1 ms; threads stay
  *   slow N         the same, of 1 s, none of them failures
  *   components N   the first thread registers COMPONENT-0 to COMPONENT-(N-1) and records 70 calls on each
+ *   series N       the first thread asks for N counters, and every tenth time for a histogram, and adds 70 to each;
+ *                  1,000,000 are refused, and nothing added, where there is no room for their families
  *   reset          resets COMPONENT
  *   take N         takes N MiB of memory, and keeps them
  *   quit           ends
  * and answers each with a line: "recorded TOTAL refused COMPONENTS", where TOTAL is all calls of this process so far,
- * those of refused components included; or "failed" and why.
+ * those of refused components included, and COMPONENTS may be series; or "failed" and why.
  */
-#include <promcb/promcb.h>
+#include <promcb/metric.h>
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -21,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { THREADS_MAX = 64, CALLS_EACH = 70 };
+enum { THREADS_MAX = 64, CALLS_EACH = 70, NO_FAMILY = 1000000 };
 
 static struct promcb_session *metrics;
 static struct promcb_component *component;
@@ -57,6 +59,38 @@ static uint64_t record_components(const char *prefix, uint64_t count, uint64_t *
 			promcb_record(one, 1000000, true);
 	}
 	return count * CALLS_EACH;
+}
+
+/* What is refused counts as "_overflow". */
+static void record_series(const char *prefix, uint64_t count, uint64_t *refused)
+{
+	const char *const labels[] = {"which", NULL};
+	const struct promcb_family_spec counted = {
+		.name = "steady_total", .type = PROMCB_COUNTER, .labels = labels, .series_max = 100000};
+	const struct promcb_family_spec measured = {.name = "steady_size", .type = PROMCB_HISTOGRAM, .labels = labels};
+	struct promcb_metric_family *counters, *histograms;
+
+	/* Of a family that is not there nothing is counted. */
+	if (promcb_family_register(metrics, &counted, &counters) < 0 ||
+	    promcb_family_register(metrics, &measured, &histograms) < 0) {
+		*refused = NO_FAMILY;
+		return;
+	}
+	for (uint64_t i = 0; i < count; i++) {
+		char name[PROMCB_NAME_MAX + 1];
+		const char *const values[] = {name, NULL};
+		struct promcb_counter *counter;
+		struct promcb_histogram *histogram;
+
+		snprintf(name, sizeof(name), "%s-%" PRIu64, prefix, i);
+		*refused += promcb_counter_with(counters, values, &counter) < 0;
+		promcb_counter_add(counter, CALLS_EACH);
+		if (i % 10)
+			continue;
+		*refused += promcb_histogram_with(histograms, values, &histogram) < 0;
+		for (unsigned k = 0; k < CALLS_EACH; k++)
+			promcb_histogram_observe(histogram, 1 + k);
+	}
 }
 
 static void take(size_t bytes)
@@ -108,6 +142,8 @@ int main(int argc, char **argv)
 			total += threads * number;
 		} else if (strcmp(word, "components") == 0) {
 			total += record_components(argv[2], number, &refused);
+		} else if (strcmp(word, "series") == 0) {
+			record_series(argv[2], number, &refused);
 		} else if (strcmp(word, "reset") == 0) {
 			result = promcb_reset(metrics, argv[2]);
 			if (result < 0) {

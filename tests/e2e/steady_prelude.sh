@@ -68,6 +68,22 @@ used_bytes() {
   "$tools/promcb-admin" info | sed -n 's/^memory used .*(\([0-9]*\) bytes)/\1/p'
 }
 
+# counted SERIES HISTOGRAMS: whether what producers were told to count of so many is all there, be it as "_overflow" or
+# dropped, and nothing twice: 70 of each.
+counted() {
+  "$tools/promcb-export" >"$scratch/counted" || fail "export"
+  awk -v adds=$(($1 * 70)) -v observations=$(($2 * 70)) '
+    /^steady_total\{/ { added += $NF }
+    /^steady_size_count\{/ { observed += $NF }
+    /^promcb_dropped_values_total / { dropped += $NF }
+    END {
+      if (added + observed + dropped == adds + observations && added <= adds && observed <= observations)
+        exit 0
+      printf "%d of %d adds, %d of %d observations, %d dropped\n", added, adds, observed, observations, dropped
+      exit 1
+    }' "$scratch/counted"
+}
+
 # mounted OPTIONS... DIRECTORY: mounts, and unmounts at the end.
 mounted() {
   mount "$@" 2>"$scratch/mount.err" || return 1
