@@ -87,6 +87,12 @@ enum promcb_mode {
 /* Of a field of a policy: not at all. */
 #define PROMCB_POLICY_OFF UINT32_MAX
 
+/*
+ * promcb_policy.flags: an operator's: it takes the place of any, whatever its version, and stays until somebody gives
+ * one of a higher version. Those who give another of the same version are not told.
+ */
+#define PROMCB_POLICY_ANYWAY 1u
+
 /* Zero every field and set what should differ: zero means the default. */
 struct promcb_policy {
 	uint32_t version;               /* of the policy, the application's: the highest that was given counts */
@@ -106,7 +112,8 @@ struct promcb_policy {
 	uint32_t lease_ms;              /* how long a probe may take, 1 to 86,400,000; default 10,000 */
 	uint32_t mode;                  /* enum promcb_mode */
 	struct promcb_message *message; /* filled when the call fails */
-	uint64_t reserved[4];           /* zero */
+	uint64_t flags;                 /* PROMCB_POLICY_..., or zero */
+	uint64_t reserved[3];           /* zero */
 };
 
 /* One call. On the caller's stack, filled by promcb_allow(). */

@@ -214,7 +214,7 @@ static inline uint64_t promcb_permit_taken(uint64_t word)
  * -- Policy, in words. 0: window_ms in bits 0 to 31, version in 32 to 63. 1: open_ms, open_max_ms. 2: lease_ms,
  * min_calls. 3: slow_ns in 0 to 47, consecutive in 48 to 63. 4: failure_permille in 0 to 9, slow_permille in 10 to 19,
  * jitter_percent in 20 to 26, mode in 27 to 29, probes in 30 to 33, successes in 34 to 41, failures in 42 to 49,
- * whether nobody gave it and any other takes its place in 50. 5: 0
+ * whether nobody gave it and any other takes its place in 50, whether it is an operator's in 51. 5: 0
  */
 
 enum promcb_breaker_mode {

@@ -13,7 +13,7 @@ void promcb_terms_pack(const struct promcb_terms *t, uint64_t words[PROMCB_POLIC
 	words[3] = (uint64_t)t->consecutive << 48 | (t->slow_ns & SLOW_MASK);
 	words[4] = t->failure_permille | (uint64_t)t->slow_permille << 10 | (uint64_t)t->jitter_percent << 20 |
 		   (uint64_t)t->mode << 27 | (uint64_t)t->probes << 30 | (uint64_t)t->successes << 34 |
-		   (uint64_t)t->failures << 42 | (uint64_t)t->is_default << 50;
+		   (uint64_t)t->failures << 42 | (uint64_t)t->is_default << 50 | (uint64_t)t->is_operators << 51;
 	words[5] = 0;
 }
 
@@ -41,6 +41,7 @@ void promcb_terms_unpack(const uint64_t words[PROMCB_POLICY_WORDS], struct promc
 		.successes = within(words[4] >> 34 & 0xff, 1, UINT8_MAX),
 		.failures = within(words[4] >> 42 & 0xff, 1, UINT8_MAX),
 		.is_default = words[4] >> 50 & 1,
+		.is_operators = words[4] >> 51 & 1,
 	};
 	if (terms->slow_ns == SLOW_MASK)
 		terms->slow_ns = PROMCB_SLOW_OFF;

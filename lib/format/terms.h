@@ -18,6 +18,7 @@ struct promcb_terms {
 	uint32_t probes, successes, failures, lease_ms;
 	uint32_t mode;
 	bool is_default;                /* nobody gave it: any other takes its place */
+	bool is_operators;              /* one of the same version is in nobody's way */
 	uint64_t slot_ns;               /* of the window */
 };
 

@@ -48,6 +48,7 @@ void promcb_metrics_free(struct promcb_metrics *metrics)
 	free(metrics->families);
 	free(metrics->series);
 	free(metrics->cells);
+	free(metrics->breakers);
 	free(metrics);
 }
 
@@ -66,6 +67,13 @@ static int compare_families(const void *left, const void *right)
 	return order ? order : one->first < other->first ? -1 : 1;
 }
 
+static int compare_breakers(const void *left, const void *right)
+{
+	const struct promcb_breaker_summary *one = left, *other = right;
+
+	return strcmp(one->component, other->component);
+}
+
 int promcb_metrics_sort(struct promcb_metrics *metrics)
 {
 	size_t *place = calloc(metrics->family_count + 1, sizeof(*place));
@@ -79,6 +87,8 @@ int promcb_metrics_sort(struct promcb_metrics *metrics)
 	}
 	for (size_t i = 0; i < metrics->family_count; i++)
 		metrics->families[i].first = i;
+	if (metrics->breaker_count)
+		qsort(metrics->breakers, metrics->breaker_count, sizeof(*metrics->breakers), compare_breakers);
 	if (metrics->family_count)
 		qsort(metrics->families, metrics->family_count, sizeof(*metrics->families), compare_families);
 	for (size_t i = 0; i < metrics->family_count; i++) {
@@ -111,7 +121,7 @@ int promcb_metrics_sort(struct promcb_metrics *metrics)
 
 void promcb_metrics_match(struct promcb_metrics *metrics, const char *matching)
 {
-	size_t families = 0, series_count = 0;
+	size_t families = 0, series_count = 0, breakers = 0;
 
 	for (size_t i = 0; i < metrics->family_count; i++) {
 		struct promcb_snapshot_family family = metrics->families[i];
@@ -126,8 +136,12 @@ void promcb_metrics_match(struct promcb_metrics *metrics, const char *matching)
 		series_count += family.count;
 		metrics->families[families++] = family;
 	}
+	for (size_t i = 0; i < metrics->breaker_count; i++)
+		if (promcb_name_matches(metrics->breakers[i].component, matching))
+			metrics->breakers[breakers++] = metrics->breakers[i];
 	metrics->family_count = families;
 	metrics->series_count = series_count;
+	metrics->breaker_count = breakers;
 }
 
 /*

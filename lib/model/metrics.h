@@ -14,12 +14,14 @@
  *       gauge       a double, what its scope makes of all that were set; listed only if there is one
  *       histogram   the counts of the buckets, then the sum, which is what a counter is
  *       info        listed if a living process told it
+ *   - Breakers are sorted by their component's name.
  */
 #ifndef PROMCB_MODEL_METRICS_H
 #define PROMCB_MODEL_METRICS_H
 
 #include "base/native.h"
 
+#include <promcb/breaker_reader.h>
 #include <promcb/metric.h>
 
 struct promcb_snapshot_family {
@@ -63,6 +65,8 @@ struct promcb_metrics {
 	size_t series_count;
 	struct promcb_snapshot_series *series;
 	uint64_t *cells;
+	size_t breaker_count;
+	struct promcb_breaker_summary *breakers;
 	struct promcb_text_block *text;
 };
 
@@ -72,12 +76,16 @@ void *promcb_metrics_memory(struct promcb_metrics *metrics, size_t bytes);
 void promcb_metrics_free(struct promcb_metrics *metrics);
 
 /*
- * Sorts the families, and gives each its series, in the order in which they stand; series of no family are dropped.
+ * Sorts the breakers and the families, and gives each family its series, in the order in which they stand; series of no
+ * family are dropped.
  * series->family: on entry the family's number in the present order. Returns 0, or -ENOMEM.
  */
 int promcb_metrics_sort(struct promcb_metrics *metrics);
 
-/* Drops the families whose names do not match, as promcb_name_matches() has it, with their series. */
+/*
+ * Drops the families whose names do not match, as promcb_name_matches() has it, with their series, and the breakers of
+ * components whose names do not.
+ */
 void promcb_metrics_match(struct promcb_metrics *metrics, const char *matching);
 
 /* The text behind one of those that each have a zero behind it. */

@@ -92,7 +92,7 @@ static const struct {
 
 struct making {
 	struct promcb_metrics *metrics;
-	size_t family_room, series_room, cell_count, cell_room;
+	size_t family_room, series_room, cell_count, cell_room, breaker_room;
 	size_t first;                   /* of the families made */
 	bool has_families;
 	const char *labels[LABELS_MAX]; /* of all the components; of whom one has not, it is empty */
@@ -231,11 +231,6 @@ static void put_counts(struct making *m)
 
 static void put_state(struct making *m, const struct promcb_clock_domain *here)
 {
-	static const char *const reasons[PROMCB_REASONS] = {
-		[PROMCB_REASON_FAILURE_RATE] = "failure_rate", [PROMCB_REASON_SLOW_RATE] = "slow_rate",
-		[PROMCB_REASON_CONSECUTIVE] = "consecutive",   [PROMCB_REASON_PROBE] = "probe",
-		[PROMCB_REASON_TRIPPED] = "tripped",
-	};
 	const struct promcb_descriptor *d = &m->breaker->descriptor;
 	const struct promcb_terms *terms = &m->breaker->terms;
 	const struct promcb_window_counts *window = &m->breaker->window;
@@ -255,11 +250,32 @@ static void put_state(struct making *m, const struct promcb_clock_domain *here)
 	for (unsigned mode = 0; mode < PROMCB_MODES; mode++)
 		put_number(m, MODE, promcb_mode_name((enum promcb_mode)mode), mode == m->breaker->mode);
 	put_number(m, VERSION, NULL, terms->version);
-	if (promcb_state_of(d->state) == PROMCB_OPEN && promcb_word_tag(d->until) == promcb_state_tag(d->state))
+	if (promcb_breaker_has_deadline(d))
 		put_number(m, UNTIL, NULL,
 			   (double)promcb_until_ms(d->until) / 1e3 + (double)here->clock_offset_ns / 1e9);
 	for (unsigned reason = 1; reason < PROMCB_REASONS && d->opened; reason++)
-		put_number(m, REASON, reasons[reason], promcb_tagged_value(d->opened) == reason);
+		put_number(m, REASON, promcb_breaker_reasons[reason], promcb_tagged_value(d->opened) == reason);
+}
+
+static void put_summary(struct making *m, const struct promcb_clock_domain *here)
+{
+	const struct breaker *breaker = m->breaker;
+	const char *name = breaker->component->name.text;
+	char *component = promcb_metrics_memory(m->metrics, strlen(name) + 1);
+	struct promcb_breaker_summary *summary;
+
+	if (!component || !grow(&m->metrics->breakers, m->metrics->breaker_count, &m->breaker_room, sizeof(*summary))) {
+		m->is_full = true;
+		return;
+	}
+	summary = &m->metrics->breakers[m->metrics->breaker_count++];
+	promcb_breaker_summarize(&breaker->descriptor, breaker->cells, here->clock_offset_ns, summary);
+	summary->component = strcpy(component, name);
+	summary->window_calls = breaker->window.calls;
+	summary->window_failed = breaker->window.failed;
+	summary->window_slow = breaker->window.slow;
+	summary->died = breaker->flight.died;
+	summary->in_flight = breaker->flight.in_flight;
 }
 
 /* -- Finding them -------------------------------------------------------------------------------------------------- */
@@ -342,7 +358,7 @@ static void make_breaker(struct making *m, struct breaker *breaker, const struct
 	const struct promcb_descriptor *d = &breaker->descriptor;
 
 	promcb_terms_unpack(d->policy + (d->selector & 1) * PROMCB_POLICY_WORDS, &breaker->terms);
-	breaker->mode = d->forced && d->forced <= PROMCB_MODES ? (unsigned)d->forced - 1 : breaker->terms.mode;
+	breaker->mode = promcb_breaker_mode(d, &breaker->terms);
 	promcb_breakers_window(records, row, d, breaker->terms.slot_ns, &breaker->window);
 	promcb_breakers_flight(records, row, catalog->geometry->lanes, &breaker->flight);
 	m->breaker = breaker;
@@ -350,6 +366,7 @@ static void make_breaker(struct making *m, struct breaker *breaker, const struct
 		return;
 	put_counts(m);
 	put_state(m, &catalog->here);
+	put_summary(m, &catalog->here);
 }
 
 static bool is_of_breakers(const struct promcb_metrics *metrics, size_t family)

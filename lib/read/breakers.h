@@ -45,4 +45,20 @@ void promcb_breakers_window(const struct promcb_records *records, uint32_t row,
 			    const struct promcb_descriptor *descriptor, uint64_t slot_ns,
 			    struct promcb_window_counts *counts);
 
+/* Why a breaker opened, by enum promcb_breaker_reason. */
+extern const char *const promcb_breaker_reasons[PROMCB_REASONS];
+
+/* Whether it is known until when it is open. descriptor: a copy, as in all that follow. */
+bool promcb_breaker_has_deadline(const struct promcb_descriptor *descriptor);
+
+/* What decides: enum promcb_mode. */
+unsigned promcb_breaker_mode(const struct promcb_descriptor *descriptor, const struct promcb_terms *terms);
+
+/*
+ * What the descriptor and the cells say: all but the component, the window, and what is in flight or died.
+ * clock_offset_ns: CLOCK_REALTIME - CLOCK_MONOTONIC.
+ */
+void promcb_breaker_summarize(const struct promcb_descriptor *descriptor, const uint64_t *cells,
+			      uint64_t clock_offset_ns, struct promcb_breaker_summary *out);
+
 #endif

@@ -274,6 +274,7 @@ struct making {
 	struct promcb_metric_family *family;
 	struct promcb_message *message;
 	uint64_t words[PROMCB_POLICY_WORDS];
+	bool anyway;                    /* whatever is in force */
 	uint64_t *memory;               /* for the policy that is wanted; NULL once that has it */
 	void *found;                    /* the handle, if there is one */
 };
@@ -316,7 +317,7 @@ static int make(struct making *m)
 			return -ENOSPC;
 		result = promcb_known_register(m->family, lease, key, bytes, &series);
 		if (result == 0)
-			result = promcb_policy_put(p->segment, descriptor, m->words, false, m->message);
+			result = promcb_policy_put(p->segment, descriptor, m->words, m->anyway, m->message);
 	}
 	if (result == 0)
 		promcb_policy_want(promcb_series_handle_of(m->found)->policy, m->words);
@@ -359,8 +360,10 @@ int promcb_breaker(struct promcb_component *component, const struct promcb_polic
 		return promcb_message_error(making.message, -EINVAL, "there is no component for a breaker");
 	if (making.message)
 		making.message->text[0] = 0;
-	if (policy)
+	if (policy) {
 		refusal = promcb_policy_pack(policy, making.words);
+		making.anyway = refusal == 0 && (policy->flags & PROMCB_POLICY_ANYWAY);
+	}
 	if (!policy || refusal < 0)
 		promcb_policy_default(making.words);
 	promcb_family_make_breakers(&image);

@@ -62,6 +62,7 @@ static int judge(const struct promcb_policy *p, struct promcb_terms *t)
 	if (result < 0)
 		return result;
 	t->version = p->version;
+	t->is_operators = p->flags & PROMCB_POLICY_ANYWAY;
 	t->slow_ns = p->slow_ns && t->slow_permille ? p->slow_ns : PROMCB_SLOW_OFF;
 	t->successes = t->successes ? t->successes : t->probes;
 	if (!p->open_max_ms && t->open_max_ms < t->open_ms)
@@ -72,6 +73,8 @@ static int judge(const struct promcb_policy *p, struct promcb_terms *t)
 		return promcb_message_error(p->message, -EINVAL, "the policy's slow_ns is longer than any latency");
 	if (!p->slow_ns && t->slow_permille)
 		return promcb_message_error(p->message, -EINVAL, "the policy has a slow_permille, and no slow_ns");
+	if (p->flags & ~(uint64_t)PROMCB_POLICY_ANYWAY)
+		return promcb_message_error(p->message, -EINVAL, "the policy has flags that are none");
 	if (!PROMCB_RESERVED_ARE_ZERO(p))
 		return promcb_message_error(p->message, -EINVAL, PROMCB_RESERVED_SENTENCE);
 	return 0;
@@ -103,6 +106,11 @@ static uint32_t version_of(const uint64_t words[PROMCB_POLICY_WORDS])
 static bool is_default(const uint64_t words[PROMCB_POLICY_WORDS])
 {
 	return words[4] >> 50 & 1;
+}
+
+static bool is_operators(const uint64_t words[PROMCB_POLICY_WORDS])
+{
+	return words[4] >> 51 & 1;
 }
 
 /* The words of what is in force. Returns false if there is none. */
@@ -166,7 +174,9 @@ static int compare(const struct promcb_descriptor *descriptor, const uint64_t wo
 		return 1;
 	if (is_default(words) || version_of(words) < version_of(present))
 		return 0;
-	return version_of(words) > version_of(present) ? 1 : -EEXIST;
+	if (version_of(words) > version_of(present))
+		return 1;
+	return is_operators(present) ? 0 : -EEXIST;
 }
 
 /* By the holder of the resetter's lane. */

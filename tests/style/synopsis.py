@@ -20,7 +20,7 @@ def words(prototype):
 
 declared = set()
 for header in ("promcb.h", "inline.h", "reader.h", "admin.h", "metric.h", "metric_inline.h",
-               "breaker.h", "breaker_inline.h"):
+               "breaker.h", "breaker_inline.h", "breaker_reader.h"):
     text = re.sub(r"/\*.*?\*/", "", read("include/promcb/" + header), flags=re.DOTALL)
     # What C++ sees instead has the same prototype by another name.
     text = re.sub(r"^#ifndef __cplusplus\n(.*?)^#else\n.*?^#endif\n", r"\1", text, flags=re.DOTALL | re.MULTILINE)
