@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments, and forgets
- * what is in them.
+ * admin.c: promcb-admin, with which an operator creates, lists, describes, resets and removes segments, forgets what is
+ * in them, and has a say in circuit breakers.
  *
  * Each command has a parser of its own, so that each has its --help.
  */
+#include "admin_breaker.h"
 #include "admin_forget.h"
 #include "admin_info.h"
 #include "admin_list.h"
@@ -167,11 +168,16 @@ static int run_create(const char *segment, int argc, char **argv)
 
 /* -- Commands ----------------------------------------------------------------------------------------------------- */
 
-#define COMMANDS "create, forget, info, list, remove or reset"
+#define COMMANDS "breaker, create, forget, info, list, remove or reset"
 
 static const struct command commands[] = {
-	{"create", run_create},      {"forget", promcb_admin_forget}, {"info", promcb_admin_info},
-	{"list", promcb_admin_list}, {"remove", run_remove},          {"reset", run_reset},
+	{"breaker", promcb_admin_breaker},
+	{"create", run_create},
+	{"forget", promcb_admin_forget},
+	{"info", promcb_admin_info},
+	{"list", promcb_admin_list},
+	{"remove", run_remove},
+	{"reset", run_reset},
 };
 
 struct arguments {
@@ -207,6 +213,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 static const char documentation[] = "Creates, lists, describes, resets and removes promcb segments."
 				    "\vCommands, each with a --help of its own:\n"
+				    "  breaker  show circuit breakers, and open, close or change one\n"
 				    "  create   create a segment with other sizes or permissions than the defaults\n"
 				    "  forget   take components and series out of all exports, by name or by age\n"
 				    "  info     print facts about a segment\n"

@@ -130,10 +130,9 @@ static void print_info(FILE *out, const struct promcb_segment_info *info)
 
 /* -- JSON --------------------------------------------------------------------------------------------------------- */
 
-/* A path may hold any bytes but 0: those that JSON cannot have are replaced. */
-static void print_string(FILE *out, const char *key, const char *text)
+void promcb_admin_json_text(FILE *out, const char *text)
 {
-	fprintf(out, "  \"%s\": \"", key);
+	fputc('"', out);
 	for (const char *at = text; *at; at++) {
 		unsigned char byte = (unsigned char)*at;
 		size_t length = promcb_tool_utf8_length(at);
@@ -185,8 +184,8 @@ static void print_json(FILE *out, const struct promcb_segment_info *info)
 		{"backward_calls", info->backward_calls, false},
 	};
 
-	fputs("{\n", out);
-	print_string(out, "segment", info->path);
+	fputs("{\n  \"segment\": ", out);
+	promcb_admin_json_text(out, info->path);
 	fprintf(out, ",\n  \"format\": \"%" PRIu32 ".%" PRIu32 "\"", info->format_major, info->format_minor);
 	if (isfinite(info->created))
 		fprintf(out, ",\n  \"created\": %.3f", info->created);

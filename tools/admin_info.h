@@ -5,6 +5,8 @@
 
 #include <promcb/reader.h>
 
+#include <stdio.h>
+
 /* Runs the command with options of its own. segment: what was named before it, or NULL. Returns the exit status. */
 int promcb_admin_info(const char *segment, int argc, char **argv);
 
@@ -17,6 +19,9 @@ int promcb_admin_snapshot(const char *segment, const struct promcb_snapshot_opti
  * Returns 0, or the exit status, after it was reported.
  */
 int promcb_admin_session(const char *segment, struct promcb_session **out);
+
+/* A text in quotes. It may hold any bytes but 0, as a path does: those that JSON cannot have are replaced. */
+void promcb_admin_json_text(FILE *out, const char *text);
 
 /* Reports errors of standard output that only show when it is closed. Returns the exit status. */
 int promcb_admin_close_stdout(void);

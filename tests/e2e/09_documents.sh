@@ -110,7 +110,11 @@ grep 'not healthy' "$scratch/examples" >"$scratch/verdicts"
 while read -r example; do
   [ "$(bash -c "$example" 2>/dev/null)" = 'not healthy' ] || fail "$example: a missing segment is healthy"
 done <"$scratch/verdicts"
-printed "promcb-admin(1)" "$("$blocks" "$PROMCB_SOURCE/tools/promcb-admin.1")"
+# Of a service that is there.
+printed "promcb-admin(1)" "$("$blocks" "$PROMCB_SOURCE/tools/promcb-admin.1" |
+  sed '/^promcb-admin create/a promcb-record payment_api --success')"
+has 'circuit_breaker_not_permitted_calls_total{component="payment_api",reason="open"} 0'
+has 'circuit_breaker_state{component="payment_api",state="open"} 1'
 [ "$(stat -c %g:%a /dev/shm/promcb)" = 60001:660 ] || fail "promcb-admin(1): $(stat -c %g:%a /dev/shm/promcb)"
 promcb-admin remove
 

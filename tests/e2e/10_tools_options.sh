@@ -12,7 +12,7 @@ for tool in promcb-export promcb-record promcb-admin; do
   version=$("$tools/$tool" --version) || fail "$tool --version"
   [[ $version =~ ^$tool\ [0-9]+\.[0-9]+\.[0-9]+\ \(([0-9a-f]{12}|unknown)\)$ ]] || fail "$tool --version says $version"
 done
-for command in create forget info list remove reset; do
+for command in breaker create forget info list remove reset; do
   "$tools/promcb-admin" $command --help >"$scratch/help" 2>&1 || fail "$command --help"
   grep -q "^Usage: promcb-admin $command" "$scratch/help" || fail "$command --help says no usage"
   [ "$("$tools/promcb-admin" $command --version)" = "$("$tools/promcb-admin" --version)" ] ||

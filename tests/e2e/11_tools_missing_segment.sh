@@ -20,7 +20,8 @@ says() {
 
 for call in "promcb-export" "promcb-export --format=json" "promcb-export --check" \
   "promcb-export --output=$scratch/m.prom" \
-  "promcb-admin info" "promcb-admin remove" "promcb-admin reset x" "promcb-admin reset --all"; do
+  "promcb-admin info" "promcb-admin remove" "promcb-admin reset x" "promcb-admin reset --all" \
+  "promcb-admin breaker" "promcb-admin breaker trip x"; do
   refused $call
   says "\"$PROMCB_SEGMENT\""
   says "PROMCB_SEGMENT"
@@ -55,6 +56,8 @@ says "$scratch/stranger"
 refused promcb-export --check --segment="$scratch/stranger"
 refused promcb-record --segment="$scratch/stranger" component --log=info
 refused promcb-admin reset --segment="$scratch/stranger" --all
+refused promcb-admin breaker --segment="$scratch/stranger"
+refused promcb-admin breaker --segment="$scratch/stranger" set x open=1s
 refused promcb-admin create --segment="$scratch/stranger"
 refused promcb-admin remove --segment="$scratch/stranger" --force
 cmp -s "$scratch/stranger" "$scratch/before" || fail "a stranger's file was changed"

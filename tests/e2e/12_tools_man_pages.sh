@@ -28,7 +28,7 @@ check_options "$pages/sidecar/promcb-sidecar.1" "$tools/sidecar/promcb-sidecar"
 groff -man -ww -Tutf8 -z "$pages/top/promcb-top.1" 2>"$scratch/warnings" || fail "promcb-top.1"
 filled "$scratch/warnings" && fail "promcb-top.1: $(cat "$scratch/warnings")"
 check_options "$pages/top/promcb-top.1" "$tools/top/promcb-top"
-for command in create forget info list remove reset; do
+for command in breaker create forget info list remove reset; do
   check_options "$pages/promcb-admin.1" "$tools/promcb-admin" $command
 done
 # nginx's directives and variables: those that there are, and no others.

@@ -21,14 +21,19 @@ done
 
 # What is asked, and what must be offered, one on each line with commas between.
 declare -A wanted
-for program in promcb-export promcb-record promcb-sidecar promcb-top 'promcb-admin create' 'promcb-admin info' \
-  'promcb-admin forget' 'promcb-admin list' 'promcb-admin remove' 'promcb-admin reset'; do
+for program in promcb-export promcb-record promcb-sidecar promcb-top 'promcb-admin breaker' 'promcb-admin create' \
+  'promcb-admin info' 'promcb-admin forget' 'promcb-admin list' 'promcb-admin remove' 'promcb-admin reset'; do
   # A value goes without being asked for it, where it may be left out.
   wanted["$program --"]=$($program --help | grep -oE '^ {2,6}(-., )?--[a-z.-]+' | grep -oE -e '--[a-z.-]+' | sort |
     paste -s -d, -)
 done
-wanted['promcb-admin ']=create,forget,info,list,remove,reset
+wanted['promcb-admin ']=breaker,create,forget,info,list,remove,reset
 wanted['promcb-admin re']=remove,reset
+wanted['promcb-admin breaker ']=force,reset,set,show,trip
+wanted['promcb-admin breaker trip P']=POST_/home
+wanted['promcb-admin breaker force POST_/home ']=automatic,closed,open,shadow
+wanted['promcb-admin breaker set POST_/home open']=open=,open_max=
+wanted['promcb-admin breaker --format=']=json,text
 wanted["promcb-export --segment=$PROMCB_SEGMENT"]=$PROMCB_SEGMENT
 wanted["promcb-sidecar --segment $PROMCB_SEGMENT"]=$PROMCB_SEGMENT
 wanted['promcb-export --match=GET_']=GET_/api/:id,GET_/home

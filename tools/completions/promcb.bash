@@ -16,7 +16,16 @@ _promcb_values() {
   */--match | */-m | promcb-admin/forget/ | promcb-admin/reset/ | promcb-record//)
     "$admin" list --components ${4:+--segment="$4"} 2>/dev/null
     ;;
-  promcb-admin/info/--format | promcb-admin/info/-f) printf '%s\n' text json ;;
+  promcb-admin/breaker/) printf '%s\n' show set force trip reset ;;
+  promcb-admin/breaker:*/) "$admin" list --components ${4:+--segment="$4"} 2>/dev/null ;;
+  promcb-admin/breaker-force/) printf '%s\n' automatic open closed shadow ;;
+  promcb-admin/breaker-set/)
+    printf '%s=\n' failure_rate slow_rate slow consecutive min_calls window open open_max jitter probes successes \
+      failures lease mode version
+    ;;
+  promcb-admin/breaker/--format | promcb-admin/breaker/-f | promcb-admin/info/--format | promcb-admin/info/-f)
+    printf '%s\n' text json
+    ;;
   promcb-export/*/--format | promcb-export/*/-f) printf '%s\n' text openmetrics protobuf json metrics health ;;
   promcb-top/*/--format | promcb-top/*/-f) printf '%s\n' text json ;;
   promcb-top/*/--sort) printf '%s\n' trouble failed calls p99 name ;;
@@ -44,7 +53,7 @@ _promcb_values() {
 }
 
 _promcb() {
-  local program=$1 current= before= option= command= segment= word line i
+  local program=$1 current= before= option= command= segment= word line i said=()
   # "=" and ":" end words for readline, but not for the programs: what touches the cursor is put together again.
   for ((i = COMP_CWORD; i > 0; i--)); do
     word=${COMP_WORDS[i]}
@@ -68,7 +77,10 @@ _promcb() {
       segment=${COMP_WORDS[++i]-}
       ;;
     -* | [=:]*) ;;
-    *) [[ -n $command || ${COMP_WORDS[i - 1]} = [=:]* ]] || command=$word ;;
+    *)
+      [[ ${COMP_WORDS[i - 1]} = [=:]* ]] || said+=("$word")
+      command=${said[0]-}
+      ;;
     esac
   done
   case $current in
@@ -94,11 +106,20 @@ _promcb() {
     ;;
   esac
   if [[ -z $option && ${program##*/} = promcb-admin && -z $command ]]; then
-    mapfile -t COMPREPLY < <(compgen -W 'create forget info list remove reset' -- "$current")
+    mapfile -t COMPREPLY < <(compgen -W 'breaker create forget info list remove reset' -- "$current")
     return
   fi
   [[ -n $option || ${program##*/} = promcb-admin || -z $command ]] || return 0
   if [[ ${program##*/} != promcb-admin ]]; then command=; fi
+  # Of promcb-admin breaker: a word, a component, and what the word takes.
+  if [[ -z $option && $command = breaker ]]; then
+    case ${#said[@]} in
+    1) ;;
+    2) command=breaker:component ;;
+    *) command=breaker-${said[1]} ;;
+    esac
+    [[ $command != breaker-set || $current = *=* ]] || compopt -o nospace
+  fi
   COMPREPLY=()
   while IFS= read -r line; do
     if [[ $line = /FILES/ ]]; then

@@ -20,10 +20,16 @@ function __promcb_components
     promcb-admin list --components $segment 2>/dev/null
 end
 
-# __promcb_words N: whether so many words that are no options stand before the cursor, after the program.
+# __promcb_words N, __promcb_words_at_least N: whether so many words that are no options stand before the cursor, after the
+# program.
 function __promcb_words
     set -l words (string match -v -- '-*' (commandline -opc))
     test (count $words) -eq (math $argv[1] + 1)
+end
+
+function __promcb_words_at_least
+    set -l words (string match -v -- '-*' (commandline -opc))
+    test (count $words) -gt $argv[1]
 end
 
 function __promcb_after_dashes
@@ -43,6 +49,8 @@ function __promcb_register
     set -l command $argv[2]
     set -l condition 'not __promcb_after_dashes'
     test -n "$command"; and set condition "__fish_seen_subcommand_from $command"
+    # Which has a word "reset" of its own.
+    test "$command" = reset; and set condition "$condition; and not __fish_seen_subcommand_from breaker"
     for line in ($program $command --help 2>/dev/null | string match -r '^ {2,6}(?:-., )?--[a-z].*')
         set -l parts (string match -r '^ {2,6}(?:-(.), )?--([a-z][a-z0-9.-]*)(\[?=\S*)?(?:  +(.*))?' -- $line)
         set -l short (string match -r '^ {2,6}-([a-zA-Z]), ' -- $line)[2]
@@ -60,7 +68,7 @@ function __promcb_register
                 complete $given -r -a '(__promcb_segments)'
             case '*/match'
                 complete $given -x -a '(__promcb_components)'
-            case promcb-admin/info/format
+            case promcb-admin/info/format promcb-admin/breaker/format
                 complete $given -x -a 'text json'
             case promcb-export//format
                 complete $given -x -a 'text openmetrics protobuf json metrics health'
@@ -116,11 +124,22 @@ if test $program != promcb-top
     complete -c $program -n 'not __promcb_after_dashes' -f
 end
 if test $program = promcb-admin
-    for command in create forget info list remove reset
+    for command in breaker create forget info list remove reset
         complete -c promcb-admin -n '__promcb_words 0' -f -a $command
         __promcb_register promcb-admin $command
     end
-    complete -c promcb-admin -n '__fish_seen_subcommand_from forget reset' -f -a '(__promcb_components)'
+    complete -c promcb-admin -n '__fish_seen_subcommand_from forget reset; and not __fish_seen_subcommand_from breaker' \
+        -f -a '(__promcb_components)'
+    # A word, a component, and what the word takes.
+    complete -c promcb-admin -n '__promcb_words 1; and __fish_seen_subcommand_from breaker' -f \
+        -a 'show set force trip reset'
+    complete -c promcb-admin -n '__promcb_words 2; and __fish_seen_subcommand_from breaker' -f -a '(__promcb_components)'
+    complete -c promcb-admin -n '__promcb_words 3; and __fish_seen_subcommand_from force' -f \
+        -a 'automatic open closed shadow'
+    complete -c promcb-admin -n '__promcb_words_at_least 3; and __fish_seen_subcommand_from set' -f -a \
+        '{failure_rate,slow_rate,slow,consecutive,min_calls,window,open,open_max,jitter,probes,successes,failures}='
+    complete -c promcb-admin -n '__promcb_words_at_least 3; and __fish_seen_subcommand_from set' -f -a \
+        '{lease,mode,version}='
 else
     __promcb_register $program
 end
