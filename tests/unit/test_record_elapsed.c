@@ -12,13 +12,13 @@
 
 static char segment[64];
 static struct promcb_session *metrics;
-static struct promcb_component *backup;
+static struct promcb_record_call call;
 
 static void start(void)
 {
 	snprintf(segment, sizeof(segment), "/promcb-unit-elapsed-%d", (int)getpid());
 	cr_assert_eq(promcb_open(segment, NULL, &metrics), 0);
-	cr_assert_eq(promcb_component(metrics, "backup", &backup), 0);
+	cr_assert_eq(promcb_component(metrics, "backup", &call.component), 0);
 }
 
 static void end(void)
@@ -30,7 +30,7 @@ static void end(void)
 TestSuite(record_elapsed, .init = start, .fini = end);
 
 /* What is said on standard error of a command that took so long. */
-static const char *said(uint64_t latency_ns, bool success)
+static const char *said(uint64_t latency_ns, int status)
 {
 	static char text[512];
 	int pipes[2], standard_error = dup(STDERR_FILENO);
@@ -41,7 +41,7 @@ static const char *said(uint64_t latency_ns, bool success)
 	dup2(pipes[1], STDERR_FILENO);
 	close(pipes[1]);
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	promcb_record_elapsed(backup, "backup", latency_ns, success,
+	promcb_record_elapsed(&call, "backup", latency_ns, status,
 			      (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
 	dup2(standard_error, STDERR_FILENO);
 	close(standard_error);
@@ -72,8 +72,8 @@ Test(record_elapsed, at_most_the_maximum)
 	struct promcb_segment_info info;
 	struct promcb_summary summary;
 
-	cr_expect_str_eq(said(1500000000, true), "");
-	cr_expect_str_eq(said(PROMCB_LATENCY_MAX_NS, false), "");
+	cr_expect_str_eq(said(1500000000, 0), "");
+	cr_expect_str_eq(said(PROMCB_LATENCY_MAX_NS, 1), "");
 	summary = recorded(&info);
 	cr_expect_eq(summary.successful_calls, 1);
 	cr_expect_eq(summary.failed_calls, 1);
@@ -82,7 +82,7 @@ Test(record_elapsed, at_most_the_maximum)
 
 Test(record_elapsed, more_than_the_maximum)
 {
-	const char *text = said(7200000000000u, true);
+	const char *text = said(7200000000000u, 0);
 	struct promcb_segment_info info;
 	struct promcb_summary summary = recorded(&info);
 

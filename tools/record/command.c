@@ -3,6 +3,7 @@
  * command.c: runs a command and records its wall time and outcome.
  *
  * The segment is opened while the command runs: neither waits for the other, and the command inherits nothing of it.
+ * Only one that goes through a circuit breaker waits until that has been asked.
  * Signals are taken by waiting for them, so no handler exists. What the terminal sends reaches the command by itself,
  * since it is in the same process group; what a process sends is passed on, unless the command sent it.
  */
@@ -132,32 +133,52 @@ static int exit_status(int status)
 	return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-int promcb_record_command(const char *segment, const char *component, char *const *command)
+/* Opens the segment and finds the component; what cannot be had is said, and not recorded. */
+static void find(struct promcb_record_call *call, const char *segment, const char *component)
 {
-	struct promcb_component *handle = NULL;
-	uint64_t start_ns, now_ns;
-	struct promcb_session *metrics;
-	sigset_t watched, before;
-	int error, status = 0;
-	pid_t child = 0;
+	struct promcb_session *metrics = promcb_record_open(segment);
 
-	block_signals(&watched, &before);
-	start_ns = promcb_tool_now_ns();
-	error = spawn(&child, &before, command);
-	if (error) {
-		promcb_tool_complain("cannot run \"%s\": %s", command[0], strerror(error));
-		status = error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
-	}
-	metrics = promcb_record_open(segment);
 	if (!metrics)
 		promcb_tool_complain("warning: the command runs but is not recorded");
 	else
-		promcb_record_find(metrics, component, &handle);
-	if (!error)
+		promcb_record_find(metrics, component, &call->component);
+}
+
+/* Starts it. Returns 0, or the status to exit with. */
+static int start(pid_t *child, const sigset_t *mask, char *const *command)
+{
+	int error = spawn(child, mask, command);
+
+	if (error == 0)
+		return 0;
+	promcb_tool_complain("cannot run \"%s\": %s", command[0], strerror(error));
+	return error == ENOENT || error == ENOTDIR ? STATUS_NOT_FOUND : STATUS_CANNOT_RUN;
+}
+
+int promcb_record_command(const char *segment, const char *component, char *const *command, bool through_breaker,
+			  const struct promcb_policy *policy)
+{
+	struct promcb_record_call call = {.component = NULL};
+	uint64_t start_ns, now_ns;
+	sigset_t watched, before;
+	pid_t child = 0;
+	int status;
+
+	block_signals(&watched, &before);
+	if (through_breaker) {
+		find(&call, segment, component);
+		status = call.component ? promcb_record_ask(&call, component, policy) : 0;
+		if (status)
+			return status;
+	}
+	start_ns = promcb_tool_now_ns();
+	status = start(&child, &before, command);
+	if (!through_breaker)
+		find(&call, segment, component);
+	if (status == 0)
 		status = exit_status(wait_for(child, &watched));
 	now_ns = promcb_tool_now_ns();
-	if (!handle)
-		return status;
-	promcb_record_elapsed(handle, component, now_ns - start_ns, status == 0, now_ns);
+	if (call.component)
+		promcb_record_elapsed(&call, component, now_ns - start_ns, status, now_ns);
 	return status;
 }

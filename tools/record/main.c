@@ -155,6 +155,8 @@ int main(int argc, char **argv)
 	if (arguments.change_count > 0)
 		return record_changes(&arguments);
 	if (arguments.command)
-		return promcb_record_command(arguments.segment, arguments.component, arguments.command);
+		return promcb_record_command(arguments.segment, arguments.component, arguments.command,
+					     arguments.through_breaker,
+					     arguments.has_policy ? &arguments.policy : NULL);
 	return record_once(&arguments);
 }

@@ -4,6 +4,7 @@
 #include "common.h"
 #include "format.h"
 #include "map.h"
+#include "policy.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ enum option_key {
 	KEY_SOCKET,
 	KEY_FORMAT,
 	KEY_FIELDS,
-	KEY_MAP
+	KEY_MAP,
+	KEY_BREAKER
 };
 
 static const struct argp_option options[] = {
@@ -43,6 +45,10 @@ static const struct argp_option options[] = {
 	{"error", KEY_ERROR, "TYPE", 0,
 	 "Count an error: timeout, refused, reset, rejected, invalid, canceled, exhausted or other. It is no call of "
 	 "its own: with --failure, a call that failed of it",
+	 0},
+	{"breaker", KEY_BREAKER, "POLICY", OPTION_ARG_OPTIONAL,
+	 "With a COMMAND: run it only if the component's circuit breaker lets it, else exit with 75; POLICY, such as "
+	 "consecutive=3,open=1h, where nobody has given one of a higher version",
 	 0},
 	{"stdin", KEY_STDIN, NULL, 0,
 	 "Record each line of standard input as it arrives: COMPONENT LATENCY OUTCOME. "
@@ -89,12 +95,14 @@ static const char documentation[] =
 	"Records calls, states and log lines of a component, and what is counted in series with labels, into a promcb "
 	"segment, and creates it if it does not exist."
 	"\vWith a COMMAND: runs it, records its wall time and whether it ended with status 0, and exits with its "
-	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run, 125 if an option is wrong. Otherwise "
+	"status; 128 + N if signal N killed it, 127 or 126 if it cannot be run, 125 if an option is wrong, 75 if its "
+	"circuit breaker refused it. Otherwise "
 	"exits with 0, with 1 after an error, or with 2 if an option is wrong. With --stdin, 1 means that some "
 	"lines could not be read; all others are "
 	"recorded.";
 
 static const char usage[] = "COMPONENT -- COMMAND [ARGUMENT...]\n"
+			    "--breaker[=POLICY] COMPONENT -- COMMAND [ARGUMENT...]\n"
 			    "COMPONENT [--latency=NUMBER] --success|--failure\n"
 			    "COMPONENT --state=STATE\n"
 			    "COMPONENT --log=LEVEL\n"
@@ -229,6 +237,9 @@ static void check(struct promcb_arguments *arguments, struct argp_state *state)
 	bool single = arguments->latency || arguments->outcome != PROMCB_SAID_NONE || arguments->has_state ||
 		      arguments->has_log || arguments->has_error;
 
+	if (arguments->through_breaker &&
+	    (!arguments->command || arguments->change_count > 0 || arguments->from_stdin || arguments->socket))
+		argp_error(state, "--breaker goes with a component, and a command after \"--\"");
 	if (arguments->change_count > 0) {
 		check_changes(arguments, single, state);
 		return;
@@ -281,7 +292,19 @@ static void parse_failures(struct promcb_arguments *arguments, const char *list,
 	arguments->has_rules = true;
 }
 
-/* The value of --latency, --state, --error or --log. */
+static void parse_breaker(struct promcb_arguments *arguments, const char *text, struct argp_state *state)
+{
+	struct promcb_message message;
+
+	arguments->through_breaker = true;
+	if (!text)
+		return;
+	if (!promcb_tool_policy_parse(text, &arguments->policy, &message))
+		argp_error(state, "invalid --breaker=%s: %s", text, message.text);
+	arguments->has_policy = true;
+}
+
+/* The value of --latency, --state, --error, --log or --breaker, which may have none. */
 static void parse_value(struct promcb_arguments *arguments, int key, const char *text, struct argp_state *state)
 {
 	switch (key) {
@@ -303,6 +326,9 @@ static void parse_value(struct promcb_arguments *arguments, int key, const char 
 				   "canceled, exhausted or other",
 				   text);
 		arguments->has_error = true;
+		break;
+	case KEY_BREAKER:
+		parse_breaker(arguments, text, state);
 		break;
 	default:
 		if (parse_level(text, &arguments->log) < 0)
@@ -362,6 +388,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_STATE:
 	case KEY_ERROR:
 	case KEY_LOG:
+	case KEY_BREAKER:
 		parse_value(arguments, key, text, state);
 		return 0;
 	case KEY_SUCCESS:

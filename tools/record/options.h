@@ -6,7 +6,7 @@
 #include "change.h"
 #include "line.h"
 
-#include <promcb/promcb.h>
+#include <promcb/breaker.h>
 
 enum promcb_said_outcome { PROMCB_SAID_NONE, PROMCB_SAID_SUCCESS, PROMCB_SAID_FAILURE };
 
@@ -21,6 +21,8 @@ struct promcb_arguments {
 	const char *component;
 	char *const *command; /* NULL: none */
 	bool component_quoted; /* it came after "--" */
+	bool through_breaker, has_policy;
+	struct promcb_policy policy;
 	bool from_stdin;
 	const char *socket; /* NULL: none */
 	bool has_state, has_log, has_error;
