@@ -182,6 +182,52 @@ int promcb_breaker_trip(struct promcb_breaker *breaker, uint64_t at_least_ns);
 /* Closes the breaker now, and forgets the window. Returns 0. Thread-safe. Async-signal-safe. */
 int promcb_breaker_reset(struct promcb_breaker *breaker);
 
+/* A call that ends with its block: PROMCB_CALL(). */
+struct promcb_scoped_call {
+	struct promcb_breaker *breaker;
+	struct promcb_token token;
+	bool allowed;                   /* false: the call may not be made, and nothing is reported */
+	enum promcb_call_outcome outcome;
+};
+
+#ifndef __cplusplus
+/*
+ * A call that ends with its block, however that is left: by its end, return, break, continue or goto. What it counts as
+ * is its outcome: PROMCB_FAILURE until it is set, so an early return is a failure, and success is to be said.
+ *
+ *     PROMCB_CALL(call, payments);
+ *
+ *     if (!call.allowed)
+ *             return fall_back();
+ *     if (charge() < 0)
+ *             return -1;
+ *     call.outcome = PROMCB_SUCCESS;
+ *     return 0;
+ *
+ * A block that is left by longjmp(), or by a thread's end without -fexceptions, reports nothing: then the call is one
+ * of those that died. No label or case of the block that follows may be jumped to from before. C++ has promcb::Call.
+ */
+#define PROMCB_CALL(name, breaker)                                                            \
+	__attribute__((__cleanup__(promcb_scoped_call_end))) struct promcb_scoped_call name = \
+		promcb_scoped_call_begin(breaker)
+
+static inline struct promcb_scoped_call promcb_scoped_call_begin(struct promcb_breaker *breaker)
+{
+	struct promcb_scoped_call scope;
+
+	scope.breaker = breaker;
+	scope.outcome = PROMCB_FAILURE;
+	scope.allowed = promcb_begin(breaker, &scope.token);
+	return scope;
+}
+
+static inline void promcb_scoped_call_end(struct promcb_scoped_call *scope)
+{
+	if (scope->allowed)
+		promcb_end(scope->breaker, &scope->token, scope->outcome);
+}
+#endif
+
 /* "success", "failure" ...; NULL for none. Thread-safe. Async-signal-safe. */
 const char *promcb_outcome_name(enum promcb_call_outcome outcome);
 

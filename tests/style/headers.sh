@@ -29,6 +29,10 @@ use() { # LANGUAGE HEADER: a source
     echo 'return promcb_component(p, "name", &c); }'
     ;;
   esac
+  [ "$1/$2" != c/breaker.h ] || {
+    echo 'int use(struct promcb_breaker *b); int use(struct promcb_breaker *b) {'
+    echo 'PROMCB_CALL(call, b); if (!call.allowed) return -1; call.outcome = PROMCB_SUCCESS; return 0; }'
+  }
   [ "$2" != inline.h ] || {
     echo 'void inl(struct promcb_component *c);'
     echo 'void inl(struct promcb_component *c) { promcb_record_inline(c, 1, true);'
@@ -89,10 +93,11 @@ for compiler in $compilers; do
     # shellcheck disable=SC2086
     compiles $compiler $language "${header##*/}" $standards
   done
-  # promcb.hpp is C++ alone, of 2017 and later, and needs neither exceptions nor run-time type information.
-  [ $language = c ] ||
-    echo '#include <promcb/promcb.hpp>' | $compiler -x c++ -std=c++17 -fno-exceptions -fno-rtti -Wall -Wextra \
-      -Wpedantic -Wshadow -Werror -Iinclude -fsyntax-only - || { echo "promcb.hpp: $compiler"; failed=1; }
+  # Those that are C++ alone, of 2017 and later, need neither exceptions nor run-time type information.
+  [ $language = c ] || for header in include/promcb/*.hpp; do
+    echo "#include <promcb/${header##*/}>" | $compiler -x c++ -std=c++17 -fno-exceptions -fno-rtti -Wall -Wextra \
+      -Wpedantic -Wshadow -Werror -Iinclude -fsyntax-only - || { echo "${header##*/}: $compiler"; failed=1; }
+  done
 done
 [ $failed -eq 0 ] || exit 1
 
