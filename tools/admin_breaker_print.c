@@ -90,8 +90,10 @@ void promcb_admin_breaker_print(FILE *out, const struct promcb_breaker_summary *
 		percent(b->window_failed, b->window_calls), percent(b->window_slow, b->window_calls));
 	print_policy(out, &b->policy);
 	label(out, "let through");
-	fprintf(out, "%" PRIu64 "; slow %" PRIu64 ", ignored %" PRIu64 ", late %" PRIu64 ", died %" PRIu64 "\n",
-		b->permitted, b->slow, b->ignored, b->late, b->died);
+	fprintf(out,
+		"%" PRIu64 "; under way %" PRIu64 ", slow %" PRIu64 ", ignored %" PRIu64 ", late %" PRIu64
+		", died %" PRIu64 "\n",
+		b->permitted, b->in_flight, b->slow, b->ignored, b->late, b->died);
 	label(out, "refused");
 	fprintf(out, "open %" PRIu64 ", half_open %" PRIu64 ", forced %" PRIu64 "; in shadow mode %" PRIu64 "\n",
 		b->refused_open, b->refused_half_open, b->refused_forced, b->shadow_refusals);
@@ -156,6 +158,7 @@ void promcb_admin_breaker_json(FILE *out, const struct promcb_breaker_summary *b
 		{"window_calls", b->window_calls},
 		{"window_failed", b->window_failed},
 		{"window_slow", b->window_slow},
+		{"in_flight", b->in_flight},
 		{"permitted", b->permitted},
 		{"refused_open", b->refused_open},
 		{"refused_half_open", b->refused_half_open},

@@ -110,14 +110,14 @@ begin() {
 }
 is job '.state != "closed"'
 begin
-is job '.state == "half_open"'
+is job '.state == "half_open" and .in_flight == 1'
 run 75 --breaker job -- touch "$scratch/ran"
 says 'half-open, and as many as may are trying'
 echo 0 >"$scratch/go"
 wait "$background"
 is job '.state == "half_open" and .probes_good == 1 and .refused_half_open == 1'
 run 0 --breaker job -- true
-is job '.state == "closed" and .probes_good == 2'
+is job '.state == "closed" and .probes_good == 2 and .in_flight == 0'
 [ ! -e "$scratch/ran" ] || fail "it was run"
 
 # -- Two policies of one version, and an operator's --------------------------------------------------------------------
