@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Eight processes count in the same series, with names and label values of every odd kind; a real Prometheus scrapes
-# them from the sidecar, and its API has every byte of them, and increase() is what was recorded between two scrapes.
+# them from the sidecar, and its API has every byte of them, and increase() is what was recorded between two scrapes. So
+# does another, which has native histograms, by protobuf.
 # PROMCB_SERIES: how many; 100,000 is the long version.
 . "${0%/*}/tools_prelude.sh"
 . "${0%/*}/prometheus_prelude.sh"
@@ -41,9 +42,20 @@ scrape_configs:
       - targets: ['127.0.0.1:$metrics_port']
 CONF
 begin_prometheus
-from=$(series compare "$address" "$count" $processes 1) || fail "after the first phase"
+text=$address
+prometheus_port=$("${0%/*}/free_ports.py" 1)
+address=http://127.0.0.1:$prometheus_port
+begin_prometheus native --enable-feature=native-histograms
+from=$(series compare "$text" "$count" $processes 1) || fail "after the first phase"
+from_native=$(series compare "$address" "$count" $processes 1) || fail "after the first phase, by protobuf"
 record 2
-series compare "$address" "$count" $processes 2 >"$scratch/until" || fail "after the second phase"
-series increase "$address" "$count" $processes "$from" || fail "increase()"
+series compare "$text" "$count" $processes 2 >"$scratch/until" || fail "after the second phase"
+series compare "$address" "$count" $processes 2 >"$scratch/until" || fail "after the second phase, by protobuf"
+series increase "$text" "$count" $processes "$from" || fail "increase()"
+series histograms "$text" "$count" $processes "$from" >"$scratch/classic" || fail "classic histograms"
+series histograms "$address" "$count" $processes "$from_native" >"$scratch/native" || fail "native histograms"
+grep -q classic "$scratch/classic" || fail "not classic: $(cat "$scratch/classic")"
+grep -q native "$scratch/native" || fail "not native: $(cat "$scratch/native")"
+cat "$scratch/classic" "$scratch/native"
 echo "$count series of $processes processes, byte for byte"
 exit 0

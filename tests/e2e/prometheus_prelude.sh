@@ -20,10 +20,10 @@ fail() {
 read -r metrics_port prometheus_port < <("${0%/*}/free_ports.py" 2)
 address=http://127.0.0.1:$prometheus_port
 
-# begin_prometheus: by $scratch/prometheus.yml, until it answers.
+# begin_prometheus [NAME OPTION...]: by $scratch/prometheus.yml, until it answers.
 begin_prometheus() {
-  prometheus --config.file="$scratch/prometheus.yml" --storage.tsdb.path="$scratch/tsdb" \
-    --web.listen-address="127.0.0.1:$prometheus_port" --log.level=warn >"$scratch/prometheus.log" 2>&1 &
+  prometheus --config.file="$scratch/prometheus.yml" --storage.tsdb.path="$scratch/tsdb${1-}" "${@:2}" \
+    --web.listen-address="127.0.0.1:$prometheus_port" --log.level=warn >"$scratch/prometheus${1-}.log" 2>&1 &
   local server=$!
   children+=($server)
   for _ in $(seq 300); do
