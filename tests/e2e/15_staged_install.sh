@@ -30,7 +30,8 @@ import json, sys
 for target in json.load(open(sys.argv[2])):
     if target["name"] == sys.argv[1]:
         for group in target["target_sources"]:
-            print("\n".join(s for s in group.get("sources", []) if s.endswith(".c")))
+            files = group.get("sources", []) + group.get("generated_sources", [])
+            print("\n".join(dict.fromkeys(s for s in files if s.endswith(".c"))))
 PYTHON
 }
 others=$(pkg-config --cflags --libs libpcre2-8 liburcu-bp yaml-0.1 zlib gnutls ncursesw)
@@ -38,7 +39,8 @@ for program in promcb-export promcb-record promcb-admin promcb-sidecar promcb-to
   list=$(sources $program)
   [ "$(wc -l <<<"$list")" -ge 3 ] || fail "$program: only these sources were found: $list"
   # shellcheck disable=SC2086
-  $cc -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I "$PROMCB_SOURCE/tools" -I "$PROMCB_BUILD/tools" $cflags -o \
+  $cc -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -I "$PROMCB_SOURCE/tools" -I "$PROMCB_BUILD/tools" \
+    -I "$PROMCB_SOURCE/tools/sidecar" $cflags -o \
     "$scratch/$program" $list $libs $others -lcrypt -lm -pthread >"$scratch/out" 2>&1 ||
     fail "$program does not build against what is installed: $(grep -m 5 -E 'error|undefined' "$scratch/out")"
   "$scratch/$program" --version >"$scratch/out" || fail "$program --version"

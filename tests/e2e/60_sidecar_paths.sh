@@ -83,8 +83,22 @@ matches -q 'http-equiv="refresh"' "$scratch/body" && fail "the page refreshes wi
 # On a telephone the table scrolls, and names are not broken into letters.
 body_has 'content="width=device-width, initial-scale=1"'
 body_has '<div class="wide">'
+css=$(sed -n 's/.*<link rel="stylesheet" href="\([^"]*\)".*/\1/p' "$scratch/body")
+script=$(sed -n 's/.*<script defer src="\([^"]*\)".*/\1/p' "$scratch/body")
+icon=$(sed -n 's/.*<link rel="icon" .*href="\([^"]*\)".*/\1/p' "$scratch/body")
+cp "$scratch/body" "$scratch/page"
+for file in "$css" "$script" "$icon"; do
+  answers 200 "/$file" -H 'Accept-Encoding: gzip'
+  [[ $(header Content-Encoding) = gzip && $(header Cache-Control) = *immutable* ]] ||
+    fail "$file: $(cat "$scratch/head")"
+  gzip -dc <"$scratch/body" >"$scratch/file" || fail "$file: gzip"
+  answers 200 "/$file"
+  cmp "$scratch/file" "$scratch/body" || fail "$file differs"
+done
+answers 200 "/$css"
 body_has 'min-width: 8em'
 matches -q 'overflow-wrap: anywhere' "$scratch/body" && fail "a column may be one letter wide"
+cp "$scratch/page" "$scratch/body"
 body_has '3 calls, 2 failed; 2 of at most 1024 components'
 body_has '0 producers in 0 threads'
 # What fails comes first, then names as people sort them.

@@ -2,11 +2,13 @@
 /*
  * landing.c: segments and their components as a table, with links to what else is served.
  *
- * Whatever stands in a segment is escaped, and the page takes neither scripts nor anything from elsewhere. What needs a
- * look comes first: segments that cannot be read, then components whose breaker is not closed or whose calls fail.
+ * Whatever stands in a segment is escaped, and the page takes nothing from elsewhere. All that it says is there without
+ * scripts; where history is kept, a script puts what is told of it in the place of this. What needs a look comes first:
+ * segments that cannot be read, then components whose breaker is not closed or whose calls fail.
  */
 #include "landing.h"
 
+#include "assets.h"
 #include "landing_past.h"
 
 #include <errno.h>
@@ -20,24 +22,6 @@
 
 /* A page is for looking; who has more wants Prometheus. */
 enum { ROWS_MAX = 500 };
-
-/* On a narrow screen the table scrolls beside the names, which stay. */
-static const char style[] =
-	"<style>\n"
-	":root { color-scheme: light dark; --back: #fff; --text: #1b1b1b; --bad: #b00020; }\n"
-	"body { font: 16px/1.5 system-ui, sans-serif; max-width: 75em; margin: 1em auto; padding: 0 1em;\n"
-	"  background: var(--back); color: var(--text); overflow-wrap: break-word; }\n"
-	".wide { overflow-x: auto; }\n"
-	"table { border-collapse: collapse; }\n"
-	"th, td { padding: .2em .5em; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }\n"
-	"th { border-bottom: 1px solid; }\n"
-	"th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: var(--back);\n"
-	"  padding-left: 0; min-width: 8em; max-width: 24em; white-space: normal; overflow-wrap: break-word; }\n"
-	".open, .bad { color: var(--bad); font-weight: bold; }\n"
-	"@media (max-width: 40em) { body { font-size: 14px; } td:first-child { max-width: 10em; } }\n"
-	"@media (prefers-color-scheme: dark) {\n"
-	"  :root { --back: #111; --text: #ddd; --bad: #ff6b81; } a { color: #8ab4f8; } }\n"
-	"</style>\n";
 
 static const char columns[] =
 	"<div class=\"wide\">\n<table>\n<tr><th>component</th><th>breaker</th><th>calls</th><th>calls/s</th>"
@@ -261,8 +245,27 @@ static void put_segment(void *context, const struct sidecar_segment *segment)
 	put_families(page, segment->snapshot);
 }
 
-static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_seconds)
+/* Where a file of the page is, seen from the page, which may itself be anywhere. */
+static const char *asset_path(const char *name)
 {
+	for (size_t i = 0; i < sidecar_asset_count; i++)
+		if (strcmp(sidecar_assets[i].name, name) == 0)
+			return sidecar_assets[i].path + 1;
+	return "";
+}
+
+static void put_files(FILE *page, bool is_live)
+{
+	fprintf(page, "<link rel=\"stylesheet\" href=\"%s\">\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"%s\">\n",
+		asset_path("app.css"), asset_path("icon.svg"));
+	if (is_live)
+		fprintf(page, "<script defer src=\"%s\"></script>\n", asset_path("app.js"));
+}
+
+static void put_head(FILE *page, const struct sidecar_landing *landing)
+{
+	const char *telemetry_path = landing->telemetry_path;
+	unsigned refresh_seconds = landing->refresh_seconds;
 	char host[256] = "this host", now[64] = "";
 	time_t seconds = time(NULL);
 	struct tm utc;
@@ -275,12 +278,12 @@ static void put_head(FILE *page, const char *telemetry_path, unsigned refresh_se
 	fputs("</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n", page);
 	if (refresh_seconds)
 		fprintf(page, "<meta http-equiv=\"refresh\" content=\"%u\">\n", refresh_seconds);
-	fputs(style, page);
-	fputs("</head>\n<body>\n<h1>promcb on ", page);
+	put_files(page, landing->is_live);
+	fputs("</head>\n<body>\n<main id=\"still\">\n<h1>promcb on ", page);
 	put_escaped(page, host);
 	fprintf(page, "</h1>\n<p>%s &middot; <a href=\"%s</a></p>\n", now,
 		refresh_seconds ? "/\">stop refreshing" : "/?refresh=5\">refresh every 5 seconds");
-	fputs("<p><a href=\"", page);
+	fputs("<p id=\"links\"><a href=\"", page);
 	put_escaped(page, telemetry_path);
 	fputs("\">metrics</a> &middot; <a href=\"/health/metrics\">health</a> &middot; "
 	      "<a href=\"/prometheus/query\">summaries</a> &middot; "
@@ -315,14 +318,14 @@ int sidecar_landing_page(struct sidecar_bodies *bodies, const struct sidecar_lan
 	int result = stream && pages.good && pages.bad ? 0 : -ENOMEM, failed = 0;
 
 	if (result == 0) {
-		put_head(stream, landing->telemetry_path, landing->refresh_seconds);
+		put_head(stream, landing);
 		result = sidecar_bodies_describe(bodies, landing->budget_ns, put_segment, &pages);
 	}
 	sidecar_past_keep(&pages.present);
 	failed |= move_to(stream, pages.bad, &bad, &bad_length);
 	failed |= move_to(stream, pages.good, &good, &good_length);
 	if (stream) {
-		fprintf(stream, "<p>promcb-sidecar %s</p>\n</body>\n</html>\n", promcb_version());
+		fprintf(stream, "<p>promcb-sidecar %s</p>\n</main>\n</body>\n</html>\n", promcb_version());
 		failed |= ferror(stream);
 		failed |= fclose(stream);
 	}

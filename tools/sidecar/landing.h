@@ -7,6 +7,7 @@
 
 struct sidecar_landing {
 	const char *telemetry_path;
+	bool is_live; /* history is kept, which a script shows */
 	uint64_t budget_ns;
 	unsigned refresh_seconds; /* after which a browser asks again; 0: it does not */
 };

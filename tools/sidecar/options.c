@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include "api.h"
+#include "assets.h"
 #include "common.h"
 #include "segment_names.h"
 
@@ -124,7 +125,7 @@ bool sidecar_options_is_taken(const char *path)
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
 		if (strcmp(path, taken[i]) == 0)
 			return true;
-	return sidecar_api_is(path);
+	return sidecar_api_is(path) || sidecar_asset_find(path);
 }
 
 static void parse_path(struct argp_state *state, const char *text, struct sidecar_options *out)

@@ -6,6 +6,7 @@
  */
 #include "routes.h"
 
+#include "assets.h"
 #include "landing.h"
 #include "negotiate.h"
 #include "process_metrics.h"
@@ -293,6 +294,7 @@ static void answer_landing(struct sidecar_routes *routes, const struct sidecar_r
 	const char *refresh = sidecar_head_argument(request->head, "refresh", room, sizeof(room));
 	const struct sidecar_landing landing = {
 		.telemetry_path = routes->options->telemetry_path,
+		.is_live = routes->options->history_bytes > 0 && !refresh,
 		.budget_ns = budget_ns(request),
 		.refresh_seconds = refresh ? refresh_of(refresh) : 0,
 	};
@@ -307,10 +309,29 @@ static void answer_landing(struct sidecar_routes *routes, const struct sidecar_r
 	sidecar_answer_begin(answer, 200);
 	sidecar_answer_header(answer, "Cache-Control", "no-store");
 	sidecar_answer_header(answer, "Content-Security-Policy",
-			      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
+			      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+			      "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'");
+	sidecar_answer_header(answer, "Referrer-Policy", "no-referrer");
 	sidecar_answer_header(answer, "X-Content-Type-Options", "nosniff");
 	sidecar_answer_body(answer, page, length, free, page);
 	finish(routes, request, answer, "text/html; charset=utf-8");
+}
+
+/* The page's files: another name when they change, so that they are fetched once. */
+static void answer_asset(struct sidecar_routes *routes, const struct sidecar_request *request,
+			 struct sidecar_answer *answer, const struct sidecar_asset *asset)
+{
+	bool gzipped = gzip_of(request) != SIDECAR_GZIP_NEVER;
+
+	sidecar_answer_begin(answer, 200);
+	sidecar_answer_header(answer, "Cache-Control", "public, max-age=31536000, immutable");
+	sidecar_answer_header(answer, "Vary", "Accept-Encoding");
+	sidecar_answer_header(answer, "X-Content-Type-Options", "nosniff");
+	if (gzipped)
+		sidecar_answer_header(answer, "Content-Encoding", "gzip");
+	finish(routes, request, answer, asset->type);
+	sidecar_answer_body(answer, gzipped ? asset->gzipped : asset->plain,
+			    gzipped ? asset->gzipped_length : asset->plain_length, NULL, NULL);
 }
 
 static void answer_ready(struct sidecar_routes *routes, const struct sidecar_request *request,
@@ -348,8 +369,10 @@ static void answer_path(struct sidecar_routes *routes, struct sidecar_request *r
 {
 	const char *path = sidecar_head_path(request->head);
 
-	if (strcmp(path, routes->options->telemetry_path) == 0)
-		answer_snapshot(routes, request, answer, path);
+	const struct sidecar_asset *asset = sidecar_asset_find(path);
+
+	if (asset)
+		answer_asset(routes, request, answer, asset);
 	else if (strcmp(path, "/-/ready") == 0)
 		answer_ready(routes, request, answer);
 	else if (strcmp(path, "/-/healthy") == 0)
