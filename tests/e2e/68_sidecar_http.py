@@ -119,6 +119,7 @@ def bad(name, request, status=400):
 good("the plainest")
 good("another minor version", line=b"GET /-/healthy HTTP/1.2\r\n")
 good("a URL", line=b"GET http://localhost/-/healthy HTTP/1.1\r\n")
+good("a URL with an address", line=b"GET http://[::1]:80/-/healthy HTTP/1.1\r\n")
 good("a URL of https", line=b"GET https://localhost:1/-/healthy HTTP/1.1\r\n")
 good("a URL without a path", line=b"GET http://localhost HTTP/1.1\r\n")
 good("a URL with a query alone", line=b"GET http://localhost?q=1 HTTP/1.1\r\n")
@@ -177,9 +178,14 @@ bad("two Hosts in one", GET + b"Host: a, b\r\n\r\n")
 bad("a port that is none", GET + b"Host: localhost:http\r\n\r\n")
 bad("two ports", GET + b"Host: localhost:1:2\r\n\r\n")
 bad("an address without its end", GET + b"Host: [::1\r\n\r\n")
+for host in (b"[abc]", b"[]", b"[1.2.3.4]", b"[::1]x", b"[fe80::1%25eth0]", b"[" + b"0" * 60 + b"::1]"):
+    bad(f"no address: {host.decode()}", GET + b"Host: " + host + b"\r\n\r\n")
+for url in (b"http://user:password@localhost/-/healthy", b"http://:80/-/healthy", b"http://[abc]/-/healthy",
+            b"http://a\"b/-/healthy", b"https://localhost:http/-/healthy"):
+    bad(f"a URL of no host: {url.decode()}", b"GET " + url + b" HTTP/1.1\r\n" + HOST + b"\r\n")
 bad("a URL and no Host", b"GET http://localhost/-/healthy HTTP/1.1\r\n\r\n")
-for host in (b"", b"localhost:80", b"localhost:", b"127.0.0.1:80", b"[::1]:80", b"a_b.example.", b"%41",
-             b"  localhost\t"):
+for host in (b"", b"localhost:80", b"localhost:", b"127.0.0.1:80", b"[::1]:80", b"[::ffff:1.2.3.4]", b"a_b.example.",
+             b"%41", b"  localhost\t"):
     probe(f"Host: {host.decode()}", GET + b"Host:" + host + b"\r\n\r\n", [200], OPEN)
 probe("HTTP/1.0 without Host", b"GET /-/healthy HTTP/1.0\r\n\r\n", [200], CLOSED)
 bad("HTTP/1.0 with two Hosts", b"GET /-/healthy HTTP/1.0\r\n" + HOST + HOST + b"\r\n")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http_head.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
@@ -163,6 +164,37 @@ static unsigned parse_method(struct sidecar_head *head, const char *method, cons
 	return 501;
 }
 
+/* "name", "1.2.3.4:80", "[::1]:80", or nothing at all. */
+static bool is_host(const char *host, size_t length)
+{
+	const char *end = host + length;
+
+	if (host < end && *host == '[') {
+		const char *closing = memchr(host, ']', length);
+		char text[INET6_ADDRSTRLEN];
+		struct in6_addr address;
+
+		if (!closing || (size_t)(closing - host) > sizeof(text))
+			return false;
+		memcpy(text, host + 1, (size_t)(closing - host - 1));
+		text[closing - host - 1] = '\0';
+		if (inet_pton(AF_INET6, text, &address) != 1)
+			return false;
+		host = closing + 1;
+	} else {
+		for (; host < end && *host != ':'; host++) {
+			if (*host == '%' && end - host > 2 && hex_of(host[1]) >= 0 && hex_of(host[2]) >= 0)
+				host += 2;
+			else if (!is_letter(*host) && !is_digit(*host) && !strchr("-._~!$&'()*+,;=", *host))
+				return false;
+		}
+	}
+	if (host < end && *host == ':')
+		for (host++; host < end && is_digit(*host); host++)
+			continue;
+	return host == end;
+}
+
 /* "/path?query", "http://host/path?query", "*" of OPTIONS, "host:port" of CONNECT. */
 static unsigned parse_target(struct sidecar_head *head, char *target, size_t length, const char **reason)
 {
@@ -181,9 +213,10 @@ static unsigned parse_target(struct sidecar_head *head, char *target, size_t len
 	if (is_tunnel)
 		return *target == '/' || scheme ? 400 : 0;
 	if (scheme) {
-		if (strcspn(target + scheme, "/?") == 0)
-			return 400;
 		path = target + scheme + strcspn(target + scheme, "/?");
+		if (path == target + scheme || target[scheme] == ':' ||
+		    !is_host(target + scheme, (size_t)(path - target) - scheme))
+			return 400;
 	} else if (*target != '/') {
 		return 400;
 	}
@@ -277,28 +310,6 @@ static bool is_word(const char *word, size_t length, const char *other)
 	return strlen(other) == length && strncasecmp(word, other, length) == 0;
 }
 
-/* "name", "1.2.3.4:80", "[::1]:80", or nothing at all. */
-static bool is_host(const char *host)
-{
-	if (*host == '[') {
-		size_t length = strspn(host + 1, "0123456789abcdefABCDEF:.");
-
-		if (length < 2 || host[1 + length] != ']')
-			return false;
-		host += length + 2;
-	} else {
-		for (; *host && *host != ':'; host++) {
-			if (*host == '%' && hex_of(host[1]) >= 0 && hex_of(host[2]) >= 0)
-				host += 2;
-			else if (!is_letter(*host) && !is_digit(*host) && !strchr("-._~!$&'()*+,;=", *host))
-				return false;
-		}
-	}
-	if (*host == ':')
-		host += 1 + strspn(host + 1, "0123456789");
-	return *host == '\0';
-}
-
 static unsigned judge_coding(struct sidecar_head *head, unsigned lengths, const char **reason)
 {
 	unsigned chunked = 0, others = 0;
@@ -369,7 +380,7 @@ static unsigned judge(struct sidecar_head *head, const char **reason)
 	unsigned status = 0;
 
 	*reason = "There must be one Host, and it must be one.";
-	if (hosts > 1 || (hosts == 0 && !head->is_old) || (hosts == 1 && !is_host(host)))
+	if (hosts > 1 || (hosts == 0 && !head->is_old) || (hosts == 1 && !is_host(host, strlen(host))))
 		return 400;
 	if (count_of(head, "Transfer-Encoding", &coding))
 		status = judge_coding(head, lengths, reason);
