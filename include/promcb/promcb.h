@@ -391,9 +391,9 @@ const char *promcb_log_level_name(enum promcb_log_level level);
 const char *promcb_name_error(const char *name, size_t length);
 
 /*
- * Strips from a name's ends what does not belong to it: blanks (space, tab, carriage return, line feed, U+00A0,
- * U+3000), the byte order mark and the zero-width space. All names that promcb is given are stripped so. Thread-safe.
- * Async-signal-safe.
+ * Strips from a name's ends what does not belong to it: blanks (space, tab, carriage return, line feed, and those of
+ * Unicode, U+00A0 and U+3000 among them), the byte order mark, the zero-width space and the word joiner. All names that
+ * promcb is given are stripped so. Thread-safe. Async-signal-safe.
  */
 void promcb_name_trim(const char **name, size_t *length);
 

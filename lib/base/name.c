@@ -89,23 +89,44 @@ const char *promcb_name_error(const char *name, size_t length)
 	return promcb_name_fault(name, length);
 }
 
+/* Whether three bytes are a blank of Unicode, or one of what has no width and joins nothing: U+1680, U+2000 to U+200B,
+ * U+2028, U+2029, U+202F, U+205F, U+2060, U+3000, U+FEFF. */
+static bool is_wide_blank(const unsigned char *text)
+{
+	switch (text[0]) {
+	case 0xe1:
+		return text[1] == 0x9a && text[2] == 0x80;
+	case 0xe2:
+		if (text[1] == 0x80)
+			return (text[2] >= 0x80 && text[2] <= 0x8b) || text[2] == 0xa8 || text[2] == 0xa9 ||
+			       text[2] == 0xaf;
+		return text[1] == 0x81 && (text[2] == 0x9f || text[2] == 0xa0);
+	case 0xe3:
+		return text[1] == 0x80 && text[2] == 0x80;
+	default:
+		return text[0] == 0xef && text[1] == 0xbb && text[2] == 0xbf;
+	}
+}
+
 /* Length of what is trimmed at the text's beginning, or at its end; 0: nothing is. */
 static size_t trimmed_length(const char *text, size_t length, bool at_end)
 {
-	static const char *const trimmed[] = {" ",        "\t",           "\r",           "\n",
-					      "\xc2\xa0", "\xe3\x80\x80", "\xef\xbb\xbf", "\xe2\x80\x8b"};
+	const unsigned char *edge = (const unsigned char *)text, *end = edge + length;
 
-	unsigned char edge = length ? (unsigned char)text[at_end ? length - 1 : 0] : 'x';
-
-	if (edge > ' ' && edge < 0x80)
+	if (length == 0)
 		return 0;
-	for (size_t i = 0; i < sizeof(trimmed) / sizeof(trimmed[0]); i++) {
-		size_t bytes = strlen(trimmed[i]);
+	if ((at_end ? end[-1] : edge[0]) < 0x80) {
+		unsigned char byte = at_end ? end[-1] : edge[0];
 
-		if (length >= bytes && memcmp(at_end ? text + length - bytes : text, trimmed[i], bytes) == 0)
-			return bytes;
+		return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 	}
-	return 0;
+	if (length >= 2) {
+		const unsigned char *two = at_end ? end - 2 : edge;
+
+		if (two[0] == 0xc2 && (two[1] == 0x85 || two[1] == 0xa0))
+			return 2;
+	}
+	return length >= 3 && is_wide_blank(at_end ? end - 3 : edge) ? 3 : 0;
 }
 
 void promcb_name_trim(const char **name, size_t *length)

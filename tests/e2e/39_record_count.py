@@ -113,7 +113,7 @@ class Maker:
             phrase = rng.choice(PHRASES)
             return phrase.encode(), phrase if tabs or self.with_blanks else "_overflow"
         word = rng.choice(WORDS)
-        padding = rng.choice(["", "", "", "", "\ufeff", "\u00a0", "\u3000", "\u200b"])
+        padding = rng.choice(["", "", "", "", "\ufeff", "\u00a0", "\u3000", "\u200b", "\u2060", "\u2003", "\u2028", "\u0085"])
         return (padding + word + rng.choice(["", "", padding])).encode(), word
 
     def line(self):

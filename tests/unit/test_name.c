@@ -372,6 +372,37 @@ Test(name, ends_are_trimmed)
 	expect_trimmed("\xc3\xa0", "\xc3\xa0");
 }
 
+/* Of all characters of up to three bytes, these and no others, at either end. */
+Test(name, blanks_of_unicode_are_trimmed)
+{
+	static const unsigned trimmed[] = {0x09,   0x0a,   0x0d,   0x20,   0x85,   0xa0,   0x1680, 0x2000, 0x2001,
+					   0x2002, 0x2003, 0x2004, 0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200a,
+					   0x200b, 0x2028, 0x2029, 0x202f, 0x205f, 0x2060, 0x3000, 0xfeff};
+	size_t found = 0;
+
+	for (unsigned code = 1; code < 0x10000; code++) {
+		char one[4] = {0}, both[16];
+		const char *at = both;
+		size_t length, bytes = code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
+
+		one[0] = (char)(bytes == 1 ? code : bytes == 2 ? 0xc0 | code >> 6 : 0xe0 | code >> 12);
+		one[bytes - 1] = (char)(bytes == 1 ? code : 0x80 | (code & 0x3f));
+		if (bytes == 3)
+			one[1] = (char)(0x80 | (code >> 6 & 0x3f));
+		length = (size_t)snprintf(both, sizeof(both), "%sx%s", one, one);
+		promcb_name_trim(&at, &length);
+		if (length == 1) {
+			cr_assert(found < sizeof(trimmed) / sizeof(trimmed[0]) && trimmed[found] == code, "U+%04X",
+				  code);
+			cr_assert(*at == 'x');
+			found++;
+		} else {
+			cr_assert(at == both && length == 2 * bytes + 1, "U+%04X", code);
+		}
+	}
+	cr_assert(found == sizeof(trimmed) / sizeof(trimmed[0]), "%zu are trimmed", found);
+}
+
 Test(name, matches_what_is_left_of_a_text)
 {
 	cr_expect(promcb_name_matches("GET /a", " GET "));
