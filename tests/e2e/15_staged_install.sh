@@ -109,7 +109,7 @@ background=
 
 # -- Metrics of an application -----------------------------------------------------------------------------------------
 cxx=${CXX:-c++}
-for example in pool.c cache.c client.c pool.cpp cache.cpp; do
+for example in pool.c cache.c client.c pool.cpp cache.cpp client.cpp; do
   source=$PROMCB_SOURCE/tools/examples/$example
   [ "$(wc -l <"$source")" -le 75 ] || fail "$example has more than 75 lines"
   case $example in
@@ -158,5 +158,17 @@ PYTHON
   # Gauges of processes that ended.
   matches -q -E '^(pool_waiting|pool_connections_in_use|cache_bytes)[ {]' "$scratch/metrics" &&
     fail "a gauge has outlived its process: $(grep -E '^(pool|cache_bytes)' "$scratch/metrics")"
+done
+# Clients of a server that is not there: nobody listens at that port.
+for language in c cpp; do
+  "$tools/promcb-admin" remove || fail remove
+  "$scratch/client_$language" 1 2 || fail "client.$language"
+  "$tools/promcb-export" --check >"$scratch/out" || fail "check: $(cat "$scratch/out")"
+  "$tools/promcb-export" >"$scratch/metrics" || fail export
+  failed=$(value 'circuit_breaker_failures_by_class_total{component="server",class="connect"}')
+  [ "$failed" = "$(value 'circuit_breaker_permitted_calls_total{component="server"}')" ] && [ "$failed" -ge 20 ] ||
+    fail "client.$language: $failed failures"
+  [ "$(value 'circuit_breaker_not_permitted_calls_total{component="server",reason="open"}')" -gt 0 ] ||
+    fail "client.$language: nothing was refused"
 done
 exit 0
