@@ -277,6 +277,12 @@ print("the guide's three alerts fired and were resolved through Alertmanager")
 
 # -- Dashboard and recording rules -----------------------------------------------------------------------------------------
 
+# A job behind a breaker that promcb decides for: it is open, and refuses.
+for command, status in (("true", 0), ("false", 1), ("true", 75)):
+    ended = subprocess.run([tools + "/promcb-record", "--breaker=consecutive=1,slow_rate=50%,slow=1s,open=1h,open_max=1h",
+                            "--segment=" + segments[0], "job", "--", command], stderr=subprocess.DEVNULL, check=False)
+    assert ended.returncode == status, (command, ended.returncode)
+
 dashboard = json.load(open(monitoring + "/dashboard.json"))
 expressions = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
 assert len(expressions) > 20

@@ -26,7 +26,8 @@ inhibited() { # N: what the Nth rule names
     sed -n "$1p")
   sed -n 's/^ *- alert: //p' "$monitoring/alerts.yml" | grep -x -E -e "$expression" | sort | tr '\n' ' '
 }
-[ "$(inhibited 1)" = 'CallsFailing CircuitBreakerFlapping ErrorBudgetBurns ErrorBudgetBurnsFast HighFailureRate ' ] ||
+[ "$(inhibited 1)" = "CallsFailing CircuitBreakerFlapping CircuitBreakerRefusing ErrorBudgetBurns \
+ErrorBudgetBurnsFast HighFailureRate " ] ||
   fail "an open breaker inhibits $(inhibited 1)"
 [ "$(inhibited 2)" = "$(sed -n 's/^ *- alert: \(Promcb\)/\1/p' "$monitoring/alerts.yml" | sort | tr '\n' ' ')" ] ||
   fail "a target that is down inhibits $(inhibited 2)"
