@@ -19,6 +19,7 @@ GROUPS = (
     ("record", "Recording one component"),
     ("components", "Recording many components (x: components)"),
     ("name", "Recording by name (x: names)"),
+    ("breaker", "Calls through a circuit breaker (floor: the record alone)"),
     ("series", "Counting in series (x: series)"),
     ("scraped", "Recording while scraped (x: components, y: scrapes a second, 1000000: back to back)"),
     ("read", "Reading (x: components, y: lanes; peers: the same number of components)"),
@@ -27,7 +28,8 @@ GROUPS = (
     ("clock", "Clocks (x: microseconds timed)"),
 )
 BUILDS = ("promcb C++", "promcb LTO")
-BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record", "handle", "another segment")
+BESIDE = ("floor", "clock", "memcpy", "digits", "look-up and record", "handle", "another segment", "shared counters",
+          "robust mutex", "semaphore")
 PEERS = ("prometheus-cpp", "PCP MMV", "python", "python multiprocess")
 # What peers are measured at.
 COMPARED = ("by name", "snapshot + render text", "render text a line")
@@ -39,6 +41,7 @@ GOALS = (
     ("record", r"record", None, None, "x floor", 1.2),
     ("record", r"start \+ stop( coarse)?", None, None, "over floor", 4),
     ("record", r"lap", None, None, "over floor", 4),
+    ("breaker", r"allow \+ done( inlined)?", None, None, "over floor", 2),
     ("components", r"components at random", 1000, None, "most", 6.5),
     ("name", r"by name", 100, None, "most", 12),
     ("name", r"by name", 10000, None, "most", 40),

@@ -160,6 +160,7 @@ for round in $(seq "$rounds"); do
   for variant in release lto; do
     bench $variant bench_components $repeats $budget $components
     bench $variant bench_series $repeats $budget
+    bench $variant bench_breaker $repeats $budget
     for count in $names; do
       bench $variant bench_name $repeats $budget "$count"
     done

@@ -37,6 +37,8 @@ gcc-12)
     counter_add_with 10000 494 76 11.7
     gauge_set 10000 23 4.4 1.2
     histogram_observe 10000 44 4.5 1.2
+    guarded_inline 10000 78 9.5 0.1
+    guarded 10000 101 14.7 2.2
     render 4 150 16.6 0.1'
   ;;
 gcc-14)
@@ -73,6 +75,8 @@ clang-14)
     counter_add_with 10000 505 76 12.7
     gauge_set 10000 21 4.4 1.2
     histogram_observe 10000 44 4.5 1.2
+    guarded_inline 10000 76 9.5 0.1
+    guarded 10000 102 14.7 3.2
     render 4 149 15.7 0.7'
   ;;
 clang-19)

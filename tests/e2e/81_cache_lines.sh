@@ -19,6 +19,7 @@ failed=
 # The segment's: the block's header, a bucket of the histogram, a slot of the ring. The process's: the thread's
 # distance, its entry, a word of the bucket table, tables of the dynamic linker (one line more is allowed, since they
 # shift), the kernel's page of clocks or what stands for it; and by name, the hash table and the name.
+# Through a breaker the row's first line is written, and the state's read, too.
 # path, then limits: lines of the segment written, lines of the segment read or written, lines of data of the process.
 while read -r path written segment process; do
   rm -f "/dev/shm$PROMCB_SEGMENT"
@@ -81,5 +82,7 @@ counter_add_inline 1 1 4
 counter_add 1 1 5
 gauge_set 1 1 7
 histogram_observe 2 2 10
+guarded_inline 4 5 8
+guarded 4 5 10
 END
 [ -z "$failed" ] || fail "a fast path touches more memory than it did"

@@ -15,6 +15,7 @@ rows bench_record_cxx 1 1
 rows bench_components 1 1 1 10
 rows bench_name 1 1 10
 rows bench_clock 1 1 0
+rows bench_breaker 1 1
 rows bench_sidecar "$tools/sidecar/promcb-sidecar" 1 1 1
 for state in cold full mixed; do
   rm -f "/dev/shm$PROMCB_SEGMENT"
@@ -26,7 +27,7 @@ matches -vE '^[a-z]+,[^,]+,[^,]+,[0-9]+,[0-9]+,[^,]+,[^,]+,-?[0-9.e+-]+$' "$scra
 
 "$source/report.py" "$scratch/rows" >"$scratch/table" || fail "report.py"
 for wanted in '^record_at inlined  *1 thread' '^start \+ stop  *2 processes' '^components at random  x=10' \
-  '^by name  x=10' '^quantiles \(full\)  x=10 y=2' \
+  '^by name  x=10' '^allow \+ done inlined  *2 threads' '^probe  *2 processes' '^quantiles \(full\)  x=10 y=2' \
   '^of the speed at 10 a second  x=1 y=1000' '^promcb-export whole process \(cold\)  x=10 y=2' \
   '^segment per component and lane \(mixed\)' '[0-9]+ goals reached'; do
   grep -qE "$wanted" "$scratch/table" || fail "no line \"$wanted\" in: $(cat "$scratch/table")"

@@ -8,6 +8,7 @@
  * much was done (calls, or lines), and where the segment, the stack and a mark lie: the mark is 1 while the path is
  * being walked.
  */
+#include <promcb/breaker_inline.h>
 #include <promcb/metric_inline.h>
 #include <promcb/promcb.h>
 #include <promcb/reader.h>
@@ -27,6 +28,7 @@ static struct {
 	struct promcb_snapshot *snapshot;
 	uint64_t now_ns;
 	struct promcb_counter *counter;
+	struct promcb_breaker *breaker;
 } here __attribute__((aligned(64)));
 
 static char names[NAMES_MAX][32];
@@ -59,6 +61,25 @@ static void walk_record_at(uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
 		promcb_record_at(here.component, latency_of(i), true, here.now_ns);
+}
+
+/* Let through by a breaker that is closed, and recorded. */
+static void walk_guarded_inline(uint64_t count)
+{
+	struct promcb_token token;
+
+	for (uint64_t i = 0; i < count; i++)
+		if (promcb_allow_inline(here.breaker, &token))
+			promcb_done_at_inline(here.breaker, &token, latency_of(i), PROMCB_SUCCESS, here.now_ns);
+}
+
+static void walk_guarded(uint64_t count)
+{
+	struct promcb_token token;
+
+	for (uint64_t i = 0; i < count; i++)
+		if (promcb_allow(here.breaker, &token))
+			promcb_done_at(here.breaker, &token, latency_of(i), PROMCB_SUCCESS, here.now_ns);
 }
 
 /* One in eight fails, as much as that can be on a bad day. */
@@ -226,6 +247,8 @@ static const struct path {
 	{"counter_add_with", walk_counter_add_with, false, true},
 	{"gauge_set", walk_gauge_set, false, true},
 	{"histogram_observe", walk_histogram_observe, false, true},
+	{"guarded_inline", walk_guarded_inline, false, true},
+	{"guarded", walk_guarded, false, true},
 	{"nothing", walk_nothing, false, false},
 	{"record_at_inline", walk_record_at_inline, false, false},
 	{"record_at", walk_record_at, false, false},
@@ -294,7 +317,9 @@ static bool prepare(const struct path *path)
 	if (path->walk == walk_prepared && promcb_prepare(prepared, NAMES_MAX) < 0)
 		return false;
 	if (path->series) {
-		if (declare(here.metrics) < 0)
+		/* Its window is an hour long, so that no slot ends meanwhile. */
+		if (declare(here.metrics) < 0 ||
+		    promcb_breaker(here.component, &(struct promcb_policy){.window_ms = 3600000}, &here.breaker) < 0)
 			return false;
 		/* As many as until the countdown is as long as it gets. */
 		path->walk(1000);
