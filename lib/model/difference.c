@@ -4,6 +4,7 @@
  *
  * Counts only grow, by one segment's identity and one component's reset word. Where one did not, nothing is said.
  */
+#include "base/cancel.h"
 #include "model/snapshot.h"
 
 #include <errno.h>
@@ -87,6 +88,7 @@ static bool is_one_choice(const char *left, const char *right)
 int promcb_snapshot_difference(const struct promcb_snapshot *later, const struct promcb_snapshot *earlier,
 			       struct promcb_snapshot **out)
 {
+	PROMCB_NOT_CANCELLED;
 	bool is_one = memcmp(later->identity, earlier->identity, sizeof(later->identity)) == 0 &&
 		      later->buckets == earlier->buckets;
 	uint64_t between_ns = is_one ? later->monotonic_ns - earlier->monotonic_ns : UINT64_MAX;

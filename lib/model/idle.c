@@ -5,6 +5,7 @@
  * A reader keeps for each component and series a hash of its name and one of its numbers, and since when it has these.
  * What a component's own times say is believed as well, so that of most components one snapshot is enough.
  */
+#include "base/cancel.h"
 #include "base/hash.h"
 #include "model/snapshot.h"
 
@@ -27,11 +28,15 @@ struct promcb_idle {
 
 struct promcb_idle *promcb_idle_new(void)
 {
+	PROMCB_NOT_CANCELLED;
+
 	return calloc(1, sizeof(struct promcb_idle));
 }
 
 void promcb_idle_free(struct promcb_idle *idle)
 {
+	PROMCB_NOT_CANCELLED;
+
 	if (idle)
 		free(idle->entries);
 	free(idle);
@@ -178,6 +183,7 @@ static void hide_series(struct promcb_snapshot *snapshot, struct looking *l)
 
 int promcb_snapshot_hide_idle(struct promcb_snapshot *snapshot, struct promcb_idle *idle, uint64_t age_ns)
 {
+	PROMCB_NOT_CANCELLED;
 	struct looking l = {.snapshot = snapshot, .before = idle, .age_ns = age_ns, .size = 16};
 	size_t count = snapshot->count + (snapshot->metrics ? snapshot->metrics->series_count : 0);
 

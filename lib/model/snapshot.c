@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/cancel.h"
 #include "model/values.h"
 
 #include <errno.h>
@@ -23,6 +24,8 @@ uint64_t *promcb_snapshot_bucket_memory(size_t count)
 
 void promcb_snapshot_free(struct promcb_snapshot *snapshot)
 {
+	PROMCB_NOT_CANCELLED;
+
 	if (!snapshot)
 		return;
 	free(snapshot->components);

@@ -154,6 +154,7 @@ int promcb_family_declare(struct promcb_session *p, const union promcb_family_im
 int promcb_family_register(struct promcb_session *p, const struct promcb_family_spec *spec,
 			   struct promcb_metric_family **out)
 {
+	PROMCB_NOT_CANCELLED;
 	union promcb_family_image image;
 	int result;
 
@@ -354,6 +355,7 @@ int promcb_info_with(struct promcb_metric_family *family, const char *const *val
 
 void *promcb_series_keep(struct promcb_session *p, const union promcb_family_image *image, const char *const *values)
 {
+	PROMCB_NOT_CANCELLED;
 	struct promcb_metric_family *fresh = promcb_known_make(p, image), *family = NULL;
 	struct promcb_series_found at = {.place = 0};
 	char key[PROMCB_KEY_BYTES_MAX];

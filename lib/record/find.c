@@ -96,6 +96,7 @@ static int copy_record(struct promcb_session *p, const char *name, const char *c
 int promcb_family_find(struct promcb_session *p, const char *name, const char *const *labels,
 		       struct promcb_metric_family **out, struct promcb_family_spec **spec)
 {
+	PROMCB_NOT_CANCELLED;
 	union promcb_family_image image;
 	struct promcb_family_view view;
 	struct declaration *found;
