@@ -41,10 +41,12 @@
  *                                                           present segment; promcb_gauge_add is lock-free
  *
  * Limits of what is set: it needs a lane, which a process takes at the first gauge or info; where none is to be had,
- * and in the child of vfork, setting is dropped, and counted so. If the segment is removed and made anew, what a
- * process has set goes along as soon as one of its threads finds out, and so does what is set while there is none, or
- * at that moment; but not what a thread that was in the middle of setting then comes to set after another thread has
- * set, added to or cleared the gauge in the new segment, nor seconds later. So an add may be lost in that moment.
+ * setting is dropped, and counted so, as in the child of vfork, but for what its parent has set: that is its parent's.
+ * The first time that a process sets a gauge it waits for a fork, as for a component that is looked up: see promcb.h,
+ * Caveats. If the segment is removed and made anew, what a process has set goes along as soon as one of its threads
+ * finds out, and so does what is set while there is none, or at that moment; but not what a thread that was in the
+ * middle of setting then comes to set after another thread has set, added to or cleared the gauge in the new segment,
+ * nor seconds later. So an add may be lost in that moment.
  *
  * A thread that records no calls looks where its segments' names lead by these calls: once a second, but up to 64 of
  * them late if they came in a burst.

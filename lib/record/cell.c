@@ -173,14 +173,25 @@ static uint64_t find(const void *handle, struct promcb_series_handle *series)
 	return place;
 }
 
-/* For a guest, and for a handler that interrupted a count: the cell in the shared copy, or nothing. */
+/*
+ * For a guest, and for a handler that interrupted a count: the cell in the shared copy; of what a process sets, where
+ * this one has set it before. Or nothing.
+ */
 static uint64_t find_shared(const struct promcb_series_handle *series)
 {
+	uint64_t *words;
 	uint32_t cell;
 	struct promcb_segment *segment = promcb_session_glance(series->at.session, &series->at, &cell);
 
-	if (!segment || cell == PROMCB_NO_COMPONENT || promcb_family_is_live(series->family))
+	if (!segment || cell == PROMCB_NO_COMPONENT)
 		return 0;
+	if (promcb_family_is_live(series->family)) {
+		words = promcb_home_glance(segment, cell, series->width);
+		/* The child of vfork begins no value in its parent's place. */
+		return words && (promcb_load_relaxed(words) || promcb_load32_relaxed(&promcb_process->forking))
+			       ? (uintptr_t)words
+			       : 0;
+	}
 	return shared_place(segment, series, cell);
 }
 

@@ -18,6 +18,13 @@ struct home {
 /* By slot. In ordinary memory: a child that inherits it has another cookie. */
 static struct home homes[PROMCB_SEGMENTS_MAX];
 
+/* By slot, for guests: of a home whose live copy counts, its lane, and above it the cookie's bits. 0: none. [HOME] */
+static uint64_t living[PROMCB_SEGMENTS_MAX];
+
+enum { LIVING_LANE_BITS = 16 };
+
+_Static_assert(PROMCB_LANES_MAX < 1 << LIVING_LANE_BITS, "a lane fits below the cookie's bits");
+
 static struct home *home_of(const struct promcb_segment *segment)
 {
 	return &homes[promcb_attachment_of(segment)->slot];
@@ -55,10 +62,25 @@ struct promcb_lane_lease *promcb_home(struct promcb_segment *segment)
 	if (home->cookie == promcb_process->cookie && now_ns < home->retry_ns)
 		return NULL;
 	home->begun = take(segment, home);
-	if (home->begun)
-		return &home->lease;
-	home->retry_ns = now_ns + HOME_RETRY_NS;
-	return NULL;
+	if (!home->begun) {
+		home->retry_ns = now_ns + HOME_RETRY_NS;
+		return NULL;
+	}
+	/* [HOME] release: the live copy emptied, before anybody is led there. */
+	promcb_store_release(&living[home - homes],
+			     home->cookie >> LIVING_LANE_BITS << LIVING_LANE_BITS | home->lease.lane);
+	return &home->lease;
+}
+
+uint64_t *promcb_home_glance(struct promcb_segment *segment, uint32_t cell, uint32_t width)
+{
+	/* [HOME] acquire: before its live copy. */
+	uint64_t word = promcb_load_acquire(&living[promcb_attachment_of(segment)->slot]);
+	struct promcb_lane_lease lease = {.segment = segment, .lane = word & ((1u << LIVING_LANE_BITS) - 1)};
+
+	if (!lease.lane || (word ^ promcb_process->cookie) >> LIVING_LANE_BITS)
+		return NULL;
+	return promcb_row_live_find(&lease, cell, width);
 }
 
 struct promcb_lane_lease *promcb_home_former(struct promcb_segment *segment)
@@ -76,9 +98,13 @@ void promcb_home_leave(struct promcb_segment *segment)
 		promcb_row_end_live(&home->lease);
 	PROMCB_INJECT("home: left");
 	home->begun = false;
+	promcb_store_relaxed(&living[home - homes], 0);
 }
 
 void promcb_home_forget(const struct promcb_segment *segment)
 {
-	*home_of(segment) = (struct home){.cookie = 0};
+	struct home *home = home_of(segment);
+
+	*home = (struct home){.cookie = 0};
+	promcb_store_relaxed(&living[home - homes], 0);
 }

@@ -394,7 +394,7 @@ static void before_fork(void)
 	if (promcb_process_enter(&way) && way.before == OUTSIDE) {
 		fork_saved = way;
 		forker = &whereabouts;
-		promcb_process->forking = 1;
+		promcb_store32_relaxed(&promcb_process->forking, 1);
 		be(FORKING);
 		hold_for_fork(&promcb_process->mutex);
 	} else {
@@ -416,7 +416,7 @@ static void after_fork_in_parent(void)
 	}
 	/* First: FORKING in a process that is not is how a child knows itself. */
 	be(INSIDE);
-	promcb_process->forking = 0;
+	promcb_store32_relaxed(&promcb_process->forking, 0);
 	forker = NULL;
 	promcb_process_leave(&way);
 }

@@ -66,7 +66,7 @@ struct promcb_process {
 	uint64_t renewed;                   /* 0 in a child that has not been here yet */
 	uint32_t mutex;                     /* a futex of this process alone: see process.c */
 	uint32_t pid;                       /* of the process that this is; 0: not renewed. Relaxed */
-	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a child that was wiped */
+	uint32_t forking;                   /* a thread is between the handlers of fork; 0 in a wiped child. Relaxed */
 	uint32_t has_robust_list;           /* see is_child_of_vfork(). Relaxed */
 	uint64_t unwiped;                   /* in a child that is not renewed: the kernel wipes nothing here */
 	uint64_t guests[PROMCB_CHAIRS];     /* by name, 0: none. [GUEST] */

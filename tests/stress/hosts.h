@@ -11,6 +11,7 @@ enum { DEADLINE_S = 200, FRESH = 40 };
 static struct counts {
 	uint64_t begun;
 	uint64_t done;
+	uint64_t added; /* to a series */
 } * counts;
 
 static struct promcb_session *metrics;
@@ -35,7 +36,7 @@ static inline void start(void)
 		snprintf(name, sizeof(name), "fresh%u", i);
 		fresh[i] = stress_component(metrics, name);
 	}
-	*counts = (struct counts){0, 0};
+	*counts = (struct counts){0, 0, 0};
 	record_one(known);
 }
 

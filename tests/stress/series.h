@@ -34,14 +34,14 @@ static inline struct promcb_counter *series_counter(struct promcb_metric_family 
 /* The cells of the family's series whose first label has the value; NULL: any. NULL: there is none. */
 static inline const uint64_t *series_cells(const struct promcb_snapshot *snapshot, const char *name, const char *value)
 {
-	const struct promcb_metrics *metrics = snapshot->metrics;
+	const struct promcb_metrics *read = snapshot->metrics;
 
-	for (size_t i = 0; metrics && i < metrics->series_count; i++) {
-		const struct promcb_snapshot_series *series = &metrics->series[i];
+	for (size_t i = 0; read && i < read->series_count; i++) {
+		const struct promcb_snapshot_series *series = &read->series[i];
 
-		if (strcmp(metrics->families[series->family].name, name) == 0 &&
+		if (strcmp(read->families[series->family].name, name) == 0 &&
 		    (!value || strcmp(series->values, value) == 0))
-			return metrics->cells + series->cell;
+			return read->cells + series->cell;
 	}
 	return NULL;
 }

@@ -4,14 +4,58 @@
  *
  * Invariants, each by exact totals or bounds of what was in flight, and none hangs:
  *   - handlers of pthread_atfork(3), registered before promcb's or after, record, register and set states, and fork, in
- *     each way; a child has no lane more than its threads; they may take a lock after promcb's own that threads hold
- *     when they record, or set or ask for a state; and wait for the end of threads that have recorded;
+ *     each way, and count in series and ask breakers; a child has no lane more than its threads; they may take a lock
+ *     after promcb's own that threads hold when they record, count, set a gauge that the process has set before, or
+ *     set or ask for a state; and wait for the end of threads that have recorded;
  *   - a thread that is cancelled, at once or at a cancellation point, leaves no mutex locked, no descriptor and no
  *     mapping.
  */
 #include "hosts.h"
 
+#include "series.h"
+
+#include <promcb/breaker.h>
+
 #include <sys/syscall.h>
+
+/* -- Series and breakers ------------------------------------------------------------------------------------------ */
+
+static struct promcb_counter *counter;
+static struct promcb_gauge *gauge;
+static struct promcb_breaker *breaker;
+
+static void start_series(void)
+{
+	const struct promcb_policy policy = {.consecutive = 1, .open_ms = 1};
+	struct promcb_metric_family *family =
+		series_family(metrics, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE});
+
+	CHECK(promcb_gauge_with(family, NULL, &gauge) == 0, "gauge");
+	family = series_family(metrics, (struct promcb_family_spec){.name = "adds_total", .type = PROMCB_COUNTER});
+	counter = series_counter(family, NULL);
+	CHECK(promcb_breaker(known, &policy, &breaker) == 0, "breaker");
+	promcb_count_error(known, PROMCB_ERROR_OTHER);
+}
+
+static void use_series(void)
+{
+	struct promcb_token token;
+
+	promcb_counter_add(counter, 1);
+	__atomic_add_fetch(&counts->added, 1, __ATOMIC_RELAXED);
+	promcb_count_error(known, PROMCB_ERROR_OTHER);
+	promcb_retry_after(breaker);
+	__atomic_add_fetch(&counts->begun, 1, __ATOMIC_RELAXED);
+	if (promcb_begin(breaker, &token)) {
+		promcb_end(breaker, &token, PROMCB_FAILURE);
+		__atomic_add_fetch(&counts->done, 1, __ATOMIC_RELAXED);
+	}
+}
+
+static void expect_added(void)
+{
+	CHECK(series_total("adds_total", NULL, 0) == counts->added, "adds are missing, or too many");
+}
 
 /* -- Handlers of fork --------------------------------------------------------------------------------------------- */
 
@@ -31,6 +75,7 @@ static void in_handler(unsigned which)
 	record_one(fresh[freshly_used++ % FRESH]);
 	promcb_set_state(known, (enum promcb_state)(which % 3));
 	promcb_count_log(known, PROMCB_LOG_INFO);
+	use_series();
 	snprintf(name, sizeof(name), "by_handler%u", which);
 	if (promcb_component(metrics, name, &component) == 0)
 		record_one(component);
@@ -145,6 +190,7 @@ static void fork_with_handlers(void)
 		char byte;
 
 		start();
+		start_series();
 		CHECK(pipe(started) == 0, "pipe");
 		for (unsigned i = 0; i < 3; i++) {
 			children[i] = fork();
@@ -163,6 +209,7 @@ static void fork_with_handlers(void)
 		CHECK(info.lanes_live == 4 && info.producers == 4 && info.overflow_calls == 0,
 		      "handlers %#x: 4 processes of one thread have %d lanes, are %d producers; %llu overflow calls",
 		      active, info.lanes_live, info.producers, (unsigned long long)info.overflow_calls);
+		expect_added();
 		for (unsigned i = 0; i < 3; i++) {
 			kill(children[i], SIGKILL);
 			stress_wait(children[i]);
@@ -195,6 +242,7 @@ static void fork_in_handlers(void)
 	pid_t (*const ways[])(void) = {fork_plainly, fork_without_handlers, vfork};
 
 	start();
+	start_series();
 	for (unsigned way = 0; way < 3; way++) {
 		pthread_t beside;
 
@@ -231,6 +279,9 @@ static void *record_under_lock(void *argument)
 		promcb_set_state(fresh[i], (enum promcb_state)(i % 3));
 		promcb_count_log(fresh[i], PROMCB_LOG_INFO);
 		promcb_count_bad_lines(metrics, 1);
+		use_series();
+		promcb_gauge_add(gauge, 1);
+		promcb_gauge_set(gauge, 1);
 		pthread_mutex_unlock(&application);
 	}
 	return argument;
@@ -252,6 +303,8 @@ static void fork_under_locks(void)
 	pthread_t beside[2];
 
 	start();
+	start_series();
+	promcb_gauge_set(gauge, 1);
 	stop = active = 0;
 	locks = true;
 	for (unsigned i = 0; i < 2; i++)
@@ -261,6 +314,8 @@ static void fork_under_locks(void)
 
 		if (child == 0) {
 			record_one(known);
+			promcb_gauge_set(gauge, 1);
+			use_series();
 			_exit(0);
 		}
 		CHECK(stress_wait(child) == 0, "child");
@@ -270,6 +325,7 @@ static void fork_under_locks(void)
 		pthread_join(beside[i], NULL);
 	CHECK(total(NULL) == counts->done, "%llu calls, expected %llu", (unsigned long long)total(NULL),
 	      (unsigned long long)counts->done);
+	expect_added();
 	stress_check_segment();
 }
 

@@ -158,7 +158,7 @@ static int be_first(void)
 	pthread_t thread;
 	pid_t child;
 
-	*counts = (struct counts){0, 0};
+	*counts = (struct counts){0, 0, 0};
 	CHECK(pthread_create(&thread, NULL, start_and_record, NULL) == 0, "thread");
 	while (__atomic_load_n(&counts->done, __ATOMIC_RELAXED) < 10000) {
 	}
