@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <promcb/atomic.h>
+#include <promcb/breaker.h>
 #include <promcb/metric.h>
 #include <pthread.h>
 #include <signal.h>
@@ -45,6 +46,7 @@ struct calls {
 	struct promcb_component *read_status;
 	struct promcb_component *read_passwd;
 	struct promcb_component *connect_open;
+	struct promcb_breaker *connecting; /* of that one: lets all through, and tells how many are in flight */
 	struct promcb_component *connect_refused;
 	struct promcb_component *resolve; /* NULL: not to be called */
 };
@@ -168,6 +170,7 @@ static void breaker_learns(struct breaker *breaker, struct promcb_component *com
 static void one_round(const struct demo *demo, struct breaker *breaker)
 {
 	const struct calls *calls = &demo->calls;
+	struct promcb_token token;
 	uint64_t start;
 	bool success;
 	int error;
@@ -176,10 +179,11 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 	promcb_stop(calls->read_status, start, read_file("/proc/self/status", &demo->counts));
 	start = promcb_start();
 	promcb_stop(calls->read_passwd, start, read_file("/etc/passwd", &demo->counts));
-	start = promcb_start();
-	success = connect_to(&demo->open);
-	promcb_stop(calls->connect_open, start, success);
-	promcb_level_add(demo->counts.pending, success);
+	if (promcb_begin(calls->connecting, &token)) {
+		success = connect_to(&demo->open);
+		promcb_end(calls->connecting, &token, success ? PROMCB_SUCCESS : PROMCB_CONNECT);
+		promcb_level_add(demo->counts.pending, success);
+	}
 	if (calls->resolve) {
 		start = promcb_start();
 		promcb_stop(calls->resolve, start, resolve("localhost"));
@@ -316,6 +320,10 @@ static int demo_start(struct demo *demo, struct promcb_session *metrics)
 		result = promcb_component(metrics, "read_etc_passwd", &calls->read_passwd);
 	if (result == 0)
 		result = promcb_component(metrics, "connect_open_port", &calls->connect_open);
+	if (result == 0)
+		result = promcb_breaker(calls->connect_open,
+					&(struct promcb_policy){.failure_permille = PROMCB_POLICY_OFF},
+					&calls->connecting);
 	if (result == 0)
 		result = promcb_component(metrics, "connect_closed_port", &calls->connect_refused);
 	if (result == 0 && localhost_is_local())
