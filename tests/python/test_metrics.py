@@ -222,7 +222,7 @@ print(c.collect()[0].samples)
 
 
 class Stubs(unittest.TestCase):
-    """_promcb.pyi and metrics.pyi name what is there, with its arguments."""
+    """_promcb.pyi, _breaker.pyi and metrics.pyi name what is there, with its arguments."""
 
     def arguments(self, function):
         return [a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
@@ -245,7 +245,7 @@ class Stubs(unittest.TestCase):
     def test_stubs(self):
         directory = os.path.dirname(os.path.abspath(promcb.__file__))
         self.assertTrue(os.path.exists(os.path.join(directory, "py.typed")))
-        for name in ("_promcb", "metrics"):
+        for name in ("_promcb", "_breaker", "metrics"):
             with open(os.path.join(directory, name + ".pyi"), encoding="utf-8") as file:
                 tree = ast.parse(file.read())
             there = sys.modules["promcb." + name]

@@ -117,7 +117,7 @@ static PyObject *label_names(PyObject *labels)
 }
 
 /* Of the type that is the module's own, which a class written in Python is derived from. */
-static struct module_state *state_of(PyTypeObject *type)
+struct module_state *state_of(PyTypeObject *type)
 {
 	while (type) {
 		struct module_state *state = (struct module_state *)PyType_GetModuleState(type);

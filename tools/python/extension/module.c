@@ -283,7 +283,8 @@ static int module_exec(PyObject *module)
 	if (PyModule_AddStringConstant(module, "version", promcb_version()) < 0)
 		return -1;
 	return add_component_types(module, state) < 0 || add_segment_type(module, state) < 0 ||
-			       add_metric_types(module, state) < 0 || add_snapshot_type(module, state) < 0
+			       add_breaker_types(module, state) < 0 || add_metric_types(module, state) < 0 ||
+			       add_snapshot_type(module, state) < 0
 		       ? -1
 		       : 0;
 }
@@ -298,6 +299,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 	Py_VISIT(state->component_type);
 	Py_VISIT(state->call_type);
 	Py_VISIT(state->snapshot_type);
+	Py_VISIT(state->breaker_type);
+	Py_VISIT(state->breaker_call_type);
 	Py_VISIT(state->counter_type);
 	Py_VISIT(state->level_type);
 	Py_VISIT(state->gauge_type);
@@ -315,6 +318,8 @@ static int module_clear(PyObject *module)
 	Py_CLEAR(state->component_type);
 	Py_CLEAR(state->call_type);
 	Py_CLEAR(state->snapshot_type);
+	Py_CLEAR(state->breaker_type);
+	Py_CLEAR(state->breaker_call_type);
 	Py_CLEAR(state->counter_type);
 	Py_CLEAR(state->level_type);
 	Py_CLEAR(state->gauge_type);

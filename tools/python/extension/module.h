@@ -3,7 +3,8 @@
  * module.h: what the files of the extension module promcb._promcb share.
  *
  * module.c makes the module and its functions, segment.c a segment and its components by name, component.c components
- * and timed calls, metric.c counters, levels, gauges and histograms with labels, reading.c snapshots.
+ * and timed calls, breaker.c circuit breakers, metric.c counters, levels, gauges and histograms with labels, reading.c
+ * snapshots.
  *
  * Built for the limited API of CPython 3.10, so that one binary serves all later versions; for 3.9, and for builds
  * without the global lock, with the full API. All types are heap types, and every object of Python is reached from the
@@ -34,6 +35,7 @@ struct module_state {
 	PyObject *error;              /* promcb.Error */
 	PyObject *default_segment;    /* once it was asked for */
 	PyTypeObject *segment_type, *component_type, *call_type, *snapshot_type;
+	PyTypeObject *breaker_type, *breaker_call_type;
 	PyTypeObject *counter_type, *level_type, *gauge_type, *histogram_type;
 };
 
@@ -53,6 +55,7 @@ struct component {
 
 int add_segment_type(PyObject *module, struct module_state *state);
 int add_component_types(PyObject *module, struct module_state *state);
+int add_breaker_types(PyObject *module, struct module_state *state);
 int add_metric_types(PyObject *module, struct module_state *state);
 int add_snapshot_type(PyObject *module, struct module_state *state);
 
@@ -89,6 +92,9 @@ const char *utf8_of(PyObject *text, Py_ssize_t *length, PyObject **keeper);
 
 /* Adds a type to the module, and keeps it. */
 int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject *base, PyTypeObject **out);
+
+/* The state of the module that a type, or one that it is made on, is of; NULL with an exception: of none. */
+struct module_state *state_of(PyTypeObject *type);
 
 /* Frees an object of a heap type, and lets go of its type. */
 void free_object(PyObject *self);

@@ -20,7 +20,8 @@ is no segment to be had, calls are dropped: promcb.default().error says why.
     promcb.prometheus   programs that use prometheus_client: one line, and every worker is in every scrape
     promcb.metrics      Counter, Gauge, Histogram, Summary, Info and Enum with its signatures, ten times as fast
     promcb.collector    PrometheusMetricsCollector, get_prometheus_collector
-    promcb.breaker      circuit breakers, for functions and coroutines
+    promcb.Breaker      a circuit breaker that all processes share, for functions and coroutines
+    promcb.breaker      circuit breakers of each process, with the reference guide's interface
     promcb.asgi         middleware that counts requests by route, and an application for /metrics
     promcb.wsgi         the same for WSGI and Flask; promcb.django, promcb.aiohttp for these
     promcb.celery       tasks as components
@@ -43,10 +44,11 @@ from promcb._promcb import (
     start,
     version as __version__,
 )
+from promcb._breaker import Breaker, BreakerOpen
 from promcb.export import generate_latest, write_textfile
 
 __all__ = [
-    "Component", "Counter", "Error", "Gauge", "Histogram", "Level", "Segment", "Snapshot", "component", "default",
+    "Breaker", "BreakerOpen", "Component", "Counter", "Error", "Gauge", "Histogram", "Level", "Segment", "Snapshot", "component", "default",
     "elapsed", "generate_latest", "open", "record", "snapshot", "start", "write_textfile",
 ]
 
