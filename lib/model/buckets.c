@@ -4,6 +4,7 @@
 #include "model/snapshot.h"
 
 #include <errno.h>
+#include <string.h>
 
 size_t promcb_bucket_count(uint32_t schema)
 {
@@ -42,8 +43,14 @@ size_t promcb_snapshot_buckets(const struct promcb_snapshot *snapshot, size_t in
 {
 	if (index >= snapshot->count || !is_outcome(outcome))
 		return 0;
-	for (size_t bucket = 0; bucket < snapshot->buckets && bucket < capacity; bucket++)
-		counts[bucket] = count_of(&snapshot->components[index], outcome, bucket);
+	const struct promcb_snapshot_component *c = &snapshot->components[index];
+	size_t count = snapshot->buckets < capacity ? snapshot->buckets : capacity;
+
+	/* Who watches a segment asks for all of both, each second. */
+	if (outcome != PROMCB_OUTCOME_ANY && count)
+		memcpy(counts, c->counts.buckets[outcome], count * sizeof(*counts));
+	for (size_t bucket = 0; outcome == PROMCB_OUTCOME_ANY && bucket < count; bucket++)
+		counts[bucket] = count_of(c, outcome, bucket);
 	return snapshot->buckets;
 }
 

@@ -86,30 +86,38 @@ const uint8_t *promcb_view_get(struct promcb_view_span *in, size_t length)
 
 /* -- Buckets ------------------------------------------------------------------------------------------------------- */
 
-enum { GAP_MORE = 7, COUNT_MORE = 31 };
+enum { GAP_MORE = 7, COUNT_MORE = 31, AT_ONCE = 8 };
+
+/* Where the next bucket that is not empty is, or count: eight are passed over at a time. */
+static size_t next_filled(const uint64_t *buckets, size_t at, size_t count)
+{
+	while (at + AT_ONCE <= count && !(buckets[at] | buckets[at + 1] | buckets[at + 2] | buckets[at + 3] |
+					  buckets[at + 4] | buckets[at + 5] | buckets[at + 6] | buckets[at + 7]))
+		at += AT_ONCE;
+	while (at < count && !buckets[at])
+		at++;
+	return at;
+}
 
 void promcb_view_put_buckets(struct promcb_view_bytes *out, const uint64_t *buckets, size_t count)
 {
-	uint64_t filled = 0, gap = 0;
+	uint64_t filled = 0;
+	size_t after = 0; /* the last that was not empty */
 
-	for (size_t i = 0; i < count; i++)
-		filled += buckets[i] != 0;
+	for (size_t i = next_filled(buckets, 0, count); i < count; i = next_filled(buckets, i + 1, count))
+		filled++;
 	promcb_view_put_number(out, filled);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t calls = buckets[i];
+	for (size_t i = next_filled(buckets, 0, count); i < count; i = next_filled(buckets, after, count)) {
+		uint64_t calls = buckets[i], gap = i - after;
 		uint8_t byte;
 
-		if (calls == 0) {
-			gap++;
-			continue;
-		}
 		byte = (uint8_t)((gap < GAP_MORE ? gap : GAP_MORE) << 5 | (calls < COUNT_MORE ? calls : COUNT_MORE));
 		promcb_view_put(out, &byte, 1);
 		if (gap >= GAP_MORE)
 			promcb_view_put_number(out, gap - GAP_MORE);
 		if (calls >= COUNT_MORE)
 			promcb_view_put_number(out, calls - COUNT_MORE);
-		gap = 0;
+		after = i + 1;
 	}
 }
 
