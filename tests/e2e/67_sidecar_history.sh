@@ -107,6 +107,7 @@ for path in live?sort=size live?limit=0 live?limit=1001 live?limit=x live?limit=
   'compare?component=payment_api&a=-20..-10&b=-10' 'compare?component=payment_api&a=-10..-20&b=-10..now' \
   'compare?component=payment_api&a=..&b=..' recording?from=x samples "live?match=$(printf '%0300d' 0)" \
   "history?component=$(printf '%0300d' 0)" "history?component=payment_api&segment=$(printf '%0600d' 0)"; do
+  in_share || continue
   answers 400 "$api/$path"
   [ "$(wc -l <"$scratch/body")" = 1 ] && grep -q '^[a-z].*\.$' "$scratch/body" || fail "$path: $(cat "$scratch/body")"
 done
@@ -117,6 +118,56 @@ done
 answers 404 $api/nothing
 answers 200 "$api/live?anything=else&sort=p99"
 stop
+
+# -- Kept for the next process, however this one ends -----------------------------------------------------------------
+mkdir "$scratch/keep" && chmod 700 "$scratch/keep"
+kept=$scratch/keep/%2fpromcb_e2e_$$.promcb
+"$tools/promcb-admin" remove --force >/dev/null
+start --history.directory="$scratch/keep"
+await asks '.segments[0].up == false' $api/live
+seq 50 | sed 's/.*/payment_api 0.001 success/' | "$tools/promcb-record" --stdin || fail record
+await asks '([.columns[].calls] | add) == 50' "$api/history?component=payment_api$all"
+stop
+seq 30 | sed 's/.*/payment_api 0.002 failure/' | "$tools/promcb-record" --stdin || fail record
+export RUNTIME_DIRECTORY=$scratch/keep:/nowhere
+start
+await asks '([.columns[].calls] | add) == 80 and ([.columns[].failed] | add) == 30 and .total.calls == 80 and
+  any(.columns[]; .gaps == ["stopped"])' "$api/history?component=payment_api$all"
+seq 7 | sed 's/.*/payment_api 0.002 success/' | "$tools/promcb-record" --stdin || fail record
+await asks '([.columns[].calls] | add) == 87' "$api/history?component=payment_api$all"
+kill -KILL "$background"
+wait "$background" 2>/dev/null
+start
+await asks '([.columns[].calls] | add) == 87 and .segments == null' "$api/history?component=payment_api$all"
+if [ -x "$tools/top/promcb-top" ]; then
+  "$tools/top/promcb-top" --format=json --window=all "$kept" >"$scratch/json" || fail "the file as a recording"
+  jq -e '.components[] | select(.name == "payment_api") | .window.calls == 87 and .calls == 87' "$scratch/json" \
+    >/dev/null || fail "not what was recorded: $(cat "$scratch/json")"
+fi
+[ "$(ls "$scratch/keep")" = "${kept##*/}" ] || fail "files beside it: $(ls "$scratch/keep")"
+stop
+# One that is cut is read as far as it goes, and what is missing came meanwhile; what is no recording is written over.
+truncate -s -1 "$kept"
+start
+await asks '([.columns[].calls] | add) == 87' "$api/history?component=payment_api$all"
+stop
+echo nonsense >"$kept"
+start
+await asks '.total.calls == 87' "$api/history?component=payment_api$all"
+grep -q 'msg="earlier history cannot be read, and begins anew"' "$scratch/log" ||
+  fail "no word of it: $(cat "$scratch/log")"
+cut_off() {
+  [ "$(head -c 14 "$kept")" = "promcb history" ]
+}
+await cut_off
+stop
+# A place that cannot be written to costs the history nothing.
+start --history.directory="$scratch/nowhere"
+await grep -q 'msg="history cannot be written"' "$scratch/log"
+await asks '.segments[0].history.columns >= 2' $api/live
+[ "$(grep -c 'history cannot be written' "$scratch/log")" = 1 ] || fail "told more than once"
+stop
+unset RUNTIME_DIRECTORY
 
 # -- Off, too little, with a password ----------------------------------------------------------------------------------
 start --history=0

@@ -8,6 +8,7 @@
  */
 #include "history.h"
 
+#include "history_file.h"
 #include "log.h"
 #include "segment_names.h"
 #include "views/take.h"
@@ -29,6 +30,9 @@
 /* What a look may take: the next one is due by then. */
 #define LOOK_NS (TICK_NS / 10 * 9)
 
+/* What a file may have besides columns: names and totals. */
+#define FILE_MORE_BYTES ((size_t)16 << 20)
+
 struct past {
 	char *name;
 	bool is_started;
@@ -41,6 +45,7 @@ struct past {
 	uint64_t missed_ns, missed_monotonic_ns; /* when it was not there, before the first snapshot; 0: it was */
 	enum promcb_view_gap gap;                /* since then */
 	uint64_t seen_ns;                        /* when it was listed; CLOCK_MONOTONIC */
+	struct sidecar_history_file file;
 };
 
 struct sidecar_history {
@@ -71,6 +76,7 @@ static void drop(struct sidecar_history *history, size_t at)
 
 	if (past->is_started)
 		promcb_view_history_end(&past->history);
+	sidecar_history_file_close(&past->file);
 	free(past->name);
 	history->count--;
 	memmove(past, past + 1, (history->count - at) * sizeof(*past));
@@ -87,6 +93,23 @@ static void make_room(struct sidecar_history *history)
 		if (history->pasts[i].seen_ns < history->pasts[oldest].seen_ns)
 			oldest = i;
 	drop(history, oldest);
+}
+
+/* What an earlier process knew. Between its last look and the first of this one, nobody looked. */
+static void remember(const struct sidecar_history *history, struct past *past)
+{
+	struct promcb_view_recording recording;
+
+	if (sidecar_history_file_open(&past->file, history->options.directory, past->name) < 0 ||
+	    sidecar_history_file_read(&past->file, past->name, 2 * history->options.bytes + FILE_MORE_BYTES,
+				      &recording) < 0)
+		return;
+	past->history = recording.history;
+	past->history.limits.bytes = 0;
+	past->info = recording.info;
+	past->is_started = true;
+	past->before_ns = promcb_view_upto_ns(&past->history);
+	past->gap = PROMCB_VIEW_GAP_STOPPED;
 }
 
 /* The segment's past, made if there is none; NULL: no memory. */
@@ -108,6 +131,7 @@ static struct past *past_of(struct sidecar_history *history, const char *name)
 	memmove(&history->pasts[at + 1], &history->pasts[at], (history->count - at) * sizeof(history->pasts[0]));
 	history->pasts[at] = (struct past){.name = copy};
 	history->count++;
+	remember(history, &history->pasts[at]);
 	return &history->pasts[at];
 }
 
@@ -116,6 +140,7 @@ static struct past *past_of(struct sidecar_history *history, const char *name)
 static void begin_anew(struct past *past, const char *why)
 {
 	promcb_view_history_end(&past->history);
+	sidecar_history_file_restart(&past->file);
 	past->is_started = false;
 	past->before_ns = 0;
 	sidecar_log(SIDECAR_LOG_WARN, "history begins anew", "segment", past->name, "why", why, NULL);
@@ -137,7 +162,10 @@ static void bound_names(const struct sidecar_history *history, struct past *past
 static int take(struct past *past, const struct promcb_snapshot *snapshot)
 {
 	uint64_t monotonic_ns = promcb_snapshot_taken_monotonic_ns(snapshot);
-	uint64_t took_ns = monotonic_ns - past->before_monotonic_ns;
+	uint64_t taken_ns = promcb_snapshot_taken_ns(snapshot);
+	uint64_t took_ns = past->before_monotonic_ns    ? monotonic_ns - past->before_monotonic_ns
+			   : taken_ns > past->before_ns ? taken_ns - past->before_ns
+							: 0;
 	struct promcb_view_limits limits = promcb_view_default_limits;
 	int result;
 
@@ -164,7 +192,7 @@ static int take(struct past *past, const struct promcb_snapshot *snapshot)
 							      : PROMCB_VIEW_GAP_NONE);
 	if (result < 0)
 		return result;
-	past->before_ns = promcb_snapshot_taken_ns(snapshot);
+	past->before_ns = taken_ns;
 	past->before_monotonic_ns = monotonic_ns;
 	past->gap = PROMCB_VIEW_GAP_NONE;
 	return 0;
@@ -260,6 +288,10 @@ static void look(struct sidecar_history *history)
 			history->pasts[i].message = (struct promcb_message){.text = "it is not there any more"};
 		}
 	keep_within_budget(history);
+	for (size_t i = 0; i < history->count; i++)
+		if (history->pasts[i].is_up)
+			sidecar_history_file_write(&history->pasts[i].file, &history->pasts[i].history,
+						   history->pasts[i].name, &history->pasts[i].info);
 	history->sequence++;
 	pthread_mutex_unlock(&history->lock);
 }

@@ -16,6 +16,7 @@ struct sidecar_history;
 struct sidecar_history_options {
 	struct sidecar_bodies *bodies; /* borrowed */
 	size_t bytes;                  /* at most; at least SIDECAR_HISTORY_LEAST */
+	const char *directory;         /* where it is kept for the next process; NULL: nowhere; borrowed */
 };
 
 enum { SIDECAR_HISTORY_DEFAULT = 32 << 20, SIDECAR_HISTORY_LEAST = 1 << 16 };

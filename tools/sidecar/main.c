@@ -118,19 +118,19 @@ static int serve(const struct sidecar_options *options, struct sidecar_listeners
 		.answered = sidecar_routes_answered,
 		.context = routes,
 	};
+	struct sidecar_history_options history_options = {NULL, options->history_bytes, options->history_directory};
 	struct sidecar_bodies *bodies = NULL;
 	struct sidecar_history *history = NULL;
 	struct sidecar_api *api = NULL;
 	struct sidecar_server *server = NULL;
 	int result = sidecar_bodies_start(&bodies_options, &bodies);
 
+	history_options.bodies = bodies;
 	if (result == 0 && options->history_bytes)
-		result = sidecar_history_start(
-			&(struct sidecar_history_options){.bodies = bodies, .bytes = options->history_bytes}, &history);
-	if (result == 0) {
-		api = sidecar_api_new(bodies, history);
-		result = api ? 0 : -ENOMEM;
-	}
+		result = sidecar_history_start(&history_options, &history);
+	api = result == 0 ? sidecar_api_new(bodies, history) : NULL;
+	if (result == 0 && !api)
+		result = -ENOMEM;
 	if (result == 0) {
 		sidecar_routes_set_bodies(routes, bodies, api);
 		result = sidecar_server_start(&server_options, &server);

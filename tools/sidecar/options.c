@@ -7,6 +7,7 @@
 #include "segment_names.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ enum {
 	KEY_NO_EXPORTER,
 	KEY_SHARE,
 	KEY_HISTORY,
+	KEY_HISTORY_DIRECTORY,
 	KEY_LEVEL,
 	KEY_USER,
 };
@@ -61,6 +63,10 @@ static const struct argp_option options[] = {
 	{"history", KEY_HISTORY, "SIZE", 0,
 	 "Memory for what came when, which /api/v1/live and /api/v1/history tell: bytes, or with K, M or G; "
 	 "default 32M, 0 to keep none",
+	 0},
+	{"history.directory", KEY_HISTORY_DIRECTORY, "DIR", 0,
+	 "Where history is kept for the next process, a file for each segment; default: the RUNTIME_DIRECTORY of "
+	 "systemd, or nowhere; empty: nowhere",
 	 0},
 	{"user", KEY_USER, "USER[:GROUP]", 0, "Switch to this user once the sockets are open", 0},
 	{"log.level", KEY_LEVEL, "LEVEL", 0, "debug, info (the default), warn or error", 0},
@@ -191,6 +197,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_HISTORY:
 		parse_history(state, text, out);
 		return 0;
+	case KEY_HISTORY_DIRECTORY:
+		out->history_directory = *text ? text : NULL;
+		return 0;
 	case KEY_LEVEL:
 		if (sidecar_log_parse_level(text, &out->log_level) < 0)
 			argp_error(state, "unknown --log.level \"%s\": expected debug, info, warn or error", text);
@@ -206,6 +215,19 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+/* The first of those that systemd made for the service. */
+static const char *runtime_directory(void)
+{
+	static char directory[PATH_MAX];
+	const char *list = getenv("RUNTIME_DIRECTORY");
+	size_t length = list ? strcspn(list, ":") : 0;
+
+	if (length == 0 || length >= sizeof(directory) || *list != '/')
+		return NULL;
+	memcpy(directory, list, length);
+	return directory;
+}
+
 void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
 {
 	static const struct argp argp = {
@@ -218,6 +240,7 @@ void sidecar_options_parse(int argc, char **argv, struct sidecar_options *out)
 		.share_ns = 100000000,
 		.history_bytes = SIDECAR_HISTORY_DEFAULT,
 		.log_level = SIDECAR_LOG_INFO,
+		.history_directory = runtime_directory(),
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, out);
 	if (!out->segment_count)

@@ -22,6 +22,7 @@ struct sidecar_options {
 	unsigned max_connections;
 	uint64_t share_ns;
 	size_t history_bytes;           /* 0: none is kept */
+	const char *history_directory;  /* NULL: it ends with the process */
 	struct promcb_tool_rendering rendering;
 	bool systemd_socket;
 	bool without_exporter_metrics;
