@@ -2,9 +2,9 @@
 /*
  * torture_breaker: processes that call through one breaker, and are killed wherever they are, while the component fails
  * and heals.
- *   - Never more calls under way than there are permits while it is half-open: no permit is in two living hands. With
- *     PROMCB_STRESS_SCALE=20, of some 200,000 permits and 4,000 deaths. How soon those of the dead are in use again is
- *     told, and not judged.
+ *   - Never more calls under way than there are permits while it is half-open: no permit is in two living hands, of a
+ *     hundred thousand; with PROMCB_STRESS_SCALE=15, of two millions and 3,000 deaths. How soon those of the dead are
+ *     in use again is told, and not judged.
  *   - Never stuck: when the component is well and the killing ends, a call gets through, and it closes.
  *   - What was let through was recorded, but for the calls that the killed were in.
  */
@@ -154,6 +154,29 @@ static void set_health(uint64_t health)
 	promcb_store_relaxed(&shared->health, health);
 }
 
+/* Until it has opened: a deadline is there so that a hang is a failure. */
+static void wait_for_change(void)
+{
+	uint64_t end_ns = stress_now_ns() + HANG_MS * (uint64_t)1000000;
+
+	while (promcb_state(component) == PROMCB_CLOSED) {
+		CHECK(stress_now_ns() < end_ns, "calls fail, and it does not open");
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
+/* Any, or, half of the time, one that holds a permit. */
+static unsigned choose_victim(const uint64_t lives[PROCESSES], uint64_t *seed)
+{
+	uint64_t random = stress_random(seed);
+	uint64_t holder = random & 1 ? promcb_load_relaxed(&shared->holders[random >> 1 & 1]) : 0;
+
+	for (unsigned i = 0; i < PROCESSES && holder; i++)
+		if (lives[i] == holder)
+			return i;
+	return (random >> 2) % PROCESSES;
+}
+
 static void kill_and_replace(uint64_t *seed)
 {
 	pid_t children[PROCESSES];
@@ -163,13 +186,16 @@ static void kill_and_replace(uint64_t *seed)
 	for (int i = 0; i < PROCESSES; i++, life++)
 		children[i] = begin(lives[i] = life);
 	for (uint64_t round = 0; round < rounds; round++) {
-		unsigned victim = stress_random(seed) % PROCESSES;
 		uint64_t probes = promcb_load_relaxed(&shared->probes);
+		unsigned victim;
 
 		/* Ill for two rounds, then half-open for twelve, then well. */
 		set_health(round % 16 < 2 ? ILL : round % 16 < 14 ? NEUTRAL : WELL);
-		/* Not before there were others, if they come; before the first is killed, one has to. */
-		wait_for(probes + (round ? 80 : 1), false, round ? 20 : HANG_MS);
+		/* While it is half-open, not before there were others. It is, since it has opened before. */
+		if (round % 16 == 0)
+			wait_for_change();
+		wait_for(probes + 80, false, round % 16 >= 2 && round % 16 < 14 ? HANG_MS : 20);
+		victim = choose_victim(lives, seed);
 		promcb_store_release(&shared->killed[lives[victim]], stress_now_ns());
 		kill(children[victim], SIGKILL);
 		CHECK(waitpid(children[victim], NULL, 0) == children[victim], "waitpid");
@@ -211,7 +237,7 @@ int main(void)
 					     .open_ms = 10,
 					     .open_max_ms = 40,
 					     .probes = PROBES,
-					     .successes = 4,
+					     .successes = 16,
 					     .lease_ms = LEASE_MS};
 	uint64_t seed = stress_seed(), ended = 0, begun, recorded, kills = stress_scale(KILLS);
 	const struct promcb_snapshot_component *found;
