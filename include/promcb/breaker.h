@@ -169,17 +169,18 @@ uint64_t promcb_retry_after(struct promcb_breaker *breaker);
 
 /*
  * What decides from now on, whatever the policy says, in all processes; PROMCB_MODE_AUTOMATIC: the policy again.
- * Returns 0, or -EINVAL. Thread-safe. Async-signal-safe.
+ * Returns 0, or -errno: -EINVAL, -ENOENT (the segment is closed, away, or without room for the breaker: nothing was
+ * changed). Thread-safe. Async-signal-safe.
  */
 int promcb_breaker_force(struct promcb_breaker *breaker, enum promcb_mode mode);
 
 /*
  * Opens the breaker now, for at_least_ns (at most an hour), or for as long as its policy says if that is longer: "429,
- * Retry-After: 30". Returns 0. Thread-safe. Async-signal-safe.
+ * Retry-After: 30". Returns 0, or -ENOENT as above. Thread-safe. Async-signal-safe.
  */
 int promcb_breaker_trip(struct promcb_breaker *breaker, uint64_t at_least_ns);
 
-/* Closes the breaker now, and forgets the window. Returns 0. Thread-safe. Async-signal-safe. */
+/* Closes the breaker now, and forgets the window. Returns 0, or -ENOENT as above. Thread-safe. Async-signal-safe. */
 int promcb_breaker_reset(struct promcb_breaker *breaker);
 
 /* A call that ends with its block: PROMCB_CALL(). */

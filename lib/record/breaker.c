@@ -162,6 +162,7 @@ struct change {
 	struct promcb_breaker *breaker;
 	void (*apply)(const struct promcb_guard *guard, struct change *change);
 	uint64_t value;
+	bool is_done;
 };
 
 static void apply_change(struct promcb_series_handle *series, struct promcb_cell at, void *context)
@@ -170,8 +171,17 @@ static void apply_change(struct promcb_series_handle *series, struct promcb_cell
 	struct promcb_descriptor *descriptor = descriptor_of(series, change->breaker);
 	struct promcb_guard guard;
 
-	if (descriptor && promcb_guard_begin(&guard, descriptor, at))
-		change->apply(&guard, change);
+	if (!descriptor || !promcb_guard_begin(&guard, descriptor, at))
+		return;
+	change->apply(&guard, change);
+	change->is_done = true;
+}
+
+/* Returns 0, or -ENOENT: there is no breaker at present that could be changed. */
+static int make_change(struct change *change)
+{
+	promcb_cell_with(change->breaker, apply_change, change);
+	return change->is_done ? 0 : -ENOENT;
 }
 
 static void find_wait(const struct promcb_guard *guard, struct change *change)
@@ -187,9 +197,9 @@ static void find_wait(const struct promcb_guard *guard, struct change *change)
 
 uint64_t promcb_retry_after(struct promcb_breaker *breaker)
 {
-	struct change change = {breaker, find_wait, 0};
+	struct change change = {.breaker = breaker, .apply = find_wait};
 
-	promcb_cell_with(breaker, apply_change, &change);
+	make_change(&change);
 	return change.value;
 }
 
@@ -206,8 +216,7 @@ int promcb_breaker_force(struct promcb_breaker *breaker, enum promcb_mode mode)
 {
 	if ((unsigned)mode >= PROMCB_MODES)
 		return -EINVAL;
-	promcb_cell_with(breaker, apply_change, &(struct change){breaker, force, (uint64_t)mode});
-	return 0;
+	return make_change(&(struct change){.breaker = breaker, .apply = force, .value = (uint64_t)mode});
 }
 
 static void trip(const struct promcb_guard *guard, struct change *change)
@@ -231,9 +240,8 @@ int promcb_breaker_trip(struct promcb_breaker *breaker, uint64_t at_least_ns)
 {
 	const uint64_t most_ns = (uint64_t)3600 * 1000000000;
 
-	promcb_cell_with(breaker, apply_change,
-			 &(struct change){breaker, trip, at_least_ns < most_ns ? at_least_ns : most_ns});
-	return 0;
+	return make_change(&(struct change){
+		.breaker = breaker, .apply = trip, .value = at_least_ns < most_ns ? at_least_ns : most_ns});
 }
 
 static void forget(const struct promcb_guard *guard, struct change *change)
@@ -262,8 +270,7 @@ static void forget(const struct promcb_guard *guard, struct change *change)
 
 int promcb_breaker_reset(struct promcb_breaker *breaker)
 {
-	promcb_cell_with(breaker, apply_change, &(struct change){breaker, forget, 0});
-	return 0;
+	return make_change(&(struct change){.breaker = breaker, .apply = forget});
 }
 
 /* -- Making one ---------------------------------------------------------------------------------------------------- */

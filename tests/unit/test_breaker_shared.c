@@ -84,6 +84,22 @@ Test(breaker_shared, default_gives_way)
 	cr_assert_eq(exported("circuit_breaker_threshold", "consecutive"), 3);
 }
 
+/* Whoever changes a breaker that is nowhere is told so. */
+Test(breaker_shared, changes_of_nothing)
+{
+	struct promcb_breaker *breaker = make(&once), *nothing;
+
+	cr_assert_eq(promcb_breaker_force(breaker, PROMCB_MODE_AUTOMATIC), 0);
+	cr_assert_eq(promcb_breaker(NULL, NULL, &nothing), -EINVAL);
+	promcb_close(session);
+	for (int i = 0; i < 2; i++, breaker = nothing) {
+		cr_assert_eq(promcb_breaker_force(breaker, PROMCB_MODE_OPEN), -ENOENT);
+		cr_assert_eq(promcb_breaker_trip(breaker, SECOND), -ENOENT);
+		cr_assert_eq(promcb_breaker_reset(breaker), -ENOENT);
+		cr_assert(call(breaker, PROMCB_SUCCESS));
+	}
+}
+
 /* -- Threads and processes ----------------------------------------------------------------------------------------- */
 
 struct elsewhere {
