@@ -78,7 +78,7 @@ static void fill(const char *segment)
 
 static void tell(const char *what, const char *who, const char *unit, double value)
 {
-	bench_row("read_series", what, who, series_count, lanes, "1 thread", unit, value);
+	bench_row("families", what, who, series_count, lanes, "1 thread", unit, value);
 }
 
 static int discard(void *context, const void *bytes, size_t length)
@@ -105,10 +105,10 @@ static void measure(struct promcb_reader *reader, const char *who)
 	tell("snapshot", who, "ms", milliseconds_since(begin_ns));
 	begin_ns = bench_thread_ns();
 	promcb_render(snapshot, PROMCB_FORMAT_TEXT, NULL, discard, &bytes);
-	tell("text, a line", who, "ns", milliseconds_since(begin_ns) * 1e6 / (double)series_count);
+	tell("text a line", who, "ns", milliseconds_since(begin_ns) * 1e6 / (double)series_count);
 	begin_ns = bench_thread_ns();
 	promcb_render(snapshot, PROMCB_FORMAT_PROTOBUF, NULL, discard, &bytes);
-	tell("protobuf, a series", who, "ns", milliseconds_since(begin_ns) * 1e6 / (double)series_count);
+	tell("protobuf a series", who, "ns", milliseconds_since(begin_ns) * 1e6 / (double)series_count);
 	promcb_snapshot_free(snapshot);
 }
 

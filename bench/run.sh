@@ -41,12 +41,13 @@ repeats=8
 if [ -n "$quick" ]; then
   rounds=${rounds:-2} drift=${drift:-2}
   budget=2 once=10000 components="1 1000" names="100 1000"
-  scraped=1000 served="1 1000" scraped_repeats=1 scraped_budget=100 rendered="10 1000"
+  scraped=1000 served="1 1000" scraped_repeats=1 scraped_budget=100 rendered="10 1000" series="1 1000"
   segments="10x1xcold 10x1xfull 1000x1xfull 1000x16xcold 1000x16xfull 10000x4xcold 10000x4xfull"
 else
   rounds=${rounds:-5} drift=${drift:-10}
   budget=10 once=100000 components="1 100 1000 10000" names="100 1000 10000"
   scraped="1 100 1000" served="1 100 1000" scraped_repeats=3 scraped_budget=200 rendered="10 1000 10000"
+  series="1 10 1000 100000"
   segments=
   for state in cold full; do
     for c in 10 1000 10000; do
@@ -159,11 +160,15 @@ for round in $(seq "$rounds"); do
   fi
   for variant in release lto; do
     bench $variant bench_components $repeats $budget $components
-    bench $variant bench_series $repeats $budget
+    bench $variant bench_series $repeats $budget $series
     bench $variant bench_breaker $repeats $budget
     for count in $names; do
       bench $variant bench_name $repeats $budget "$count"
     done
+  done
+  bench release peer_prometheus_cpp_series $repeats $budget $series
+  for count in $series; do
+    [ "$count" = 1 ] || bench release bench_read_series $segment "$count" 16 2
   done
   for size in $segments; do
     IFS=x read -r count lanes state <<<"$size"

@@ -14,6 +14,9 @@ rows bench_record 1 1
 rows bench_record_cxx 1 1
 rows bench_components 1 1 1 10
 rows bench_name 1 1 10
+rows bench_series 1 1 10
+rows bench_read_series "$PROMCB_SEGMENT" 10 2 1
+[ ! -x "$bench/peer_prometheus_cpp_series" ] || rows peer_prometheus_cpp_series 1 1 10
 rows bench_clock 1 1 0
 rows bench_breaker 1 1
 rows bench_sidecar "$tools/sidecar/promcb-sidecar" 1 1 1
@@ -27,7 +30,9 @@ matches -vE '^[a-z]+,[^,]+,[^,]+,[0-9]+,[0-9]+,[^,]+,[^,]+,-?[0-9.e+-]+$' "$scra
 
 "$source/report.py" "$scratch/rows" >"$scratch/table" || fail "report.py"
 for wanted in '^record_at inlined  *1 thread' '^start \+ stop  *2 processes' '^components at random  x=10' \
-  '^by name  x=10' '^allow \+ done inlined  *2 threads' '^probe  *2 processes' '^quantiles \(full\)  x=10 y=2' \
+  '^by name  x=10' '^counter inlined  x=10' '^counter by label values  x=10' \
+  '^protobuf a series  x=10 y=2' '^allow \+ done inlined  *2 threads' \
+  '^probe  *2 processes' '^quantiles \(full\)  x=10 y=2' \
   '^of the speed at 10 a second  x=1 y=1000' '^promcb-export whole process \(cold\)  x=10 y=2' \
   '^segment per component and lane \(mixed\)' '[0-9]+ goals reached'; do
   grep -qE "$wanted" "$scratch/table" || fail "no line \"$wanted\" in: $(cat "$scratch/table")"
