@@ -216,7 +216,7 @@ echo
 echo "== What Prometheus reads of $component (an excerpt of: promcb-export)"
 awk -v component="$component" '
   index($0, "component=\"" component "\"") == 0 { next }
-  /^circuit_breaker_(calls|successes|failures|state_transitions)_total[{]/ ||
+  /^circuit_breaker_(calls|successes|failures|state_transitions|not_permitted_calls)_total[{]/ ||
   /^circuit_breaker_(failure_rate|state|latency_seconds|latency_seconds_sum|latency_seconds_count)[{]/ ||
   /^circuit_breaker_call_duration_seconds_bucket[{].*le="(0.0009|0.03125|1.0|[+])/ {
     print "   " $0
@@ -224,6 +224,8 @@ awk -v component="$component" '
   }
   { more++ }
   END { print "   and " more " more lines" }' "$scratch/text"
+echo "== And what its circuit breaker does, which the three processes share (promcb-admin breaker show $component)"
+"$tools/promcb-admin" breaker show "$component" | sed 's/^/   /'
 echo "== And what is counted beside calls: a counter, a level, a gauge, a histogram, and a script's counter"
 awk '
   /^(demo|script)_[a-z_]+_bucket[{]/ && !/le="(256|1024|4096|[+]Inf)(\.0)?"/ { next }

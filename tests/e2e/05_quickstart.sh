@@ -54,6 +54,8 @@ for pattern in 'demo_read_bytes_total [1-9][0-9]*' 'demo_pending_connections -\?
   'demo_file_bytes_bucket{le="+Inf"} [1-9][0-9]*' 'script_rounds_total{script="quickstart"} [1-9]'; do
   grep -q -x "   $pattern" "$scratch/out" || fail "not shown: $pattern"
 done
+grep -q -x -E '   refused      open [1-9][0-9]*, half_open [0-9]+, forced 0; in shadow mode 0' "$scratch/out" ||
+  fail "the breaker refused nothing"
 series=$(sed -n 's,^\([0-9]*\) series were served at http://127.0.0.1:[0-9]*/metrics.*,\1,p' "$scratch/out")
 [ "${series:-0}" -gt 250 ] || fail "the sidecar served ${series:-nothing}"
 ends_clean

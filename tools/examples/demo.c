@@ -5,9 +5,9 @@
  * Not installed; tools/quickstart.sh starts several of them on one segment.
  *
  * The calls: reading files, connecting over loopback TCP to a listener of this process, which accepts, and to a port
- * that nobody listens on, which refuses, and resolving "localhost". Calls to the closed port go through a small circuit
- * breaker, as an application's would: OPEN_AFTER failures in a row open it, then one call in OPEN_NS is let through to
- * probe.
+ * that nobody listens on, which refuses, and resolving "localhost". Calls to the closed port go through a circuit
+ * breaker that all threads and processes share: OPEN_AFTER failures in a row open it, then one call in OPEN_MS is let
+ * through to probe.
  *
  * Invariants: nothing leaves the machine; each thread makes at most one round of calls in ROUND_NS.
  */
@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { THREADS_MAX = 64, ROUND_NS = 5 * 1000 * 1000, OPEN_AFTER = 5, OPEN_NS = 500 * 1000 * 1000, BACKLOG = 128 };
+enum { THREADS_MAX = 64, ROUND_NS = 5 * 1000 * 1000, OPEN_AFTER = 5, OPEN_MS = 500, BACKLOG = 128 };
 
 /* Above all characters: options without a short form. */
 enum option_key { KEY_SECONDS = 256, KEY_THREADS };
@@ -48,6 +48,7 @@ struct calls {
 	struct promcb_component *connect_open;
 	struct promcb_breaker *connecting; /* of that one: lets all through, and tells how many are in flight */
 	struct promcb_component *connect_refused;
+	struct promcb_breaker *guarded; /* of that one, shared by all threads and processes */
 	struct promcb_component *resolve; /* NULL: not to be called */
 };
 
@@ -57,11 +58,6 @@ struct counts {
 	struct promcb_level *pending; /* connected, and not accepted yet; of all processes together */
 	struct promcb_gauge *threads;
 	struct promcb_histogram *file_bytes;
-};
-
-struct breaker {
-	unsigned failures; /* in a row */
-	uint64_t opened_ns; /* CLOCK_MONOTONIC; 0: closed */
 };
 
 struct demo {
@@ -139,35 +135,8 @@ static bool resolve(const char *name)
 	return true;
 }
 
-/* Whether the breaker lets a call through; a thread has a breaker of its own, and tells the state to all. */
-static bool breaker_permits(struct breaker *breaker, struct promcb_component *component)
-{
-	if (breaker->opened_ns == 0)
-		return true;
-	if (promcb_tool_now_ns() - breaker->opened_ns < OPEN_NS)
-		return false;
-	promcb_set_state(component, PROMCB_HALF_OPEN);
-	return true;
-}
-
-static void breaker_learns(struct breaker *breaker, struct promcb_component *component, bool success)
-{
-	if (success) {
-		if (breaker->opened_ns)
-			promcb_set_state(component, PROMCB_CLOSED);
-		*breaker = (struct breaker){.failures = 0};
-		return;
-	}
-	breaker->failures++;
-	if (breaker->failures < OPEN_AFTER)
-		return;
-	breaker->opened_ns = promcb_tool_now_ns();
-	promcb_set_state(component, PROMCB_OPEN);
-	promcb_count_log(component, PROMCB_LOG_ERROR);
-}
-
 /* One call of each kind. */
-static void one_round(const struct demo *demo, struct breaker *breaker)
+static void one_round(const struct demo *demo)
 {
 	const struct calls *calls = &demo->calls;
 	struct promcb_token token;
@@ -188,29 +157,27 @@ static void one_round(const struct demo *demo, struct breaker *breaker)
 		start = promcb_start();
 		promcb_stop(calls->resolve, start, resolve("localhost"));
 	}
-	if (!breaker_permits(breaker, calls->connect_refused)) {
+	if (!promcb_begin(calls->guarded, &token)) {
 		promcb_count_error(calls->connect_refused, PROMCB_ERROR_REJECTED);
 		return;
 	}
-	start = promcb_start();
 	success = connect_to(&demo->refused);
 	error = errno;
-	promcb_stop(calls->connect_refused, start, success);
-	if (!success)
-		promcb_count_error(calls->connect_refused,
-				   error == ECONNREFUSED ? PROMCB_ERROR_REFUSED : PROMCB_ERROR_OTHER);
-	breaker_learns(breaker, calls->connect_refused, success);
+	promcb_end(calls->guarded, &token, success ? PROMCB_SUCCESS : PROMCB_CONNECT);
+	if (success)
+		return;
+	promcb_count_error(calls->connect_refused, error == ECONNREFUSED ? PROMCB_ERROR_REFUSED : PROMCB_ERROR_OTHER);
+	promcb_count_log(calls->connect_refused, PROMCB_LOG_ERROR);
 }
 
 static void *work(void *context)
 {
 	const struct timespec pause = {.tv_nsec = ROUND_NS};
 	const struct demo *demo = context;
-	struct breaker breaker = {.failures = 0};
 
 	promcb_gauge_add(demo->counts.threads, 1);
 	while (!is_stopping()) {
-		one_round(demo, &breaker);
+		one_round(demo);
 		nanosleep(&pause, NULL);
 	}
 	promcb_gauge_add(demo->counts.threads, -1);
@@ -326,6 +293,14 @@ static int demo_start(struct demo *demo, struct promcb_session *metrics)
 					&calls->connecting);
 	if (result == 0)
 		result = promcb_component(metrics, "connect_closed_port", &calls->connect_refused);
+	if (result == 0)
+		result = promcb_breaker(calls->connect_refused,
+					&(struct promcb_policy){.failure_permille = PROMCB_POLICY_OFF,
+								.consecutive = OPEN_AFTER,
+								.open_ms = OPEN_MS,
+								.open_max_ms = OPEN_MS,
+								.probes = 1},
+					&calls->guarded);
 	if (result == 0 && localhost_is_local())
 		result = promcb_component(metrics, "resolve_localhost", &calls->resolve);
 	if (result == 0)
