@@ -120,6 +120,20 @@ run 0 --breaker job -- true
 is job '.state == "closed" and .probes_good == 2 and .in_flight == 0'
 [ ! -e "$scratch/ran" ] || fail "it was run"
 
+# -- The job of promcb-record(1), as cron runs it: without what says when, and with a command that is there ------------
+printf '#!/bin/sh\nexit 3\n' >"$scratch/pull" && chmod +x "$scratch/pull" || fail pull
+awk '$0 == ".\\\" recipe cron" { on = 1; next } $0 == ".\\\" end" { on = 0 } on && !/^\./' \
+  "$PROMCB_SOURCE/tools/promcb-record.1" | sed -e 's/\\-/-/g' -e 's/^\([^ ]* \)\{5\}//' \
+  -e "s,/usr/local/bin/pull,$scratch/pull," >"$scratch/job"
+[ "$(wc -l <"$scratch/job")" = 1 ] && grep -q '^promcb-record --breaker=' "$scratch/job" ||
+  fail "the job: $(cat "$scratch/job")"
+for status in 3 3 3 75; do
+  PATH="$tools:$PATH" sh "$scratch/job" 2>"$scratch/err"
+  [ $? = $status ] || fail "the job of cron: not $status: $(cat "$scratch/job" "$scratch/err")"
+done
+says '"mirror" is not run: its circuit breaker is open until'
+is mirror '.policy.lease_seconds == 1800 and .policy.open_seconds == 600 and .policy.probes == 1'
+
 # -- Two policies of one version, and an operator's --------------------------------------------------------------------
 run 0 --breaker=consecutive=5 other -- true
 silent
