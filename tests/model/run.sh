@@ -5,8 +5,8 @@
 #
 #     tests/model/run.sh [MODEL...]
 #
-# With PROMCB_QUICK, the protocols alone. The search is complete and depends on nothing but these files and the programs
-# that make it: what held once in a build (PROMCB_BUILD) is not searched again.
+# With PROMCB_QUICK, the protocols alone, and QUICK is defined. The search is complete and depends on nothing but these
+# files and the programs that make it: what held once in a build (PROMCB_BUILD) is not searched again.
 set -u
 cd "$(dirname "$0")" || exit 1
 for tool in spin gcc; do
@@ -36,7 +36,7 @@ check() {
   mkdir "$directory" && cd "$directory" || return 1
   # To compile takes longer than to find a fault.
   [ -z "$mutation" ] || { optimise=-O0; expected=fails; }
-  if ! spin ${mutation:+-D$mutation} -a "$models/$model.pml" >log 2>&1 ||
+  if ! spin ${mutation:+-D$mutation} ${PROMCB_QUICK:+-DQUICK} -a "$models/$model.pml" >log 2>&1 ||
     ! gcc $optimise -w -DSAFETY -DNOFAIR -DCOLLAPSE -DMEMLIM=2000 -o pan pan.c >>log 2>&1; then
     verdict='does not compile'
   else
