@@ -254,7 +254,7 @@ static int open_path(const char *path, const struct promcb_options *options, str
 	struct promcb_segment attached;
 	struct promcb_session *fresh;
 	struct promcb_saved_state way;
-	int result = promcb_segment_attach(&attached, path, options, true, false, options->message);
+	int result = promcb_segment_attach(&attached, path, options, PROMCB_ATTACH_OR_CREATE, options->message);
 
 	if (result < 0)
 		return result;
@@ -404,8 +404,8 @@ void promcb_session_follow(struct promcb_session *p)
 	p->stuck = retired;
 	if (old && !promcb_segment_is_gone(old))
 		return;
-	place = promcb_segment_is_at_home(&p->last) ? free_place() : NULL;
-	if (!place || promcb_segment_attach(&attached, p->last.path, &p->options, true, false, NULL) < 0) {
+	place = promcb_segment_directory_unchanged(&p->last) ? free_place() : NULL;
+	if (!place || promcb_segment_attach(&attached, p->last.path, &p->options, PROMCB_ATTACH_OR_CREATE, NULL) < 0) {
 		if (old && promcb_segment_is_nameless(old))
 			go_away(p);
 	} else if (old && attached.device == old->device && attached.inode == old->inode) {

@@ -38,7 +38,7 @@ int promcb_create(const char *segment, const struct promcb_options *options, str
 		message->text[0] = 0;
 	result = promcb_segment_path(segment, path, message);
 	if (result == 0)
-		result = promcb_segment_attach(&attached, path, &ours, true, true, message);
+		result = promcb_segment_attach(&attached, path, &ours, PROMCB_CREATE_ONLY, message);
 	if (result == 0)
 		promcb_segment_unmap(&attached);
 	return result;

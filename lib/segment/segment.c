@@ -104,7 +104,7 @@ static int check_file(struct promcb_segment *segment, const struct stat *status,
 	segment->file_bytes = (uint64_t)status->st_size;
 	if (directory_status(segment->path, &home) == 0) {
 		segment->directory_device = home.st_dev;
-		segment->home_inode = home.st_ino;
+		segment->directory_inode = home.st_ino;
 	}
 	return 0;
 }
@@ -181,8 +181,9 @@ static int attach_existing(struct promcb_segment *segment, struct promcb_message
 }
 
 int promcb_segment_attach(struct promcb_segment *segment, const char *path, const struct promcb_options *options,
-			  bool create, bool exclusive, struct promcb_message *message)
+			  enum promcb_attach how, struct promcb_message *message)
 {
+	bool exclusive = how == PROMCB_CREATE_ONLY;
 	int result = -EAGAIN;
 
 	*segment = (struct promcb_segment){.data_fd = -1};
@@ -192,7 +193,7 @@ int promcb_segment_attach(struct promcb_segment *segment, const char *path, cons
 	for (int round = 0; round < ATTACH_ROUNDS; round++) {
 		if (!exclusive) {
 			result = attach_existing(segment, message);
-			if (result != -ENOENT || !create)
+			if (result != -ENOENT)
 				return result;
 		}
 		if (message)
@@ -292,7 +293,7 @@ bool promcb_segment_is_nameless(struct promcb_segment *segment)
 	 */
 	if (find_fd(segment) == 0)
 		return fstat(segment->data_fd, &status) == 0 && status.st_nlink == 0;
-	if (!promcb_segment_is_at_home(segment))
+	if (!promcb_segment_directory_unchanged(segment))
 		return false;
 	if (lstat(segment->path, &status) < 0)
 		return errno == ENOENT;
@@ -305,12 +306,12 @@ bool promcb_segment_is_gone(struct promcb_segment *segment)
 	       promcb_segment_is_nameless(segment);
 }
 
-bool promcb_segment_is_at_home(const struct promcb_segment *segment)
+bool promcb_segment_directory_unchanged(const struct promcb_segment *segment)
 {
 	struct stat status;
 
 	return directory_status(segment->path, &status) == 0 && status.st_dev == segment->directory_device &&
-	       status.st_ino == segment->home_inode;
+	       status.st_ino == segment->directory_inode;
 }
 
 /* -- Growth ------------------------------------------------------------------------------------------------------- */

@@ -25,7 +25,7 @@ struct promcb_segment {
 	uint64_t identity[2];
 	uint64_t file_bytes;            /* how long the file was at a look, mostly the last. Relaxed */
 	dev_t directory_device;              /* the directory of the path, at attach */
-	ino_t home_inode;
+	ino_t directory_inode;
 	uint64_t birth;                 /* promcb_clock_domain_birth() */
 	dev_t device;
 	ino_t inode;
@@ -37,12 +37,14 @@ struct promcb_segment {
 	char path[PROMCB_PATH_MAX];
 };
 
-/*
- * Attaches to the segment at the path, creating it first if create is set and there is none; exclusive: fails with
- * -EEXIST if there is one. segment: filled. Returns 0, or -errno as promcb_open().
- */
+enum promcb_attach {
+	PROMCB_ATTACH_OR_CREATE, /* to the one that is there, or to a new one */
+	PROMCB_CREATE_ONLY,      /* -EEXIST if there is one */
+};
+
+/* Attaches to the segment at the path. segment: filled. Returns 0, or -errno as promcb_open(). */
 int promcb_segment_attach(struct promcb_segment *segment, const char *path, const struct promcb_options *options,
-			  bool create, bool exclusive, struct promcb_message *message);
+			  enum promcb_attach how, struct promcb_message *message);
 
 void promcb_segment_unmap(struct promcb_segment *segment);
 
@@ -65,7 +67,7 @@ bool promcb_segment_is_gone(struct promcb_segment *segment);
  * Whether the directory that the name lay in at attach is still found by its path: not after chroot(2), nor among
  * other mounts. Only then may a segment be made anew.
  */
-bool promcb_segment_is_at_home(const struct promcb_segment *segment);
+bool promcb_segment_directory_unchanged(const struct promcb_segment *segment);
 
 /*
  * Before the file takes memory that it had not: whether its file system and the memory cgroup keep their shares. Once
