@@ -115,7 +115,7 @@ int promcb_body_to_file(const struct promcb_body *body, const char *path, const 
 		path = target;
 	}
 	/* A rename would put a file in the place of a device. */
-	*failed = "there is something else than a file";
+	*failed = "it exists and is not a regular file";
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
 		return -EEXIST;
 	*failed = "its name is too long";

@@ -41,7 +41,7 @@ int promcb_body_close_stdout(void);
 
 /*
  * Replaces a file: writes beside it, syncs, renames. Mode 0644. failed: which step it was, as a phrase, when it fails.
- * Returns 0, -EEXIST (there is something that is no regular file, and is left alone), or -errno.
+ * Returns 0, -EEXIST (it exists and is not a regular file: left alone), or -errno.
  */
 int promcb_body_to_file(const struct promcb_body *body, const char *path, const char **failed);
 

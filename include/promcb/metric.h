@@ -134,7 +134,7 @@ int promcb_family_find(struct promcb_session *p, const char *name, const char *c
  * The series of a family that has the label values, made if there is none. values: in the order of the family's labels,
  * each 0 to 1,023 bytes of UTF-8, and all together at most 3,800; NULL at the end. NULL where there are no labels. out:
  * always set: to the series whose values are "_overflow" where the cap is reached or the values are against the rules,
- * else, where the family is of another type or nothing can be counted, to one that does nothing. Returns 0, or -errno:
+ * else, where the family is of another type or nothing can be counted, to a no-op handle. Returns 0, or -errno:
  * -EINVAL, -ENOSPC (the cap, or no room), -EBUSY, -EMFILE (131,071 handles in this process). Thread-safe.
  */
 int promcb_counter_with(struct promcb_metric_family *family, const char *const *values, struct promcb_counter **out);

@@ -37,9 +37,10 @@
  *    registered before the library was loaded, as where it comes by dlopen(), may be held in what a signal handler may
  *    call, but not in the calls that are marked T and blocking below: these wait for the fork, and it for the lock. So
  *    does the first call of this process, but for promcb_state(), of a component since its segment was replaced, and
- *    any while there is none: it looks the component up. The child of a signal handler that forked in the middle of a
- *    record ends that one call in its parent's lane: it may be counted once for both, and on aarch64, where adding
- *    takes more than one instruction, take back what its parent counted in the same word since. A handler of a signal
+ *    any while there is none: it looks the component up. If a signal handler forks while the interrupted
+ *    thread is recording, the child completes that one record in the parent's lane, so the call may be counted twice;
+ *    on aarch64, where adding takes more than one instruction, the child may also undo what its parent has counted in
+ *    the same word since. A handler of a signal
  *    that promcb's own instructions or system calls raised (SIGSYS, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) may fork
  *    only if its child executes or ends in the handler: the call that it interrupted does not go on in a child.
  *  - exec: the new program opens the segment again.
@@ -207,7 +208,7 @@ struct promcb_session *promcb_default(void);
  * Finds or registers a component. name: 1 to PROMCB_NAME_MAX bytes of UTF-8 without control bytes; the caller keeps
  * it. Blanks, a byte order mark or a zero-width space at its ends do not belong to it. Use fixed names: a route, not a
  * URL. out: always set to a usable handle, even on error: that of "_overflow" if the component cannot be registered,
- * otherwise one that does nothing. Handles are never freed.
+ * otherwise a no-op handle. Handles are never freed.
  * Returns 0, or -errno: -EINVAL (the name), -ENOSPC (the table or the segment is full: "_overflow"), -EBUSY (no lane
  * was free and another process was registering), -EMFILE (65,535 handles in this process). Thread-safe.
  */
@@ -259,9 +260,9 @@ void promcb_record_at(struct promcb_component *component, uint64_t latency_ns, b
 
 /*
  * Records count finished calls of one component, outcome and stamp, for callers that have many together: a third
- * cheaper than one by one, from runs of 16 on. latencies_ns: count latencies, read once. Killed in its middle, up to a
- * ring's round of calls (at most options.recent_samples) may lack their latency in the sum; none is lost that was
- * counted. Thread-safe. Async-signal-safe.
+ * cheaper than one by one, from runs of 16 on. latencies_ns: count latencies, read once. If the process is killed
+ * during this call, up to options.recent_samples calls may be counted without being added to the latency sum; no count
+ * is lost. Thread-safe. Async-signal-safe.
  */
 void promcb_record_many(struct promcb_component *component, const uint64_t *latencies_ns, size_t count, bool success,
 			uint64_t now_ns);
@@ -288,7 +289,7 @@ void promcb_count_error(struct promcb_component *component, enum promcb_error_ty
 void promcb_record_error(struct promcb_component *component, uint64_t latency_ns, enum promcb_error_type type);
 
 /*
- * Starts the clock of a call: a token for promcb_stop() in the same process. It needs no component and holds nothing.
+ * Returns a start token for promcb_stop(), valid in this process. Allocates nothing and need not be paired with a stop.
  * Thread-safe. Async-signal-safe.
  */
 uint64_t promcb_start(void);

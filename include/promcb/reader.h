@@ -15,8 +15,8 @@
  *
  * A reader needs read permission on the segment and nothing else. It trusts no byte of it: a corrupt segment gives
  * -EBADMSG, never a crash. It never waits for a producer. A snapshot is private memory: it stays as it is, and
- * rendering it cannot fail but for memory and for the sink. A snapshot is whole or not at all: no component's total
- * is ever partial.
+ * rendering it fails only if memory runs out or the write function fails. A snapshot is all or nothing: it never
+ * contains a partial total.
  *
  * One thread at a time may use a reader, and a snapshot while it is being freed; everything else may be shared
  * between threads. Functions that can fail return 0, or a negative errno, which promcb_strerror() explains; a
@@ -298,11 +298,11 @@ const char *promcb_snapshot_label_value(const struct promcb_snapshot *snapshot, 
 					size_t label);
 
 /*
- * Copies how many values each bucket of a series of a histogram holds, at most room of them. Returns how many buckets
+ * Copies how many values each bucket of a series of a histogram holds: as many as capacity. Returns how many buckets
  * there are; 0: no such series, or no histogram.
  */
 size_t promcb_snapshot_series_buckets(const struct promcb_snapshot *snapshot, size_t index, size_t number,
-				      uint64_t *counts, size_t room);
+				      uint64_t *counts, size_t capacity);
 
 /* The upper bound of a bucket of a family, included; infinite for the last. NaN: there is no such bucket. */
 double promcb_snapshot_series_bound(const struct promcb_snapshot *snapshot, size_t index, size_t bucket);

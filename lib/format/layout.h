@@ -29,9 +29,9 @@
  * Locks are open-file-description locks far past the data: byte PROMCB_LOCK_LANES + n is lane n. Holding it is holding
  * the lane. Holding PROMCB_LOCK_LIVE + n as well is to have its live copy count: see metrics.h.
  *
- * Pairs (release here, acquire there; what breaks without). The orders are C11's; no pair leans on what x86 adds. What
- * system calls order is said where it is needed: taking a lane's lock after its last holder's unlock or death, and any
- * pread(2) after another. What one pread copies has no order among itself.
+ * Pairs (release here, acquire there; what breaks without). Orders are C11 memory orders; no pair relies on x86's
+ * stronger model. Ordering that comes from system calls is noted where it is used: taking a lane's lock after its last
+ * holder's unlock or death, and any pread(2) after another. What one pread copies has no order among itself.
  *   [MAGIC]  create.c writes everything, then magic; segment.c and source.c refuse a file without it. A half-made copy
  *            would be believed. The link that names the file comes after, so this is for copies made meanwhile.
  *   [LANE]   lane.c gives a lane's directory memory, then sets used; catalog.c and reset.c read used before the

@@ -106,7 +106,7 @@ const char *promcb_snapshot_label_value(const struct promcb_snapshot *snapshot, 
 }
 
 size_t promcb_snapshot_series_buckets(const struct promcb_snapshot *snapshot, size_t index, size_t number,
-				      uint64_t *counts, size_t room)
+				      uint64_t *counts, size_t capacity)
 {
 	size_t value;
 	const struct promcb_snapshot_series *series = find_series(snapshot, index, number, &value);
@@ -115,7 +115,8 @@ size_t promcb_snapshot_series_buckets(const struct promcb_snapshot *snapshot, si
 		return 0;
 	size_t buckets = find_family(snapshot, index)->buckets;
 
-	memcpy(counts, snapshot->metrics->cells + series->cell, (room < buckets ? room : buckets) * sizeof(*counts));
+	memcpy(counts, snapshot->metrics->cells + series->cell,
+	       (capacity < buckets ? capacity : buckets) * sizeof(*counts));
 	return buckets;
 }
 

@@ -3,7 +3,7 @@
  * reader.c: the reading API: attaches, and takes snapshots until one is stable.
  *
  * A snapshot waits for no writer: it is repeated only if the file was truncated under it, or a component reset, and
- * for at most the patience asked for; where none is, for a second, or 32 times if these take longer.
+ * for at most the timeout asked for; where none is, for a second, or 32 times if these take longer.
  */
 #include "base/cancel.h"
 #include "base/clock.h"

@@ -7,8 +7,8 @@
  * Invariants
  *   - An entry is filled only in its own thread, or a handler of it. A handler may come between any two loads of the
  *     thread. So ring is stored before block and loaded before it, and an entry goes only from nothing to an overflow
- *     block to an own block: every mix that the record path can meet on these ways is an address of the thread's own
- *     with a ring that fits, or is sent aside.
+ *     block to an own block: any mix of old and new words that the record path can observe is a valid pair of the
+ *     thread's own block and a ring that fits, or takes the slow path.
  *   - Any thread takes entries away when a segment is left: ring becomes PROMCB_ENTRY_RECALLED, then block 0. What was
  *     loaded before stays good for as long as open.h says: the frame that a handler interrupted may still record there.
  */

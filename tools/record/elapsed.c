@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * elapsed.c: the call that a command was. May include: promcb.h, breaker.h, common.h, record.h. It is apart from where
- * the command is run, so that a test can say how long it took.
+ * elapsed.c: the call that a command was. It is apart from where the command is run, so that a test can say how
+ * long it took.
  */
 #include "common.h"
 #include "ways.h"

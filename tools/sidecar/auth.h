@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.h: whether a name and a password are those of a user, by bcrypt, without letting strangers have the processors.
+ * auth.h: whether a name and a password are those of a user, by bcrypt with a budget of processor time for strangers.
  *
  * A password costs bcrypt as long as its hash says: 70 ms at a cost of 10, twice that for each step. So verdicts are
  * remembered: SIDECAR_AUTH_KEPT that granted and as many that denied, apart, so that a flood of wrong passwords cannot
  * push a right one out. They are remembered under a keyed hash of name, password and bcrypt hash, never as they came.
  *
  * What is not remembered is checked one at a time in each of two lanes: hashes whose cost is at most two above the
- * lowest of all users, and the dearer ones, so that who waits for one of these is in nobody else's way. A wrong
- * password adds three times as long as it took to the rest of its lane, and once ten of that have gathered, whoever
- * comes to the lane is told to come again: wrong passwords get a quarter of one processor a lane in the long run, and a
- * few of them send nobody away. A few callers may wait for their turn in a lane; all others are told to come again, at
- * once, so that threads are left for those who are remembered.
+ * lowest of all users, and the dearer ones, so that a login that waits for one of these delays nobody else. A wrong
+ * password adds three times as long as it took to the rest of its lane, and once ten of that have gathered, the lane
+ * answers "try again": wrong passwords may use at most 25 % of one processor a lane on average; short bursts do not
+ * cause refusals. A few callers may wait for their turn in a lane; all others are immediately asked to try again, so
+ * that threads are left for logins that are remembered.
  *
  * An unknown name is checked against the hash of some user of the first lane, always the same, and denied: it takes as
  * long as a wrong password there. Only a user whose hash costs more than those of others can be told from a stranger.

@@ -51,7 +51,7 @@ struct sidecar_bodies {
 	struct take *take;              /* RCU: the newest */
 	int waiting;                     /* threads that take snapshots now */
 	pthread_t reaper;
-	sem_t sweeper_wakes;            /* posted when is_published goes from 0 to 1, and to stop */
+	sem_t reaper_wakes;            /* posted when is_published goes from 0 to 1, and to stop */
 	int is_published;               /* something is there to be swept */
 	int stopping;
 };
@@ -203,7 +203,7 @@ static bool publish(struct sidecar_bodies *bodies, struct take *take)
 	if (there)
 		urcu_bp_call_rcu(&there->head, take_free_later);
 	if (uatomic_xchg(&bodies->is_published, 1) == 0)
-		sem_post(&bodies->sweeper_wakes);
+		sem_post(&bodies->reaper_wakes);
 	return true;
 }
 
@@ -281,14 +281,14 @@ static void *sweep(void *context)
 	struct sidecar_bodies *bodies = context;
 
 	while (!uatomic_read(&bodies->stopping)) {
-		if (sem_wait(&bodies->sweeper_wakes) < 0)
+		if (sem_wait(&bodies->reaper_wakes) < 0)
 			continue;
 		/* What woke it may be the stop, which comes once. */
 		while (!uatomic_read(&bodies->stopping)) {
 			uint64_t end_ns = now_ns() + TAKE_KEPT_NS;
 			const struct timespec until = {(time_t)(end_ns / 1000000000), (long)(end_ns % 1000000000)};
 
-			sem_clockwait(&bodies->sweeper_wakes, CLOCK_MONOTONIC, &until);
+			sem_clockwait(&bodies->reaper_wakes, CLOCK_MONOTONIC, &until);
 			if (uatomic_read(&bodies->stopping) || !sweep_once(bodies))
 				break;
 		}
@@ -438,7 +438,7 @@ int sidecar_bodies_start(const struct sidecar_bodies_options *options, struct si
 	bodies->segments = sidecar_segments_new(options->segments, options->segment_count);
 	if (!bodies->segments)
 		result = -ENOMEM;
-	sem_init(&bodies->sweeper_wakes, 0, 0);
+	sem_init(&bodies->reaper_wakes, 0, 0);
 	if (result == 0)
 		result = -pthread_create(&bodies->reaper, NULL, sweep, bodies);
 	if (result < 0) {
@@ -457,7 +457,7 @@ void sidecar_bodies_stop(struct sidecar_bodies *bodies)
 	if (!bodies)
 		return;
 	uatomic_set(&bodies->stopping, 1);
-	sem_post(&bodies->sweeper_wakes);
+	sem_post(&bodies->reaper_wakes);
 	pthread_join(bodies->reaper, NULL);
 	urcu_bp_barrier();
 	take_free(bodies->take);

@@ -216,8 +216,8 @@ static void wait_a_moment(struct sidecar_server *server)
 }
 
 /*
- * Whoever never asked is of less use than whoever did, and both than whoever is being answered. Of these goes the one
- * that takes longest, for a crowd that does not read its answers shall keep nobody out.
+ * Eviction order: connections without a request first, then idle ones, then the longest-running answer, so that clients
+ * that never read cannot exhaust the limit.
  */
 static bool evict_before(const struct client *one, const struct client *other)
 {

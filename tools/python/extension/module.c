@@ -233,7 +233,7 @@ static PyObject *module_content_type(PyObject *Py_UNUSED(module), PyObject *name
 	const char *text = utf8_of(name, &length, &keeper);
 
 	if (text && promcb_format_parse(text, &format) < 0)
-		PyErr_Format(PyExc_ValueError, "there is no format %R", name);
+		PyErr_Format(PyExc_ValueError, "unknown format %R", name);
 	else if (text)
 		type = PyUnicode_FromString(promcb_format_content_type(format));
 	Py_XDECREF(keeper);

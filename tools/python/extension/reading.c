@@ -309,7 +309,7 @@ static PyObject *snapshot_render(PyObject *object, PyObject *args, PyObject *key
 	if (!PyArg_ParseTupleAndKeywords(args, keywords, "|sp:render", names, &name, &is_compat))
 		return NULL;
 	if (promcb_format_parse(name, &format) < 0) {
-		PyErr_Format(PyExc_ValueError, "there is no format \"%.50s\"", name);
+		PyErr_Format(PyExc_ValueError, "unknown format \"%.50s\"", name);
 		return NULL;
 	}
 	if (!is_compat)
