@@ -37,7 +37,7 @@ static const struct argp_option option_list[] = {
 	{"record", KEY_RECORD, "FILE", 0, "Record what is looked at to FILE, which must not be there yet", 0},
 	{"ascii", KEY_ASCII, NULL, 0, "Draw with ASCII alone, whatever the locale", 0},
 	{"color", KEY_COLOUR, "WHEN", 0,
-	 "auto (the default: unless NO_COLOR is set), never or always. Nothing is told by colour alone", 0},
+	 "auto (the default: unless NO_COLOR is set), never or always. Nothing is shown by colour alone", 0},
 	{0},
 };
 
