@@ -74,8 +74,8 @@ for line in 'circuit_breaker_calls_total{component="payment_api"} 1000' \
   grep -q -x -F -e "$line" "$scratch/out" || fail "Record: no line $line"
 done
 printed Look "$("$blocks" "$readme" Look sh 1)"
-calls payment_api '.*' && fail "Look: the last line resets payment_api"
-calls nightly_backup 1 || fail "Look: no nightly_backup"
+calls payment_api 1001 || fail "Look: not the program's calls and the one of a line"
+calls nightly_backup 2 || fail "Look: nightly_backup was not run by itself and through its breaker"
 until_stopped "the textfile collector" "$("$blocks" "$readme" Look sh 2)" \
   test -s /var/lib/prometheus/node-exporter/promcb.prom
 # Whether it answers, at loopback alone: 10042 is 273A.
