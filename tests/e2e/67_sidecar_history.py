@@ -31,9 +31,9 @@ def sums(columns):
 whole = ask("history", component="payment_api", **{"from": "-15m", "columns": 1000})
 columns, total = whole["columns"], sums(whole["columns"])
 assert total[0] == [127, 23], total
-ends = [columns[0]["from"]] + [column["upto"] for column in columns]
+ends = [columns[0]["from"]] + [column["to"] for column in columns]
 for at, column in enumerate(columns):
-    assert column["from"] >= ends[at] - 1e-6 and column["upto"] > column["from"], (at, column)
+    assert column["from"] >= ends[at] - 1e-6 and column["to"] > column["from"], (at, column)
 newest = "%.9f" % (ends[-1] + 1)
 for middle in ends:
     # What ends before a moment, and what ends after it, is all that there is.

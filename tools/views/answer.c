@@ -88,7 +88,7 @@ static void put_window(const struct promcb_view_history *history, uint32_t compo
 	promcb_view_json_text(out, "{");
 	promcb_view_json_time(out, "from", window->from_ns);
 	promcb_view_json_text(out, ",");
-	promcb_view_json_time(out, "upto", window->upto_ns);
+	promcb_view_json_time(out, "to", window->upto_ns);
 	promcb_view_json_print(out, ",\"seconds\":%.9f,", window->seconds);
 	promcb_view_json_counts(out, &window->counts);
 	promcb_view_json_text(out, ",");
@@ -164,7 +164,7 @@ void promcb_view_answer_history(const struct promcb_view_sources *sources, size_
 	promcb_view_json_print(out, ",\"step_seconds\":%.0f,", (double)step_ns / 1e9);
 	promcb_view_json_time(out, "from", range.from_ns);
 	promcb_view_json_text(out, ",");
-	promcb_view_json_time(out, "upto", range.upto_ns);
+	promcb_view_json_time(out, "to", range.upto_ns);
 	promcb_view_json_text(out, ",\n\"columns\":[");
 	last_ns = last_ns < range.upto_ns ? last_ns : range.upto_ns;
 	for (; buckets && at_ns < last_ns && at_ns <= UINT64_MAX - step_ns; at_ns += step_ns) {

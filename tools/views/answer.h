@@ -3,7 +3,7 @@
  * answer.h: what programs and the page are told, as JSON: a list of all segments, and a component's columns of time.
  *
  * Nothing is rounded or smoothed: counts are whole numbers, times are seconds of Unix, latencies seconds, quantiles the
- * two ends of a bucket or null. A column covers what its "from" and "upto" say, whatever was asked for; where there is
+ * two ends of a bucket or null. A column covers what its "from" and "to" say, whatever was asked for; where there is
  * none, nobody looked.
  */
 #ifndef PROMCB_VIEW_ANSWER_H

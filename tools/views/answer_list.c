@@ -21,7 +21,7 @@ static void put_gaps(struct promcb_view_bytes *out, const struct promcb_view_his
 		promcb_view_json_print(out, "%s{", between);
 		promcb_view_json_time(out, "from", column->from_ns);
 		promcb_view_json_text(out, ",");
-		promcb_view_json_time(out, "upto", column->upto_ns);
+		promcb_view_json_time(out, "to", column->upto_ns);
 		promcb_view_json_print(out, ",\"why\":\"%s\"}", promcb_view_gap_names[column->gap]);
 		between = ",";
 	}
@@ -52,7 +52,7 @@ static void put_source(const struct promcb_view_sources *sources, const struct p
 		promcb_view_json_text(out, ",\"history\":{");
 		promcb_view_json_time(out, "from", promcb_view_from_ns(source->history));
 		promcb_view_json_text(out, ",");
-		promcb_view_json_time(out, "upto", promcb_view_upto_ns(source->history));
+		promcb_view_json_time(out, "to", promcb_view_upto_ns(source->history));
 		promcb_view_json_print(out, ",\"columns\":%zu,\"bytes\":%zu", source->history->column_count,
 				       source->history->bytes);
 		put_tiers(out, source->history, sources->tick_ns);

@@ -158,7 +158,7 @@ int promcb_view_json(const struct promcb_view_history *history, const struct pro
 			       list->count ? list->lines[0].window.seconds : 0);
 	promcb_view_json_time(&out, "from", promcb_view_from_ns(history));
 	promcb_view_json_text(&out, ",");
-	promcb_view_json_time(&out, "upto", promcb_view_upto_ns(history));
+	promcb_view_json_time(&out, "to", promcb_view_upto_ns(history));
 	promcb_view_json_print(&out, ",\"columns\":%zu,\"bytes\":%zu},", history->column_count, history->bytes);
 	promcb_view_json_text(&out, "\"segments\":[");
 	promcb_view_json_segment(&out, origin->segment, origin->info);

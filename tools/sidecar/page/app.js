@@ -272,7 +272,7 @@ function tell() {
     setText(el.told, "Left and right: a column; m: mark one, to compare others with it; Esc: back.");
     return;
   }
-  const span = "Column " + clockWord(column.from) + " to " + clockWord(column.upto) + ": " + tellWindow(column) + ".";
+  const span = "Column " + clockWord(column.from) + " to " + clockWord(column.to) + ": " + tellWindow(column) + ".";
   const mark = state.mark ? " Mark " + clockWord(state.mark.from) + ": " + tellWindow(state.mark) + "." : "";
   setText(el.told, span + mark);
 }
@@ -321,7 +321,7 @@ function moveColumn(by) {
 function drawAge() {
   const live = state.live;
   if (!live) return;
-  const upto = Math.max(0, ...live.segments.map((segment) => segment.history ? segment.history.upto || 0 : 0));
+  const upto = Math.max(0, ...live.segments.map((segment) => segment.history ? segment.history.to || 0 : 0));
   const from = Math.min(...live.segments.map((segment) => segment.history && segment.history.from || Infinity));
   const late = live.now - upto + (Date.now() - state.heardAt) / 1000, stale = late > 3 * live.tick_seconds;
   const kept = isFinite(from) ? "history " + ageWord(live.now - from) + ", " + bytesWord(live.history_bytes) + " of " +
@@ -402,7 +402,7 @@ function buildComponent() {
       if (!state.history || !state.picture) return;
       const { from, upto, width } = state.picture, left = event.offsetX - HEAT_LEFT;
       const at = from + left / (width - HEAT_LEFT) * (upto - from);
-      const found = state.history.columns.findIndex((column) => at >= column.from && at < column.upto);
+      const found = state.history.columns.findIndex((column) => at >= column.from && at < column.to);
       state.column = found < 0 ? null : found;
       drawComponent();
     } }) });

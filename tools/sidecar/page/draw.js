@@ -113,7 +113,7 @@ function heatX(picture, seconds) {
 // A column's place in whole pixels, of which it has one at least: a part of a pixel would be too faint to be seen.
 function heatSpan(picture, column) {
   const x = Math.floor(heatX(picture, column.from));
-  return [x, Math.max(1, Math.floor(heatX(picture, column.upto)) - x)];
+  return [x, Math.max(1, Math.floor(heatX(picture, column.to)) - x)];
 }
 
 function drawLatencies(context, history, picture) {
@@ -158,7 +158,7 @@ function drawQuantile(context, history, picture, name, dash) {
     const y = picture.field - (bucket + 1) / layout.together * layout.high;
     context.beginPath();
     context.moveTo(heatX(picture, column.from), y);
-    context.lineTo(heatX(picture, column.upto), y);
+    context.lineTo(heatX(picture, column.to), y);
     context.stroke();
   }
   context.setLineDash([]);
@@ -217,9 +217,9 @@ function drawHeat(canvas, history, outcome, darkest, selected) {
   const field = height - HEAT_LANES - HEAT_BOTTOM, layout = layOut(history, field);
   const columns = history.columns.map((column) => ({ column, rows: rowsOf(column, layout, outcome) }));
   // What is not there yet needs no room, but for a minute.
-  const first = columns.length ? Math.min(columns[0].column.from, history.upto - 60) : history.from;
+  const first = columns.length ? Math.min(columns[0].column.from, history.to - 60) : history.from;
   const picture = { colours, columns, layout, field, width, height, from: Math.max(history.from, first),
-    upto: history.upto, darkest: Math.max(1, darkest) };
+    upto: history.to, darkest: Math.max(1, darkest) };
   for (const { rows } of columns)
     for (const [ok, bad] of rows.values()) picture.darkest = Math.max(picture.darkest, ok, bad);
   context.fillStyle = css(colours.line);
@@ -233,7 +233,7 @@ function drawHeat(canvas, history, outcome, darkest, selected) {
   drawLanes(context, picture);
   if (selected !== null && columns[selected]) {
     const { column } = columns[selected];
-    const x = heatX(picture, column.from), wide = Math.max(2, heatX(picture, column.upto) - x);
+    const x = heatX(picture, column.from), wide = Math.max(2, heatX(picture, column.to) - x);
     context.strokeStyle = css(colours.text);
     context.strokeRect(x - 0.5, 0.5, wide + 1, field + HEAT_LANES - 2);
   }
