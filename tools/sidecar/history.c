@@ -2,9 +2,9 @@
 /*
  * history.c: see history.h.
  *
- * One thread takes snapshots and adds what came in between; whoever asks reads under the same mutex, which is not held
- * while a snapshot is taken. Invariant: the columns of all segments together take no more than the budget, but for the
- * newest of each.
+ * One thread takes snapshots and adds what came in between; whoever asks reads under the same mutex, which is held
+ * neither while a snapshot is taken nor while files are written. Invariant: the columns of all segments together take
+ * no more than the budget, but for the newest of each.
  */
 #include "history.h"
 
@@ -288,12 +288,13 @@ static void look(struct sidecar_history *history)
 			history->pasts[i].message = (struct promcb_message){.text = "it is not there any more"};
 		}
 	keep_within_budget(history);
+	history->sequence++;
+	pthread_mutex_unlock(&history->lock);
+	/* Nobody else changes what is written: a disk that takes long is in the way of nobody who asks. */
 	for (size_t i = 0; i < history->count; i++)
 		if (history->pasts[i].is_up)
 			sidecar_history_file_write(&history->pasts[i].file, &history->pasts[i].history,
 						   history->pasts[i].name, &history->pasts[i].info);
-	history->sequence++;
-	pthread_mutex_unlock(&history->lock);
 }
 
 /* Once a second of a clock that nobody sets; after one that took too long, not to catch up. */
