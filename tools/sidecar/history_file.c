@@ -13,8 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* By how much more than what is left of it a file is never written anew. */
+/* By how much more than it had a file is never written anew. */
 #define SLACK_BYTES ((uint64_t)262144)
+
+/* To try is to write all of it: a disk that is full shall not be filled each second. */
+enum { PAUSE = 60 };
 
 int sidecar_history_file_open(struct sidecar_history_file *file, const char *directory, const char *segment)
 {
@@ -156,8 +159,10 @@ static int replace(struct sidecar_history_file *file, const struct promcb_view_b
 	if (result < 0 && fd >= 0)
 		unlink(beside);
 	free(beside);
-	if (result == 0)
+	if (result == 0) {
 		file->length = bytes->length;
+		file->most = file->length + file->length / 4 + SLACK_BYTES;
+	}
 	return result;
 }
 
@@ -173,9 +178,9 @@ void sidecar_history_file_write(struct sidecar_history_file *file, const struct 
 	struct promcb_view_bytes bytes = {.bytes = NULL};
 	int result = -ESTALE;
 
-	if (!file->path)
+	if (!file->path || (file->pause && file->pause--))
 		return;
-	if (file->is_begun && file->length <= history->bytes + history->bytes / 4 + SLACK_BYTES)
+	if (file->is_begun && file->length <= file->most)
 		result = promcb_view_record_more(&file->recorder, history, info, &bytes);
 	if (result == 0)
 		result = append(file, &bytes);
@@ -187,6 +192,7 @@ void sidecar_history_file_write(struct sidecar_history_file *file, const struct 
 			result = replace(file, &bytes);
 		file->is_begun = result == 0;
 	}
+	file->pause = result < 0 ? PAUSE : 0;
 	if (result < 0)
 		complain(file, "history cannot be written", result);
 	else

@@ -4,7 +4,7 @@
  * promcb-top's are; what a process that was killed had written can be read.
  *
  * It is appended to after each look, and written anew, beside itself and then in its place, when it is a quarter larger
- * than what is left of it in the history. What cannot be written is told in the log once, and tried again.
+ * than it was when that was done last. What cannot be written is told in the log once, and tried again a minute later.
  */
 #ifndef PROMCB_SIDECAR_HISTORY_FILE_H
 #define PROMCB_SIDECAR_HISTORY_FILE_H
@@ -16,6 +16,8 @@ struct sidecar_history_file {
 	bool is_begun; /* what the recorder says was written is there */
 	bool has_failed;
 	uint64_t length;
+	uint64_t most;    /* a longer one is written anew */
+	unsigned pause;   /* writes that are left out, after one that failed */
 	struct promcb_view_recorder recorder;
 };
 
