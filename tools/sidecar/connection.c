@@ -171,7 +171,7 @@ static enum step answer(struct sidecar_connection *connection)
 
 	enter(connection, SIDECAR_PHASE_ANSWER);
 	request->head = &connection->head;
-	request->is_scrape = false;
+	request->is_scrape = request->is_recording = false;
 	connection->is_answering = true;
 	connection->options->answer(connection->options->context, request, &connection->answer);
 	connection->closes =

@@ -26,7 +26,7 @@ struct sidecar_request {
 	unsigned refusal;                 /* a status it is to be answered with; 0: none */
 	const char *reason;               /* for it: a sentence */
 	bool is_near;                     /* the peer is on this machine */
-	bool is_scrape;                   /* for the one who answers */
+	bool is_scrape, is_recording;     /* for the one who answers */
 };
 
 /* What a connection is at. */

@@ -31,6 +31,9 @@ enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
 /* Answers that are made at the same time: more would each take longer, and all of them more memory. */
 enum { MAKERS = 4 };
 
+/* Recordings that are not all sent: each is one client's own, and as large as the history. */
+enum { RECORDINGS_MAX = 2 };
+
 struct sidecar_routes {
 	const struct sidecar_options *options;
 	struct sidecar_web_config *web_config;
@@ -38,6 +41,7 @@ struct sidecar_routes {
 	struct sidecar_api *api;
 	uint64_t requests[STATUSES];
 	uint64_t scrapes;       /* being answered */
+	uint64_t recordings;    /* likewise */
 	sem_t makers;           /* that may begin */
 };
 
@@ -241,8 +245,7 @@ static void answer_json(struct sidecar_routes *routes, const struct sidecar_requ
 			  body);
 }
 
-static void answer_api(struct sidecar_routes *routes, const struct sidecar_request *request,
-		       struct sidecar_answer *answer)
+static void answer_api(struct sidecar_routes *routes, struct sidecar_request *request, struct sidecar_answer *answer)
 {
 	char room[VALUE_BYTES], tag[128], text[256];
 	const struct sidecar_api_request asked = {
@@ -252,6 +255,12 @@ static void answer_api(struct sidecar_routes *routes, const struct sidecar_reque
 	};
 	struct sidecar_api_answer got;
 
+	request->is_recording = strcmp(sidecar_head_path(request->head), "/api/v1/recording") == 0;
+	if (request->is_recording && promcb_add_relaxed(&routes->recordings, 1) >= RECORDINGS_MAX) {
+		say(routes, request, answer, 503, "Others are being sent a recording, try again later.\n",
+		    "Retry-After", "5");
+		return;
+	}
 	sidecar_api_answer(routes->api, &asked, &got);
 	if (got.sentence) {
 		snprintf(text, sizeof(text), "%s\n", got.sentence);
@@ -460,4 +469,6 @@ void sidecar_routes_answered(void *context, const struct sidecar_request *reques
 
 	if (request->is_scrape)
 		promcb_add_relaxed(&routes->scrapes, (uint64_t)-1);
+	if (request->is_recording)
+		promcb_add_relaxed(&routes->recordings, (uint64_t)-1);
 }
