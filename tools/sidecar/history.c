@@ -172,6 +172,9 @@ static int take(struct past *past, const struct promcb_snapshot *snapshot)
 	promcb_snapshot_info(snapshot, &past->info);
 	if (past->is_started && past->history.schema != past->info.schema)
 		begin_anew(past, "the segment was recreated with other buckets");
+	/* Else all that comes would end in that future, and be of the last seconds until it is there. */
+	if (past->is_started && taken_ns + LATE_NS < promcb_view_upto_ns(&past->history))
+		begin_anew(past, "the clock was set back");
 	if (!past->is_started) {
 		limits.bytes = 0;
 		result = promcb_view_history_start(&past->history, past->info.schema, &limits);
