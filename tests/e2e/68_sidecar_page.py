@@ -67,6 +67,8 @@ try:
     for key in "sea":
         browser.press(key)
     browser.until(ROWS + ".join() === 'search'")
+    # What is wrong is said, also where a filter hides it.
+    assert "1 open" in browser.until("document.getElementById('look').textContent")
     browser.eval("document.activeElement.select()")
     browser.press("Backspace", 8)
     browser.until(ROWS + ".length === 4")
@@ -110,6 +112,13 @@ try:
     browser.press("Escape")
     browser.until("!document.querySelector('#live table').closest('section').hidden && " + ROWS + ".length === 4")
     assert browser.eval("location.search") == ""
+    # While it is paused, another component is not shown with the numbers of this one.
+    browser.eval("openComponent(el.rows.get('0\\npayment_api').line)")
+    browser.until("document.querySelector('#live dl').innerText")
+    browser.press("p")
+    browser.eval("openComponent(el.rows.get('0\\nrare').line)")
+    assert browser.eval("document.querySelector('#live dl').innerText") == ""
+    browser.press("p")
     # What cannot be is told, and shown as nothing else.
     browser.go(url + "/?component=nobody")
     browser.until("document.body.innerText.includes('Nothing is known of such a component')")

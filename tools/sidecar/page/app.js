@@ -37,27 +37,37 @@ async function ask(path, parameters, tag) {
   return { tag: response.headers.get("ETag"), body: await response.json() };
 }
 
+// Of what was asked meanwhile, an older answer says nothing.
+function asked() {
+  return JSON.stringify([state.window, state.sort, state.match, state.component, state.segment, state.range]);
+}
+
 async function askLive() {
+  const before = asked();
   const parameters = { window: state.window, sort: state.sort, limit: 200 };
   if (state.match) parameters.match = state.match;
   const got = await ask("api/v1/live", parameters, state.liveTag);
-  if (got) [state.live, state.liveTag] = [got.body, got.tag];
+  if (!got || before !== asked()) return;
+  [state.live, state.liveTag] = [got.body, got.tag];
+  state.heardAt = Date.now();
 }
 
 async function askStrips() {
+  const before = asked();
   const parameters = { window: 600, parts: 60, sort: state.sort, limit: 200 };
   if (state.match) parameters.match = state.match;
   const got = await ask("api/v1/strips", parameters, state.stripsTag);
-  if (!got) return;
+  if (!got || before !== asked()) return;
   state.stripsTag = got.tag;
   state.strips = new Map(got.body.components.map((strip) => [keyOf(strip), strip]));
 }
 
 async function askHistory() {
+  const before = asked();
   const parameters = { component: state.component, from: "-" + state.range, columns: state.range <= 600 ? 310 : 370 };
   if (state.segment !== null) parameters.segment = state.segment;
   const got = await ask("api/v1/history", parameters, state.historyTag);
-  if (got) [state.history, state.historyTag] = [got.body, got.tag];
+  if (got && before === asked()) [state.history, state.historyTag] = [got.body, got.tag];
 }
 
 // Once a second, all that is looked at; after an error later and later, up to a minute.
@@ -70,7 +80,6 @@ async function poll() {
     if (state.component !== null) await askHistory();
     else await askStrips();
     state.failures = 0;
-    state.heardAt = Date.now();
     setText(el.trouble, "");
   } catch (error) {
     state.failures++;
@@ -169,7 +178,7 @@ function drawList() {
     head.setAttribute("aria-sort", sort === state.sort ? sort === "name" ? "ascending" : "descending" : "none");
     setText(button, button.dataset.text + (sort === state.sort ? sort === "name" ? " ▲" : " ▼" : ""));
   }
-  setText(el.caption, "In the last " + ageWord(state.window) + ". n<100: of fewer than 100 calls there is no p99. " +
+  setText(el.caption, "In the last " + ageWord(live.window_seconds) + ". n<100: of fewer than 100 calls there is no p99. " +
     (live.matching > live.components.length ? "The first " + live.components.length + " of " + live.matching + "." : ""));
   drawStrips(shown);
 }
@@ -186,9 +195,14 @@ function drawLook() {
   }
   const open = live.segments.reduce((sum, segment) => sum + segment.open, 0);
   const failing = live.segments.reduce((sum, segment) => sum + segment.failing, 0);
-  el.look.className = said.length ? "bad" : "";
-  setText(el.look, said.length ? "Needs a look (" + open + " open, " + failing + " fail): " + said.slice(0, 5).join(" · ") +
-    (said.length > 5 ? " · …" : "") : "Nothing needs a look: no breaker is open, and nowhere do 10 % of calls fail.");
+  const bad = said.length || open || failing;
+  el.look.className = bad ? "bad" : "";
+  // In another order, or behind a filter, those that are wrong may not be among the first lines.
+  if (bad) setText(el.look, "Needs a look (" + open + " open, " + failing + " fail): " +
+    (said.slice(0, 5).join(" · ") + (said.length > 5 ? " · …" : "") ||
+      "not among these lines, but first by breaker, unfiltered"));
+  else setText(el.look, live.segments.length ?
+    "Nothing needs a look: no breaker is open, and nowhere do 10 % of calls fail." : "There is no segment.");
 }
 
 // -- A component ------------------------------------------------------------------------------------------------------
@@ -293,7 +307,16 @@ function drawComponent() {
   setText(el.title, state.component + (state.segment !== null ? " (" + state.segment + ")" : ""));
   el.range.value = String(state.range);
   el.outcome.value = state.outcome;
-  if (!state.history) return;
+  if (!state.history) {
+    // What is there is another component's.
+    el.facts.replaceChildren();
+    el.numbers.replaceChildren();
+    setText(el.legend, "");
+    setText(el.told, state.paused ? "Paused: nothing is asked." : "");
+    state.picture = null;
+    prepareCanvas(el.heat);
+    return;
+  }
   const known = state.history;
   if (state.column !== null) state.column = Math.min(state.column, known.columns.length - 1);
   const picture = drawHeat(el.heat, known, state.outcome, state.darkest, state.column);
@@ -323,7 +346,7 @@ function drawAge() {
   if (!live) return;
   const upto = Math.max(0, ...live.segments.map((segment) => segment.history ? segment.history.to || 0 : 0));
   const from = Math.min(...live.segments.map((segment) => segment.history && segment.history.from || Infinity));
-  const late = live.now - upto + (Date.now() - state.heardAt) / 1000, stale = late > 3 * live.tick_seconds;
+  const late = live.now - upto + (Date.now() - state.heardAt) / 1000, stale = late > 5 * live.tick_seconds;
   const kept = isFinite(from) ? "history " + ageWord(live.now - from) + ", " + bytesWord(live.history_bytes) + " of " +
     bytesWord(live.history_bytes_max) : "no history yet";
   setText(el.age, !upto ? "nothing was seen yet" : (state.paused ? "PAUSED at " : "as of ") + clockWord(upto) +
