@@ -212,6 +212,7 @@ Test(answer, two_windows_and_a_list)
 	const struct promcb_view_listing listing = {.window_ns = 3600 * SECOND, .limit = 5};
 	struct promcb_view_bytes out = {.bytes = NULL};
 	struct promcb_segment_info info = {.producers = 2};
+	struct promcb_view_sources later = sources;
 	struct sum sum = {0};
 	json_t *answer, *line, *told;
 
@@ -233,6 +234,14 @@ Test(answer, two_windows_and_a_list)
 	told = json_object_get(json_object_get(told, "history"), "gaps");
 	cr_assert_eq(json_array_size(told), 1);
 	cr_assert_str_eq(json_string_value(json_object_get(json_array_get(told, 0), "why")), "stopped");
+	json_decref(answer);
+	/* Of a segment that has been gone for longer than the window, the newest calls are not those of now. */
+	source.info = NULL;
+	later.now_ns = seen.upto_ns + 2 * listing.window_ns;
+	promcb_view_answer_live(&later, &listing, &out);
+	answer = parsed(&out);
+	line = json_array_get(json_object_get(answer, "components"), 0);
+	cr_assert_eq(number(json_object_get(line, "window"), "calls"), 0);
 	json_decref(answer);
 	promcb_view_history_end(&history);
 }

@@ -102,6 +102,9 @@ static bool make_lists(const struct promcb_view_sources *sources, const struct p
 
 		if (!history)
 			continue;
+		/* What is not there has no calls now, whatever it had when it was. */
+		if (!sources->sources[i].info && upto_ns < sources->now_ns)
+			upto_ns = sources->now_ns;
 		if (promcb_view_list_make(history, upto_ns > listing->window_ns ? upto_ns - listing->window_ns : 0,
 					  upto_ns, choice, &out->lists[i]) < 0)
 			return false;
