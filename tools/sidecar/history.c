@@ -56,6 +56,7 @@ struct sidecar_history {
 	uint64_t stopping;
 	pthread_mutex_t lock; /* of all below */
 	uint64_t sequence;    /* of looks */
+	uint64_t segments;    /* how often there were others: their numbers are told */
 	size_t count;
 	struct past pasts[PROMCB_SEGMENT_NAMES_MAX]; /* by name */
 };
@@ -78,6 +79,7 @@ static void drop(struct sidecar_history *history, size_t at)
 		promcb_view_history_end(&past->history);
 	sidecar_history_file_close(&past->file);
 	free(past->name);
+	history->segments++;
 	history->count--;
 	memmove(past, past + 1, (history->count - at) * sizeof(*past));
 }
@@ -130,6 +132,7 @@ static struct past *past_of(struct sidecar_history *history, const char *name)
 		at++;
 	memmove(&history->pasts[at + 1], &history->pasts[at], (history->count - at) * sizeof(history->pasts[0]));
 	history->pasts[at] = (struct past){.name = copy};
+	history->segments++;
 	history->count++;
 	remember(history, &history->pasts[at]);
 	return &history->pasts[at];
@@ -204,7 +207,8 @@ static int take(struct past *past, const struct promcb_snapshot *snapshot)
 static void take_or_miss(struct sidecar_history *history, const struct sidecar_segment *segment)
 {
 	struct past *past = past_of(history, segment->name);
-	int error = segment->snapshot ? 0 : segment->error;
+	/* That of the last attempt, which may have been somebody else's meanwhile, and a good one. */
+	int error = segment->snapshot ? 0 : segment->error < 0 ? segment->error : -EAGAIN;
 
 	if (!past)
 		return;
@@ -347,7 +351,7 @@ void sidecar_history_use(struct sidecar_history *history, uint64_t step_ns,
 							 past->is_up ? &past->info : NULL, past->message.text};
 		newest_ns = upto_ns > newest_ns ? upto_ns : newest_ns;
 	}
-	snprintf(id, sizeof(id), "%s.%llu%s", history->boot,
+	snprintf(id, sizeof(id), "%s.%llu.%llu%s", history->boot, (unsigned long long)history->segments,
 		 (unsigned long long)(step_ns ? newest_ns / step_ns : history->sequence), step_ns ? "s" : "");
 	use(context, &all);
 	pthread_mutex_unlock(&history->lock);
