@@ -192,8 +192,8 @@ static int join(struct promcb_view_history *history, size_t at, size_t count)
 	for (size_t i = 1; i < count; i++)
 		joined.took_ns += first[i].took_ns;
 	joined.tier++;
-	joined.rows = rows.bytes;
 	joined.length = (uint32_t)rows.length;
+	joined.rows = promcb_view_bytes_take(&rows);
 	for (size_t i = 0; i < count; i++)
 		free(first[i].rows);
 	cut(history, at + 1, count - 1);

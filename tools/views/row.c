@@ -42,6 +42,14 @@ void promcb_view_bytes_free(struct promcb_view_bytes *out)
 	*out = (struct promcb_view_bytes){.bytes = NULL};
 }
 
+uint8_t *promcb_view_bytes_take(struct promcb_view_bytes *out)
+{
+	uint8_t *bytes = out->bytes, *fitted = out->length ? realloc(bytes, out->length) : NULL;
+
+	*out = (struct promcb_view_bytes){.bytes = NULL};
+	return fitted ? fitted : bytes;
+}
+
 void promcb_view_put_number(struct promcb_view_bytes *out, uint64_t number)
 {
 	uint8_t bytes[10];

@@ -59,6 +59,8 @@ void promcb_view_put_number(struct promcb_view_bytes *out, uint64_t number);
 /* None may be NULL. */
 struct promcb_view_span promcb_view_span_of(const uint8_t *bytes, size_t length);
 void promcb_view_bytes_free(struct promcb_view_bytes *out);
+/* The bytes, which are the caller's from here on, without the room beyond them; NULL: there are none. */
+uint8_t *promcb_view_bytes_take(struct promcb_view_bytes *out);
 uint64_t promcb_view_get_number(struct promcb_view_span *in);
 /* length bytes; NULL: there are not so many. */
 const uint8_t *promcb_view_get(struct promcb_view_span *in, size_t length);

@@ -203,7 +203,7 @@ int promcb_view_take(struct promcb_view_history *history, const struct promcb_sn
 	column.from_ns = before_ns > promcb_view_upto_ns(history) ? before_ns : promcb_view_upto_ns(history);
 	if (column.upto_ns <= column.from_ns)
 		column.upto_ns = column.from_ns + 1;
-	column.rows = rows.bytes;
 	column.length = (uint32_t)rows.length;
+	column.rows = promcb_view_bytes_take(&rows);
 	return promcb_view_push(history, &column);
 }
