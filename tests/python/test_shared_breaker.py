@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import os
+import pickle
 import subprocess
 import sys
 import unittest
@@ -129,6 +130,15 @@ class Calls(BreakerCase):
         gc.collect()
         self.has(0, 1, 2)
         self.assertEqual(self.number("circuit_breaker_failures_by_class_total", value="overload"), 1)
+
+    def test_refusals_come_back_from_other_processes(self):
+        breaker = self.breaker()
+        breaker.trip(10)
+        with self.assertRaises(promcb.BreakerOpen) as caught:
+            breaker.call(fail)
+        there = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(caught.exception))))
+        self.assertIsInstance(there, promcb.BreakerOpen)
+        self.assertEqual((str(there), there.retry_after), (str(caught.exception), caught.exception.retry_after))
 
     def test_without_a_segment(self):
         self.assertEqual(self.python("""

@@ -22,9 +22,24 @@ class BreakerOpen(Exception):
         super().__init__(breaker, breaker.retry_after)
         self.breaker, self.retry_after = self.args
 
+    def __reduce__(self):
+        # A breaker is of its process: from one of a pool, what is raised comes back without it.
+        return _BreakerElsewhere, (str(self), self.retry_after)
+
     def __str__(self):
         wait = f", for {self.retry_after:.1f} s more" if self.retry_after else ""
         return f"the circuit breaker of {self.breaker.component.name} is {self.breaker.state}{wait}"
+
+
+class _BreakerElsewhere(BreakerOpen):
+    """The same in another process, where breaker is None."""
+
+    def __init__(self, text, retry_after):
+        Exception.__init__(self, text, retry_after)
+        self.breaker, self.retry_after = None, retry_after
+
+    def __str__(self):
+        return self.args[0]
 
 
 def _outcome(error):
