@@ -137,5 +137,8 @@ int main(int argc, char **argv)
 		measure(readers[0], "map");
 		measure(readers[1], "copies");
 	}
+	free(memory);
+	promcb_reader_close(readers[0]);
+	promcb_reader_close(readers[1]);
 	return promcb_remove(argv[1], true, NULL) < 0;
 }
