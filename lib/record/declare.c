@@ -96,7 +96,6 @@ static const struct promcb_session_hooks hooks = {
 	.left = keep_values,
 	.arrived = set_kept_values,
 	.forget = forget_values,
-	.late = forward_values,
 };
 
 /* -- Families ------------------------------------------------------------------------------------------------------ */
@@ -124,8 +123,10 @@ static int add_family(struct promcb_metric_family *fresh, struct promcb_message 
 	if (result < 0)
 		return promcb_message_error(message, result, "no room for another family in this process: %s",
 					    promcb_strerror(result));
-	if (promcb_family_is_live(family))
+	if (promcb_family_is_live(family)) {
 		promcb_session_hooks = &hooks;
+		promcb_attachment_late = forward_values;
+	}
 	*out = family;
 	return 0;
 }

@@ -8,6 +8,8 @@
 
 struct promcb_attachment promcb_attachments[PROMCB_SEGMENTS_MAX];
 
+void (*promcb_attachment_late)(const uint8_t *base, uint64_t bytes, bool gone);
+
 /* How long a segment that was left stays mapped: threads may be in the middle of a record. */
 #define GRACE_NS ((uint64_t)2000000000)
 
@@ -16,14 +18,27 @@ static bool has_rested(const struct promcb_attachment *attachment)
 	return promcb_clock_monotonic_coarse_ns() - attachment->left_ns >= GRACE_NS;
 }
 
+static void tell(const uint8_t *base, uint64_t bytes, bool gone)
+{
+	if (promcb_attachment_late)
+		promcb_attachment_late(base, bytes, gone);
+}
+
 bool promcb_attachment_tidy(struct promcb_attachment *attachment)
 {
+	const uint8_t *base = attachment->segment.base;
+	uint64_t bytes = attachment->segment.mapped_bytes;
+
+	if (attachment->closing)
+		tell(base, bytes, false);
 	/* [GUEST] the session's place was changed before guests are looked for. */
 	if (!attachment->closing || attachment->leases || attachment->calls ||
 	    !(has_rested(attachment) || attachment->closed) || promcb_process_has_guests())
 		return true;
 	promcb_locks_close(&attachment->segment);
 	promcb_segment_unmap(&attachment->segment);
+	/* Whoever gave it up: a thread's end does, too, and the end of a reset. */
+	tell(base, bytes, true);
 	return false;
 }
 
@@ -51,6 +66,7 @@ bool promcb_attachment_park(struct promcb_attachment *attachment)
 	if (end && mmap(base, end, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
 			0) == MAP_FAILED)
 		return false;
+	tell(base, mapped, true);
 	promcb_locks_close(segment);
 	attachment->parked = end != 0;
 	if (!end)

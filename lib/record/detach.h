@@ -9,6 +9,12 @@
 
 #include "record/lock.h"
 
+/*
+ * Who remembers addresses of what was left: is told while they are good, also right before they go, and when they have
+ * gone. With the mutex held. NULL: nobody.
+ */
+extern void (*promcb_attachment_late)(const uint8_t *base, uint64_t bytes, bool gone);
+
 /* Gives up an attachment that was left, if nobody uses it and it is time. Returns whether it is still there. */
 bool promcb_attachment_tidy(struct promcb_attachment *attachment);
 

@@ -20,21 +20,10 @@ static void tidy(void)
 {
 	for (uint32_t slot = 0; slot < PROMCB_SEGMENTS_MAX; slot++) {
 		struct promcb_attachment *attachment = &promcb_attachments[slot];
-		const uint8_t *base = attachment->segment.base;
-		uint64_t bytes = attachment->segment.mapped_bytes;
-		bool is_there;
 
-		if (!promcb_attachment_is_attached(attachment) || !attachment->closing)
-			continue;
-		if (promcb_session_hooks)
-			promcb_session_hooks->late(base, bytes, false);
-		is_there = promcb_attachment_tidy(attachment);
-		if (is_there && promcb_attachment_is_overdue(attachment) && promcb_attachment_park(attachment)) {
+		if (promcb_attachment_is_attached(attachment) && promcb_attachment_tidy(attachment) &&
+		    promcb_attachment_is_overdue(attachment) && promcb_attachment_park(attachment))
 			promcb_recorder_vacate(attachment);
-			is_there = false;
-		}
-		if (!is_there && promcb_session_hooks)
-			promcb_session_hooks->late(base, bytes, true);
 	}
 }
 

@@ -62,8 +62,6 @@ struct promcb_session_hooks {
 	void (*arrived)(struct promcb_session *p);
 	/* When a session was closed, or, with NULL, in a process that finds itself new. */
 	void (*forget)(const struct promcb_session *p);
-	/* While a segment that was left is still at these addresses, and when it is not any more. */
-	void (*late)(const uint8_t *base, uint64_t bytes, bool gone);
 };
 
 /* With the mutex held. NULL: nobody. */

@@ -6,6 +6,7 @@
 
 #include <promcb/metric_inline.h>
 
+#include <pthread.h>
 #include <sys/wait.h>
 
 TestSuite(metric_away);
@@ -85,4 +86,48 @@ Test(metric_away, what_is_set_while_away)
 	cr_assert_eq(cells_live(p->segment, cells_first(cleared), &sum), 0);
 	cr_assert_eq(promcb_load_relaxed(&promcb_segment_header(p->segment)->dropped_values), 0);
 	cr_assert(unlink(segment) == 0 && rmdir(home) == 0);
+}
+
+/* -- A segment that goes when a thread ends ------------------------------------------------------------------------ */
+
+static struct promcb_gauge *left_gauge;
+
+/* Sets a gauge, leaves the segment, and is the last who had to do with it: the segment goes with the thread. */
+static void *set_and_leave(void *gauges)
+{
+	struct promcb_component *component = fixture_component(p, "db");
+	const struct promcb_segment *before;
+
+	cr_assert_eq(
+		promcb_family_register(
+			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
+			gauges),
+		0);
+	cr_assert_eq(promcb_gauge_with(*(struct promcb_metric_family **)gauges, VALUES("a"), &left_gauge), 0);
+	promcb_gauge_set(left_gauge, 5);
+	promcb_record(component, 1000, true);
+	before = p->segment;
+	cr_assert_eq(unlink(fixture_segment), 0);
+	look_soon();
+	promcb_record(component, 1000, true);
+	cr_assert(p->segment && p->segment != before);
+	/* It was left some seconds ago. */
+	promcb_attachment_of(before)->left_ns -= 3000000000u;
+	return NULL;
+}
+
+/* What a gauge had in the segment that was left is not looked at once that has gone. */
+Test(metric_away, what_was_left_goes_with_a_thread, .init = fixture_begin, .fini = fixture_end)
+{
+	struct promcb_metric_family *gauges;
+	pthread_t thread;
+	double sum;
+
+	p = fixture_open(NULL);
+	cr_assert_eq(pthread_create(&thread, NULL, set_and_leave, &gauges), 0);
+	pthread_join(thread, NULL);
+	cr_assert_null(promcb_series_handle_of(left_gauge)->left);
+	promcb_gauge_add(left_gauge, 2);
+	cr_assert_eq(cells_live(p->segment, cells_first(left_gauge), &sum), 1);
+	cr_assert_eq(sum, 7);
 }
