@@ -119,6 +119,28 @@ static uint64_t own_place(struct promcb_lane_lease *lease, const struct promcb_s
 }
 
 /*
+ * What a former holder of the lane has begun and not ended, nobody will. Right after a death at any step. Before the
+ * thread is led to the row: a handler that came before this would have its calls taken for those of the dead.
+ */
+static void take_over(const struct promcb_lane_lease *lease, uint64_t *words)
+{
+	uint64_t taken = promcb_load_relaxed(&promcb_segment_lane(lease->segment, lease->lane - 1)->taken);
+
+	if (promcb_load_relaxed(&words[PROMCB_BREAKER_TAKEN]) == taken)
+		return;
+	promcb_store_relaxed(&words[PROMCB_BREAKER_DIED],
+			     promcb_load_relaxed(&words[PROMCB_BREAKER_BEGUN]) +
+				     promcb_load_relaxed(&words[PROMCB_BREAKER_FOREIGN]) -
+				     promcb_load_relaxed(&words[PROMCB_BREAKER_ENDED]) -
+				     promcb_load_relaxed(&words[PROMCB_BREAKER_ELSEWHERE]));
+	PROMCB_INJECT("breaker: died told");
+	/* [LATE] release: what died before whose the row is, and that before what he begins. */
+	promcb_store_fence();
+	promcb_store_relaxed(&words[PROMCB_BREAKER_TAKEN], taken);
+	promcb_store_fence(); /* [LATE] */
+}
+
+/*
  * Of a breaker: that it is a component's of the present segment, and the entry behind its own, which leads to the
  * state. It is filled before the row is. Returns false where the segment has no room for one of them.
  */
@@ -165,6 +187,8 @@ static uint64_t find(const void *handle, struct promcb_series_handle *series)
 		place = live_place(p->segment, series, cell);
 	else if (series->family->type != PROMCB_GAUGE)
 		place = own_place(lease, series, cell);
+	if (series->component && is_own(place))
+		take_over(lease, promcb_cell_of(place).words);
 	if (!place && !promcb_family_is_live(series->family))
 		place = shared_place(p->segment, series, cell);
 	/* An own cell is better kept than changed for a shared one. */

@@ -13,26 +13,6 @@ static void add(const struct promcb_guard *guard, uint32_t cell)
 		promcb_add_relaxed(guard->row.words + cell, 1);
 }
 
-/* What a former holder of the lane has begun and not ended, nobody will. Right after a death at any step. */
-static void take_over(const struct promcb_guard *guard)
-{
-	uint64_t *words = guard->row.words;
-	uint64_t taken = promcb_load_relaxed(&promcb_segment_lane(guard->segment, guard->lane - 1)->taken);
-
-	if (promcb_load_relaxed(&words[PROMCB_BREAKER_TAKEN]) == taken)
-		return;
-	promcb_store_relaxed(&words[PROMCB_BREAKER_DIED],
-			     promcb_load_relaxed(&words[PROMCB_BREAKER_BEGUN]) +
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_FOREIGN]) -
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_ENDED]) -
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_ELSEWHERE]));
-	PROMCB_INJECT("breaker: died told");
-	/* [LATE] release: what died before whose the row is, and that before what he begins. */
-	promcb_store_fence();
-	promcb_store_relaxed(&words[PROMCB_BREAKER_TAKEN], taken);
-	promcb_store_fence(); /* [LATE] */
-}
-
 bool promcb_guard_begin(struct promcb_guard *guard, struct promcb_descriptor *descriptor, struct promcb_cell row)
 {
 	const uint8_t *address = (const uint8_t *)descriptor;
@@ -51,8 +31,6 @@ bool promcb_guard_begin(struct promcb_guard *guard, struct promcb_descriptor *de
 	if (row.own && copy < guard->segment->geometry.lanes)
 		guard->lane = copy + 1;
 	promcb_policy_read(descriptor, &guard->terms);
-	if (guard->lane)
-		take_over(guard);
 	return true;
 }
 

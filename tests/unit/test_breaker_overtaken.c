@@ -3,6 +3,7 @@
 #include "breaking.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 TestSuite(breaker_overtaken, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
 
@@ -126,4 +127,38 @@ Test(breaker_overtaken, looks_too_late)
 	STATE(PROMCB_CLOSED);
 	calls(theirs, 1, PROMCB_FAILURE);
 	STATE(PROMCB_CLOSED);
+}
+
+/* -- Calls in flight ----------------------------------------------------------------------------------------------- */
+
+static const struct promcb_policy never = {.failure_permille = PROMCB_POLICY_OFF};
+
+#define FLIGHT(flying, dead)                                                             \
+	do {                                                                             \
+		cr_assert_eq(exported("circuit_breaker_calls_in_flight", NULL), flying); \
+		cr_assert_eq(exported("circuit_breaker_died_calls_total", NULL), dead);  \
+	} while (0)
+
+static void call_in_handler(int number)
+{
+	(void)number;
+	cr_assert(call(theirs, PROMCB_SUCCESS));
+}
+
+static void raise_it(void)
+{
+	raise(SIGUSR1);
+}
+
+/* A signal that comes in the middle of a thread's first call: nothing of what its handler calls has died. */
+Test(breaker_overtaken, first_call_is_interrupted)
+{
+	theirs = make(&never);
+	cr_assert_neq(signal(SIGUSR1, call_in_handler), SIG_ERR);
+	promcb_guard_clock = overtaken_clock;
+	meanwhile = raise_it;
+	calls(theirs, 1, PROMCB_SUCCESS);
+	cr_assert_eq(meanwhile, NULL);
+	cr_assert_eq(exported("circuit_breaker_permitted_calls_total", NULL), 2);
+	FLIGHT(0, 0);
 }
