@@ -78,11 +78,11 @@ enum promcb_breaker_cell {
 	/* permits that were taken from others, whose lease was over, or whose lane changed hands */
 	PROMCB_BREAKER_LOST = PROMCB_BREAKER_CLASSES_FROM + PROMCB_BREAKER_CLASSES,
 	PROMCB_BREAKER_FOREIGN,         /* ended here, and begun in another row, or in none */
-	PROMCB_BREAKER_RESERVED,
+	PROMCB_BREAKER_HOLDER,          /* cookie of the process that taken is of */
 	PROMCB_BREAKER_CELLS = 63,
 };
 
-_Static_assert(PROMCB_BREAKER_RESERVED == 62, "cells of a breaker's row");
+_Static_assert(PROMCB_BREAKER_HOLDER == 62, "cells of a breaker's row");
 
 #define PROMCB_HISTORY_BITS 40
 #define PROMCB_HISTORY_MASK (((uint64_t)1 << PROMCB_HISTORY_BITS) - 1)

@@ -90,9 +90,11 @@ void promcb_breakers_flight(const struct promcb_records *records, uint32_t row, 
 
 		if (!holder)
 			continue;
-		/* Of who has the row, or came since; else of those who had it before. */
+		/* Of whose process has the row, or of who came since; else of those who had it before. */
 		if (cells[PROMCB_BREAKER_TAKEN] > holder->taken ||
-		    (cells[PROMCB_BREAKER_TAKEN] == holder->taken && holder->lives)) {
+		    (holder->lives &&
+		     (cells[PROMCB_BREAKER_TAKEN] == holder->taken ||
+		      (cells[PROMCB_BREAKER_HOLDER] && cells[PROMCB_BREAKER_HOLDER] == holder->cookie)))) {
 			flight->in_flight += open > died ? (uint64_t)open - (uint64_t)died : 0;
 			flight->died += (uint64_t)died;
 		} else {

@@ -128,14 +128,17 @@ static void take_over(const struct promcb_lane_lease *lease, uint64_t *words)
 
 	if (promcb_load_relaxed(&words[PROMCB_BREAKER_TAKEN]) == taken)
 		return;
-	promcb_store_relaxed(&words[PROMCB_BREAKER_DIED],
-			     promcb_load_relaxed(&words[PROMCB_BREAKER_BEGUN]) +
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_FOREIGN]) -
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_ENDED]) -
-				     promcb_load_relaxed(&words[PROMCB_BREAKER_ELSEWHERE]));
+	/* What another thread of this process has begun, a third may end. */
+	if (promcb_load_relaxed(&words[PROMCB_BREAKER_HOLDER]) != promcb_process->cookie)
+		promcb_store_relaxed(&words[PROMCB_BREAKER_DIED],
+				     promcb_load_relaxed(&words[PROMCB_BREAKER_BEGUN]) +
+					     promcb_load_relaxed(&words[PROMCB_BREAKER_FOREIGN]) -
+					     promcb_load_relaxed(&words[PROMCB_BREAKER_ENDED]) -
+					     promcb_load_relaxed(&words[PROMCB_BREAKER_ELSEWHERE]));
 	PROMCB_INJECT("breaker: died told");
 	/* [LATE] release: what died before whose the row is, and that before what he begins. */
 	promcb_store_fence();
+	promcb_store_relaxed(&words[PROMCB_BREAKER_HOLDER], promcb_process->cookie);
 	promcb_store_relaxed(&words[PROMCB_BREAKER_TAKEN], taken);
 	promcb_store_fence(); /* [LATE] */
 }

@@ -162,3 +162,52 @@ Test(breaker_overtaken, first_call_is_interrupted)
 	cr_assert_eq(exported("circuit_breaker_permitted_calls_total", NULL), 2);
 	FLIGHT(0, 0);
 }
+
+enum { CROWD = 7 };
+
+/* Of so many at once some give their lanes back when they end. */
+static struct crowd {
+	pthread_barrier_t all;
+	bool ends;
+} crowd;
+
+static void *call_together(void *token)
+{
+	cr_assert(promcb_allow(theirs, token));
+	if (crowd.ends)
+		promcb_done_at(theirs, token, 1000, PROMCB_SUCCESS, now_ns);
+	pthread_barrier_wait(&crowd.all);
+	return NULL;
+}
+
+static void call_in_crowd(struct promcb_token tokens[CROWD], bool ends)
+{
+	pthread_t threads[CROWD];
+
+	crowd.ends = ends;
+	pthread_barrier_init(&crowd.all, NULL, CROWD);
+	for (unsigned i = 0; i < CROWD; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, call_together, &tokens[i]), 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&crowd.all);
+}
+
+/* Nothing has died of what one thread began and another ends, though a third has the lane of the first by then. */
+Test(breaker_overtaken, ends_when_its_lane_is_anothers)
+{
+	struct promcb_token tokens[CROWD], others[CROWD];
+
+	theirs = make(&never);
+	call_in_crowd(tokens, false);
+	FLIGHT(CROWD, 0);
+	call_in_crowd(others, true);
+	FLIGHT(CROWD, 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		promcb_done_at(theirs, &tokens[i], 1000, PROMCB_SUCCESS, now_ns);
+	FLIGHT(0, 0);
+	call_in_crowd(others, true);
+	FLIGHT(0, 0);
+	cr_assert_eq(exported("circuit_breaker_permitted_calls_total", NULL), 3 * CROWD);
+	cr_assert_eq(fixture_summary("db").successful_calls, 3 * CROWD);
+}
