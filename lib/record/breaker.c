@@ -300,6 +300,16 @@ static int find_or_add(struct making *m, const char *key, size_t bytes)
 	return result;
 }
 
+/* So that who finds it closed, and all of whose calls succeed, learns at once of a mode that decides otherwise. */
+static void tell_mode(struct promcb_descriptor *descriptor)
+{
+	struct promcb_guard guard = {.descriptor = descriptor};
+	uint64_t state;
+
+	promcb_policy_read(descriptor, &guard.terms);
+	promcb_guard_mode(&guard, &state);
+}
+
 /* All of it but waiting for another process. With the mutex held. */
 static int make(struct making *m)
 {
@@ -325,6 +335,8 @@ static int make(struct making *m)
 		result = promcb_known_register(m->family, lease, key, bytes, &series);
 		if (result == 0)
 			result = promcb_policy_put(p->segment, descriptor, m->words, m->anyway, m->message);
+		if (result == 0)
+			tell_mode(descriptor);
 	}
 	if (result == 0)
 		promcb_policy_want(promcb_series_handle_of(m->found)->policy, m->words);

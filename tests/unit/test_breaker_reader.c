@@ -196,3 +196,19 @@ Test(breaker_reader, flags_that_are_none)
 	cr_assert_neq(strstr(message.text, "flags"), NULL);
 	cr_assert_eq(summary_of("db").policy.open_ms, probing.open_ms);
 }
+
+/* A policy that says that all is refused, or let through, decides at once, also of a thread whose calls all succeed. */
+Test(breaker_reader, mode_of_a_policy)
+{
+	struct promcb_policy policy = {.version = 1};
+	struct promcb_breaker *breaker = make(&policy);
+
+	calls(breaker, 3, PROMCB_SUCCESS);
+	policy = (struct promcb_policy){.version = 2, .mode = PROMCB_MODE_OPEN};
+	cr_assert_eq(promcb_breaker(component, &policy, &breaker), 0);
+	cr_assert_eq(summary_of("db").mode, PROMCB_MODE_OPEN);
+	cr_assert_not(call(breaker, PROMCB_SUCCESS));
+	policy = (struct promcb_policy){.version = 3};
+	cr_assert_eq(promcb_breaker(component, &policy, &breaker), 0);
+	calls(breaker, 1, PROMCB_SUCCESS);
+}
