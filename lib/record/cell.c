@@ -153,12 +153,17 @@ static bool lead_to_state(const void *handle, const struct promcb_series_handle 
 	struct promcb_session *p = series->at.session;
 	uint32_t number = promcb_component_resolve(p, series->component, lease);
 	struct promcb_descriptor *descriptor = promcb_segment_descriptor(p->segment, number);
+	struct promcb_terms terms;
 
 	/* Not "_overflow" in its place: that would be one breaker of many. */
 	if (number == PROMCB_OVERFLOW_COMPONENT || !descriptor || series->at.generation != p->generation)
 		return false;
-	/* In a segment that was made since, or by another version. While another process is at it, calls go through. */
-	if (promcb_policy_put(p->segment, descriptor, series->policy, false, NULL) == -EBUSY)
+	/*
+	 * In a segment that was made since, or by another version; but what this process gave before an operator gave
+	 * another is not given again. While another process is at it, calls go through.
+	 */
+	if (!(promcb_policy_read(descriptor, &terms) && terms.is_operators) &&
+	    promcb_policy_put(p->segment, descriptor, series->policy, false, NULL) == -EBUSY)
 		return false;
 	if (has_entry)
 		promcb_store_relaxed(entry_of(handle) + 1, (uintptr_t)&descriptor->state);

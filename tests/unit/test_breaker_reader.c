@@ -4,6 +4,8 @@
 
 #include <promcb/breaker_reader.h>
 
+#include <pthread.h>
+
 TestSuite(breaker_reader, .init = fixture_begin, .fini = fixture_end, .timeout = 60);
 
 static struct promcb_breaker_summary summary_of(const char *name)
@@ -184,6 +186,30 @@ Test(breaker_reader, operators_policy)
 	/* A program's of the same version is refused again. */
 	policy.window_ms = 6000;
 	cr_assert_eq(promcb_breaker(component, &policy, &breaker), -EEXIST);
+}
+
+static void *call_once(void *breaker)
+{
+	calls(breaker, 1, PROMCB_SUCCESS);
+	return NULL;
+}
+
+/* One of a lower version, too: that a thread of a program comes to use the breaker gives nothing anew. */
+Test(breaker_reader, operators_lower_version)
+{
+	struct promcb_policy policy = {.version = 5, .window_ms = 1000};
+	struct promcb_breaker *breaker = make(&policy);
+	pthread_t thread;
+
+	calls(breaker, 1, PROMCB_SUCCESS);
+	policy = (struct promcb_policy){.version = 4, .window_ms = 2000, .flags = PROMCB_POLICY_ANYWAY};
+	cr_assert_eq(promcb_breaker(component, &policy, &breaker), 0);
+	cr_assert_eq(pthread_create(&thread, NULL, call_once, breaker), 0);
+	pthread_join(thread, NULL);
+	cr_assert_eq(summary_of("db").policy.version, 4);
+	policy = (struct promcb_policy){.version = 5, .window_ms = 3000};
+	cr_assert_eq(promcb_breaker(component, &policy, &breaker), 0);
+	cr_assert_eq(summary_of("db").policy.window_ms, 3000);
 }
 
 Test(breaker_reader, flags_that_are_none)
