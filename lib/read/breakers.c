@@ -12,7 +12,7 @@
 #define EXPORTED "exported_"
 
 /* How many labels components with breakers may have, of different names; where they have more, none has any. */
-enum { LABELS_MAX = 64, LATE_STEP = 64 };
+enum { LABELS_MAX = 64, LATE_STEP = 64, READ_ROUNDS = 8 };
 
 /* A breaker, as its descriptor and its rows have it. */
 struct breaker {
@@ -339,17 +339,26 @@ static void add_labels(struct making *m, const struct promcb_catalog_component *
 static bool copy_descriptor(struct breaker *breaker, struct promcb_pieces *pieces)
 {
 	const struct promcb_geometry *g = pieces->catalog->geometry;
-	const uint64_t *words = promcb_source_view(
-		pieces->source, g->descriptors_off + (uint64_t)breaker->component->component * g->descriptor_bytes,
-		sizeof(breaker->descriptor), &breaker->descriptor);
+	uint64_t off = g->descriptors_off + (uint64_t)breaker->component->component * g->descriptor_bytes, copy;
+	const uint64_t *words, *selector = NULL;
 
-	for (size_t i = 0; words && i < sizeof(breaker->descriptor) / sizeof(*words); i++) {
-		/* [BREAK] acquire: the state before the words with its tag. */
-		uint64_t word = promcb_load_acquire(&words[i]);
+	for (int round = 0; round < READ_ROUNDS; round++) {
+		words = promcb_source_view(pieces->source, off, sizeof(breaker->descriptor), &breaker->descriptor);
+		for (size_t i = 0; words && i < sizeof(breaker->descriptor) / sizeof(*words); i++) {
+			/* [BREAK] acquire: the state before the words with its tag. [POLICY] The selector, the copy, */
+			uint64_t word = promcb_load_acquire(&words[i]);
 
-		memcpy((uint8_t *)&breaker->descriptor + i * sizeof(word), &word, sizeof(word));
+			memcpy((uint8_t *)&breaker->descriptor + i * sizeof(word), &word, sizeof(word));
+		}
+		if (words)
+			selector =
+				promcb_source_view(pieces->source, off + offsetof(struct promcb_descriptor, selector),
+						   sizeof(copy), &copy);
+		/* [POLICY] and the selector. */
+		if (!words || !selector || promcb_load_relaxed(selector) == breaker->descriptor.selector)
+			break;
 	}
-	return words && breaker->descriptor.selector;
+	return words && selector && breaker->descriptor.selector;
 }
 
 static void make_breaker(struct making *m, struct breaker *breaker, const struct promcb_records *records, uint32_t row,

@@ -2,6 +2,8 @@
 /* breaker_reader: a breaker as a reader sees it, and the policy of an operator. */
 #include "breaking.h"
 
+#include "record/open.h"
+
 #include <promcb/breaker_reader.h>
 
 #include <pthread.h>
@@ -237,4 +239,57 @@ Test(breaker_reader, mode_of_a_policy)
 	policy = (struct promcb_policy){.version = 3};
 	cr_assert_eq(promcb_breaker(component, &policy, &breaker), 0);
 	calls(breaker, 1, PROMCB_SUCCESS);
+}
+
+/* -- A policy that changes while it is read ------------------------------------------------------------------------ */
+
+static uint64_t is_over;
+
+/* Puts policies in force as policy.c does, and faster than any process could: in each, four fields say the same. */
+static void *change_policies(void *descriptor)
+{
+	struct promcb_descriptor *d = descriptor;
+	struct promcb_terms terms;
+	uint64_t selector, words[PROMCB_POLICY_WORDS];
+
+	promcb_policy_read(d, &terms);
+	for (uint32_t i = 100; !promcb_load_relaxed(&is_over); i = i < 10000 ? i + 1 : 100) {
+		terms.version = terms.window_ms = terms.open_ms = terms.lease_ms = i;
+		promcb_terms_pack(&terms, words);
+		selector = promcb_load_relaxed(&d->selector);
+		selector = ((selector >> 1) + 1) << 1 | !(selector & 1);
+		for (uint32_t j = 0; j < PROMCB_POLICY_WORDS; j++)
+			promcb_store_release(&d->policy[(selector & 1) * PROMCB_POLICY_WORDS + j], words[j]);
+		promcb_store_release(&d->selector, selector);
+		/* Not so fast that no reader has the time to read one. */
+		for (uint32_t j = 0; j < 20000; j++)
+			promcb_load_acquire(&d->selector);
+	}
+	return NULL;
+}
+
+Test(breaker_reader, policy_is_whole)
+{
+	struct promcb_breaker_summary summary;
+	struct promcb_segment *segment;
+	unsigned seen = 0;
+	pthread_t thread;
+	uint32_t number;
+
+	make(&(struct promcb_policy){.version = 100});
+	segment = promcb_session_glance(session, promcb_component_handle(component), &number);
+	cr_assert_eq(pthread_create(&thread, NULL, change_policies, promcb_segment_descriptor(segment, number)), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		summary = summary_of("db");
+		seen += summary.policy.version != 100;
+		if (seen)
+			cr_assert(summary.policy.window_ms == summary.policy.version &&
+					  summary.policy.open_ms == summary.policy.version &&
+					  summary.policy.lease_ms == summary.policy.version,
+				  "%u: version %u, %u, %u, %u", i, summary.policy.version, summary.policy.window_ms,
+				  summary.policy.open_ms, summary.policy.lease_ms);
+	}
+	promcb_store_relaxed(&is_over, 1);
+	pthread_join(thread, NULL);
+	cr_assert(seen);
 }
