@@ -306,17 +306,21 @@ uint32_t promcb_known_resolve(struct promcb_series_handle *series, struct promcb
 
 void promcb_known_forward(struct promcb_series_handle *series)
 {
-	uint64_t late = series->left ? promcb_load_relaxed(series->left) : 0, *cell;
+	uint64_t late = series->left ? promcb_load_relaxed(series->left) : 0, before = series->left_value, *cell;
 	const struct promcb_session *p = series->at.session;
 	struct promcb_lane_lease *home;
+	uint32_t first;
 
-	if (!series->left || late == series->left_value)
+	if (!series->left || late == before)
 		return;
 	series->left_value = late;
-	home = p->segment && series->at.generation == p->generation ? promcb_home_former(p->segment) : NULL;
-	cell = home ? promcb_row_live_find(home, series->at.component, series->width) : NULL;
-	if (cell)
-		promcb_store_relaxed(cell, late);
-	else
+	/* It may be the first that is set of it, so that nobody has looked for it here yet. */
+	home = p->segment ? promcb_home(p->segment) : NULL;
+	first = home ? promcb_known_resolve(series, home) : 0;
+	cell = first ? promcb_row_live(home, first, series->width) : NULL;
+	if (!cell)
 		series->kept = late;
+	else
+		/* Not over what a guest, who comes by without the mutex, has set since. */
+		promcb_cas_relaxed(cell, &before, late);
 }

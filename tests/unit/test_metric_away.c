@@ -131,3 +131,67 @@ Test(metric_away, what_was_left_goes_with_a_thread, .init = fixture_begin, .fini
 	cr_assert_eq(cells_live(p->segment, cells_first(left_gauge), &sum), 1);
 	cr_assert_eq(sum, 7);
 }
+
+/* Who was about to set a gauge for the first time when its segment was left has set it where the segment is now. */
+Test(metric_away, what_is_set_late_for_the_first_time, .init = fixture_begin, .fini = fixture_end)
+{
+	struct promcb_metric_family *gauges;
+	struct promcb_gauge *set, *late;
+	uint64_t *cell;
+	double sum;
+
+	p = fixture_open(NULL);
+	cr_assert_eq(
+		promcb_family_register(
+			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
+			&gauges),
+		0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &set), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &late), 0);
+	promcb_gauge_set(set, 5);
+	cell = promcb_row_live_find(promcb_home_former(p->segment), cells_first(late), 1);
+	cr_assert_not_null(cell);
+	cr_assert_eq(unlink(fixture_segment), 0);
+	look_soon();
+	promcb_gauge_set(set, 6);
+	/* As the thread that was found its cell before and stores now. */
+	promcb_store_relaxed(cell, promcb_double_bits(9) ^ PROMCB_GAUGE_UNSET_BITS);
+	look_soon();
+	promcb_gauge_set(set, 7);
+	cr_assert_eq(cells_live(p->segment, cells_first(set), &sum), 1);
+	cr_assert_eq(cells_live(p->segment, cells_first(late), &sum), 1, "it is nowhere");
+	cr_assert_eq(sum, 9);
+}
+
+/* What is set where the segment is now, by who could not wait for a fork, is not overwritten by what was set before. */
+Test(metric_away, what_was_set_late_is_older, .init = fixture_begin, .fini = fixture_end)
+{
+	struct promcb_metric_family *gauges;
+	struct promcb_gauge *set, *other;
+	uint64_t *cell;
+	double sum;
+
+	p = fixture_open(NULL);
+	cr_assert_eq(
+		promcb_family_register(
+			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
+			&gauges),
+		0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &set), 0);
+	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &other), 0);
+	promcb_gauge_set(set, 5);
+	promcb_gauge_set(other, 5);
+	cell = promcb_row_live_find(promcb_home_former(p->segment), cells_first(set), 1);
+	cr_assert_eq(unlink(fixture_segment), 0);
+	look_soon();
+	promcb_gauge_set(other, 6);
+	/* As the thread that was found its cell before and stores now; then it sets it again, while a fork goes on. */
+	promcb_store_relaxed(cell, promcb_double_bits(9) ^ PROMCB_GAUGE_UNSET_BITS);
+	promcb_store32_relaxed(&promcb_process->mutex, 3);
+	promcb_gauge_set(set, 10);
+	promcb_store32_relaxed(&promcb_process->mutex, 0);
+	look_soon();
+	promcb_gauge_set(other, 7);
+	cr_assert_eq(cells_live(p->segment, cells_first(set), &sum), 1);
+	cr_assert_eq(sum, 10, "it is %g", sum);
+}
