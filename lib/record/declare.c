@@ -367,10 +367,11 @@ void *promcb_series_keep(struct promcb_session *p, const union promcb_family_ima
 	if (!fresh)
 		return NULL;
 	if (promcb_process_enter(&way)) {
-		/* Where no handle is left, none will be. */
-		found = promcb_known_has_handles(2) ? NULL : promcb_handle_table.series;
 		promcb_session_follow(p);
 		family = promcb_known_like(fresh);
+		/* Where no handle is left, none will be: then with what does not fit. */
+		if (!promcb_known_has_handles(2))
+			found = family ? family->overflow : promcb_handle_table.series;
 		if (!family && !found && promcb_known_add_family(fresh) == 0)
 			family = fresh;
 		bytes = family ? promcb_known_key(family, values, NULL, 0, key) : -EINVAL;

@@ -94,3 +94,20 @@ Test(handles, families_beyond_the_last)
 	}
 	cr_assert_leq(mapped_pages(), before + 256);
 }
+
+/* Errors of a component that gets no handle are counted where all that have none are. */
+Test(handles, errors_beyond_the_last)
+{
+	struct promcb_component *one, *other;
+	struct promcb_metric_family *family;
+
+	p = fixture_open(NULL);
+	one = fixture_component(p, "one");
+	other = fixture_component(p, "other");
+	promcb_count_error(one, PROMCB_ERROR_TIMEOUT);
+	family = promcb_series_handles[promcb_series_handles_used - 1].family;
+	promcb_series_handles_used = PROMCB_SERIES_HANDLES_MAX;
+	for (unsigned i = 0; i < 3; i++)
+		promcb_count_error(other, PROMCB_ERROR_TIMEOUT);
+	cr_assert_eq(cells_total(family->overflow, PROMCB_ERROR_TIMEOUT), 3);
+}
