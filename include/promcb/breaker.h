@@ -29,8 +29,9 @@
  * While half-open, at most probes calls are under way in all processes. Each holds a permit, a lease that ends after
  * lease_ms: whoever hangs with one keeps the others out no longer than that. The lease of a process that died ends
  * within milliseconds: who finds all permits leased asks the kernel, at most each 4 ms, whether their holders' lanes
- * are locked still. So may that of a thread that ended before its call did. A probe that ends when another has its
- * permit has no say. A policy that makes the lease shorter ends those that are longer.
+ * are locked still; but not that of a thread that had no lane. So may that of a thread that ended before its call did.
+ * A probe that ends when another has its permit has no say. A policy that makes the lease shorter ends those that are
+ * longer.
  *
  * Of what was let through and has not ended, exporters tell how much is in flight, and how much died with its process
  * or thread. A policy with failure_permille = PROMCB_POLICY_OFF, and nothing else that opens, is for these alone: it
@@ -47,7 +48,8 @@
  *
  * fork: the child of a process in the middle of a call has no part in it: to end it there does nothing.
  *
- * A call may end in another thread than it began in.
+ * A call may end in another thread than it began in. Where that has ended, and another process has its lane by then,
+ * the call is one of those that died, and to end it does nothing.
  */
 #ifndef PROMCB_BREAKER_H
 #define PROMCB_BREAKER_H
