@@ -27,8 +27,8 @@
 #define TICK_NS ((uint64_t)1000000000)
 /* A look that took longer to come is one that nobody made: what came in between is not known to the second. */
 #define LATE_NS (5 * TICK_NS)
-/* What a look may take: the next one is due by then. */
-#define LOOK_NS (TICK_NS / 10 * 9)
+/* What a look may take: where that is longer than a second, columns are. */
+#define LOOK_NS (4 * TICK_NS)
 
 /* What a file may have besides columns: names and totals. */
 #define FILE_MORE_BYTES ((size_t)16 << 20)

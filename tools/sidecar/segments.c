@@ -156,7 +156,9 @@ int sidecar_attachment_snapshot(struct sidecar_attachment *attachment, const str
 		keep_reader(attachment, reader);
 	else if (reader)
 		promcb_reader_close(reader);
-	log_change(attachment, result, message);
+	/* A look of the history's that had not the time says nothing of what scrapes have. */
+	if (!options || !options->flags || (result != -EAGAIN && result != -ETIMEDOUT))
+		log_change(attachment, result, message);
 	return result;
 }
 
