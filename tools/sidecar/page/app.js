@@ -202,7 +202,7 @@ function drawLook() {
     (said.slice(0, 5).join(" · ") + (said.length > 5 ? " · …" : "") ||
       "not among these lines, but first by breaker, unfiltered"));
   else setText(el.look, live.segments.length ?
-    "Nothing needs a look: no breaker is open, and nowhere do 10 % of calls fail." : "There is no segment.");
+    "Nothing needs a look: no breaker is open, and nowhere do 10 % of calls fail." : "No segment was seen yet.");
 }
 
 // -- A component ------------------------------------------------------------------------------------------------------
