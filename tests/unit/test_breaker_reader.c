@@ -279,7 +279,7 @@ Test(breaker_reader, policy_is_whole)
 	make(&(struct promcb_policy){.version = 100});
 	segment = promcb_session_glance(session, promcb_component_handle(component), &number);
 	cr_assert_eq(pthread_create(&thread, NULL, change_policies, promcb_segment_descriptor(segment, number)), 0);
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 400; i++) {
 		summary = summary_of("db");
 		seen += summary.policy.version != 100;
 		if (seen)
