@@ -23,6 +23,12 @@ static void look_soon(void)
 	promcb_thread.fresh_ns = 0;
 }
 
+static struct promcb_metric_family *register_gauges(void)
+{
+	return fixture_family(
+		p, (struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")});
+}
+
 /*
  * What is set while the segment is away goes along as well; and goes to nobody's child: a child that was the first to
  * find the segment again had its parent's gauges for its own.
@@ -42,11 +48,7 @@ Test(metric_away, what_is_set_while_away)
 	snprintf(segment, sizeof(segment), "%s/x", home);
 	cr_assert_eq(mkdir(home, 0700), 0);
 	cr_assert_eq(promcb_open(segment, NULL, &p), 0);
-	cr_assert_eq(
-		promcb_family_register(
-			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
-			&gauges),
-		0);
+	gauges = register_gauges();
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &kept), 0);
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &set), 0);
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("c"), &cleared), 0);
@@ -98,11 +100,7 @@ static void *set_and_leave(void *gauges)
 	struct promcb_component *component = fixture_component(p, "db");
 	const struct promcb_segment *before;
 
-	cr_assert_eq(
-		promcb_family_register(
-			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
-			gauges),
-		0);
+	*(struct promcb_metric_family **)gauges = register_gauges();
 	cr_assert_eq(promcb_gauge_with(*(struct promcb_metric_family **)gauges, VALUES("a"), &left_gauge), 0);
 	promcb_gauge_set(left_gauge, 5);
 	promcb_record(component, 1000, true);
@@ -141,11 +139,7 @@ Test(metric_away, what_is_set_late_for_the_first_time, .init = fixture_begin, .f
 	double sum;
 
 	p = fixture_open(NULL);
-	cr_assert_eq(
-		promcb_family_register(
-			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
-			&gauges),
-		0);
+	gauges = register_gauges();
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &set), 0);
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &late), 0);
 	promcb_gauge_set(set, 5);
@@ -172,11 +166,7 @@ Test(metric_away, what_was_set_late_is_older, .init = fixture_begin, .fini = fix
 	double sum;
 
 	p = fixture_open(NULL);
-	cr_assert_eq(
-		promcb_family_register(
-			p, &(struct promcb_family_spec){.name = "used", .type = PROMCB_GAUGE, .labels = VALUES("pool")},
-			&gauges),
-		0);
+	gauges = register_gauges();
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("a"), &set), 0);
 	cr_assert_eq(promcb_gauge_with(gauges, VALUES("b"), &other), 0);
 	promcb_gauge_set(set, 5);
