@@ -29,6 +29,8 @@
  *            stores after what was counted before, and loads before that: less would be there than when it began.
  *            And with a row's slot_end, which it stores after that and after since, and loads before both: the row
  *            would seem to be of slots of another length, or those who had been would be taken for what they are not.
+ *            And with whose a row is: cell.c stores what died before holder and taken, and both before the first call
+ *            of the new holder; readers load holder, taken, died. A call that is under way would be told as dead.
  */
 #ifndef PROMCB_FORMAT_BREAKER_H
 #define PROMCB_FORMAT_BREAKER_H
